@@ -1,0 +1,81 @@
+package wire
+
+// Paths of the plain HTTP interface. Bodies are JSON, refusals are Error with a
+// matching status. docs/spec/sign-in.md.
+const (
+	PathSite    = "/api/v1/site"    // GET → Site
+	PathLink    = "/api/v1/link"    // POST Link → LinkInfo: what a set-up or invite link is good for
+	PathSetup   = "/api/v1/setup"   // POST SignUp with Org → SignedIn
+	PathSignup  = "/api/v1/signup"  // POST SignUp → SignedIn
+	PathSignin  = "/api/v1/signin"  // POST SignIn → SignedIn
+	PathSignout = "/api/v1/signout" // POST, with the session
+	PathSession = "/api/v1/session" // GET → SignedIn without Token: who the cookie belongs to
+	PathSocket  = "/api/v1/socket"  // WebSocket, with the session
+	PathBlobs   = "/api/v1/blobs"   // POST NewBlob → BlobState
+	PathBlob    = "/api/v1/blobs/"  // + id: PUT ?offset=N, GET (with Range), DELETE; GET …/state → BlobState
+	PathSetUpUI = "/setup"          // + #token: the page that a set-up link opens
+	PathJoinUI  = "/join"           // + #token: the page that an invite opens; the token stays out of logs
+	CookieName  = "__Host-veche"    // over https
+	CookieLocal = "veche-local"     // over http on localhost, where __Host- is not to be had
+	MIMEBlob    = "application/vnd.veche.sealed"
+)
+
+// Site is what anybody may know of an installation before signing in.
+type Site struct {
+	Org     string `json:"org"`     // empty until set up
+	Ready   bool   `json:"ready"`   // false until the first person exists
+	Version string `json:"version"` // of the server
+}
+
+// Link carries the secret part of a set-up or invite link.
+type Link struct {
+	Token string `json:"token"`
+}
+
+// LinkInfo says what a link is good for. An unknown, used or expired link is
+// NotFound, whichever it was.
+type LinkInfo struct {
+	Kind string `json:"kind"` // "setup" or "invite"
+	Org  string `json:"org"`
+}
+
+// SignUp makes an account from a link. The first device's statement follows
+// over the socket: until it is published the session may do nothing else.
+type SignUp struct {
+	Token    string `json:"token"`
+	Org      string `json:"org,omitempty"` // set-up only
+	Name     string `json:"name"`
+	Password string `json:"password"`
+	Device   string `json:"device"` // what the person will call this device, e.g. "Firefox on Linux"
+	Cookie   bool   `json:"cookie,omitempty"`
+}
+
+// SignIn opens a session of a new device for an account that exists.
+type SignIn struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+	Device   string `json:"device"`
+	Cookie   bool   `json:"cookie,omitempty"` // true: the session is set as a cookie and Token stays empty
+}
+
+// SignedIn is the session that was opened.
+type SignedIn struct {
+	Account AccountID   `json:"account"`
+	Device  DeviceID    `json:"device"`
+	State   DeviceState `json:"state"`
+	Name    string      `json:"name"`
+	Token   string      `json:"token,omitempty"`
+}
+
+// NewBlob asks for room for a file of Size sealed bytes.
+type NewBlob struct {
+	Size int64 `json:"size"`
+}
+
+// BlobState says how much of a file the server holds. An upload goes on at
+// Have; it is complete when Have is Size.
+type BlobState struct {
+	Blob BlobID `json:"blob"`
+	Size int64  `json:"size"`
+	Have int64  `json:"have"`
+}
