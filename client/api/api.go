@@ -140,7 +140,7 @@ func (m *Mux) Call(ctx context.Context, name string, params json.RawMessage) (js
 	if err != nil {
 		return nil, FailureOf(err)
 	}
-	b, err := json.Marshal(r)
+	b, err := Encode(r)
 	if err != nil {
 		return nil, Fail(InternalFail, "encode the result of %s: %v", name, err)
 	}
