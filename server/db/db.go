@@ -1,0 +1,381 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+)
+
+// Errors that callers may test for.
+var (
+	ErrNone    = sql.ErrNoRows                                     // QueryRow found nothing
+	ErrBusy    = errors.New("too many writes are waiting")         // try again later
+	ErrNoSpace = errors.New("the disk is full")                    // nothing was written
+	ErrClosed  = errors.New("the database is closed")              // or closing
+	ErrNewer   = errors.New("written by a newer version of Veche") // Open: nothing was changed
+	ErrDamaged = errors.New("the database is damaged")             // Open, Check
+)
+
+const (
+	queueDefault   = 1024
+	readersDefault = 8
+	maxBatch       = 256
+)
+
+// Config says what a DB works with. Path and Log are required.
+type Config struct {
+	Path    string   // the file, made with mode 0600 if there is none
+	Schemas []Schema // a noun stands after those that its tables refer to
+	Log     *slog.Logger
+
+	// Fatal is called once, from the writer, when the disk can no longer be
+	// trusted. It is expected to end the process; nil panics. Whether or not it
+	// returns, every later Update fails.
+	Fatal func(error)
+
+	Queue   int // writes that may wait before Update answers ErrBusy; 0 means 1024
+	Readers int // transactions of View at a time; 0 means 8
+}
+
+// DB is an open database.
+type DB struct {
+	cfg     Config
+	pool    *sql.DB // of the writer: one connection
+	readers *sql.DB
+	writer  *conn
+	idle    chan *conn // readers that nobody uses
+
+	jobs  chan *job
+	after chan []*job // committed; callbacks to run, callers to answer
+	done  chan struct{}
+
+	mu     sync.RWMutex // guards closed, and is held (shared) while a job is queued
+	closed bool
+
+	broken error // set by the writer alone after Fatal
+}
+
+type job struct {
+	ctx      context.Context
+	fn       func(*Tx) error
+	ran      bool
+	err      error
+	panicked any
+	onCommit []func()
+	done     chan struct{}
+}
+
+// Open opens or makes the database at cfg.Path and brings its schema up to
+// date. Unlike other nouns it is running when Open returns, because nothing can
+// be set up without it; Close ends it. The errors are ErrNewer, ErrDamaged, and
+// what the system says of the file.
+func Open(ctx context.Context, cfg Config) (*DB, error) {
+	if cfg.Path == "" || cfg.Log == nil {
+		return nil, errors.New("db: Path and Log are required")
+	}
+	if cfg.Queue == 0 {
+		cfg.Queue = queueDefault
+	}
+	if cfg.Readers == 0 {
+		cfg.Readers = readersDefault
+	}
+	if cfg.Fatal == nil {
+		cfg.Fatal = func(err error) { panic(err) }
+	}
+	d := &DB{
+		cfg:   cfg,
+		idle:  make(chan *conn, cfg.Readers),
+		jobs:  make(chan *job, cfg.Queue),
+		after: make(chan []*job, 16),
+		done:  make(chan struct{}),
+	}
+	if err := d.open(ctx); err != nil {
+		d.closeFiles()
+		if kindOf(err) == damaged && !errors.Is(err, ErrDamaged) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		return nil, fmt.Errorf("open %s: %w", cfg.Path, err)
+	}
+	go d.write()
+	go d.answer()
+	return d, nil
+}
+
+func (d *DB) open(ctx context.Context) (err error) {
+	fresh, err := makeFile(d.cfg.Path)
+	if err != nil {
+		return err
+	}
+	if !fresh {
+		if err := checkHeader(d.cfg.Path); err != nil {
+			return err
+		}
+	}
+	if d.pool, d.writer, err = openWriter(ctx, d.cfg.Path); err != nil {
+		return err
+	}
+	if !fresh {
+		if err := d.writer.cheapCheck(d.cfg.Path); err != nil {
+			return err
+		}
+	}
+	if err := d.migrate(); err != nil {
+		return err
+	}
+	d.readers, err = openReaders(ctx, d.cfg.Path, d.cfg.Readers, d.idle)
+	return err
+}
+
+// makeFile makes an empty file at path unless there is one, and reports whether
+// it is empty. The directory is synced, so that a database that was written to
+// cannot lose its name.
+func makeFile(path string) (fresh bool, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	if st.Size() > 0 {
+		return false, nil
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return false, err
+	}
+	defer dir.Close()
+	return true, dir.Sync()
+}
+
+// Close refuses new writes, finishes those that wait, and closes the files.
+func (d *DB) Close() error {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		<-d.done
+		return nil
+	}
+	d.closed = true
+	close(d.jobs)
+	d.mu.Unlock()
+	<-d.done
+	return d.closeFiles()
+}
+
+func (d *DB) closeFiles() error {
+	var errs []error
+	if d.readers != nil {
+		for range d.cfg.Readers {
+			c := <-d.idle
+			errs = append(errs, c.close())
+		}
+		errs = append(errs, d.readers.Close())
+	}
+	if d.writer != nil {
+		errs = append(errs, d.writer.close())
+	}
+	if d.pool != nil {
+		errs = append(errs, d.pool.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Update runs fn in a transaction and returns once it is on disk, and once what
+// fn gave to Tx.OnCommit has run. An error of fn undoes what fn did and is
+// returned as it is. fn runs on the writer's goroutine: it may be run late, not
+// at all (ErrBusy, ErrNoSpace, ErrClosed, an ended ctx), but never twice. It
+// must not wait for anything, nor call Update or View.
+//
+// Once fn has begun, ctx does not stop it any more: the answer says what is on
+// disk.
+func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	if err := d.queue(j); err != nil {
+		return err
+	}
+	<-j.done
+	if j.panicked != nil {
+		panic(j.panicked)
+	}
+	return j.err
+}
+
+func (d *DB) queue(j *job) error {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.closed {
+		return ErrClosed
+	}
+	select {
+	case d.jobs <- j:
+		return nil
+	default:
+		return ErrBusy
+	}
+}
+
+// write is the writer's goroutine.
+func (d *DB) write() {
+	defer close(d.after)
+	for first := range d.jobs {
+		batch := []*job{first}
+	more:
+		for len(batch) < maxBatch {
+			select {
+			case j, ok := <-d.jobs:
+				if !ok {
+					break more
+				}
+				batch = append(batch, j)
+			default:
+				break more
+			}
+		}
+		for len(batch) > 0 {
+			n := d.commit(batch)
+			d.after <- batch[:n]
+			batch = batch[n:]
+		}
+	}
+}
+
+// answer runs callbacks in the order of commits and then wakes the callers,
+// while the writer goes on.
+func (d *DB) answer() {
+	defer close(d.done)
+	for batch := range d.after {
+		for _, j := range batch {
+			if j.err == nil {
+				for _, f := range j.onCommit {
+					f()
+				}
+			}
+		}
+		for _, j := range batch {
+			close(j.done)
+		}
+	}
+}
+
+// commit runs jobs in one transaction and returns how many of them it settled.
+// It stops early, with everything so far undone, where SQLite gave up the
+// transaction as a whole (a full disk, say).
+func (d *DB) commit(batch []*job) (settled int) {
+	fail := func(n int, err error) int {
+		for _, j := range batch[:n] {
+			if j.err == nil {
+				j.err = err
+			}
+		}
+		return n
+	}
+	if d.broken != nil {
+		return fail(len(batch), d.broken)
+	}
+	if err := d.writer.exec("BEGIN IMMEDIATE"); err != nil {
+		return fail(len(batch), d.judge(fmt.Errorf("begin: %w", err)))
+	}
+	for i, j := range batch {
+		if err := d.step(j); err != nil {
+			_ = d.writer.exec("ROLLBACK") // SQLite may have done it already
+			return fail(i+1, d.judge(err))
+		}
+	}
+	if err := d.writer.exec("COMMIT"); err != nil {
+		_ = d.writer.exec("ROLLBACK")
+		return fail(len(batch), d.judge(fmt.Errorf("commit: %w", err)))
+	}
+	return len(batch)
+}
+
+// step runs one job in its savepoint. The error is for the whole transaction;
+// the job's own is in j.err.
+func (d *DB) step(j *job) error {
+	if j.err = j.ctx.Err(); j.err != nil {
+		return nil
+	}
+	if err := d.writer.exec("SAVEPOINT job"); err != nil {
+		return err
+	}
+	tx := &Tx{conn: d.writer}
+	j.err = call(tx, j)
+	if tx.lost != nil {
+		j.err = nil // it hears what everybody hears
+		return tx.lost
+	}
+	if j.err != nil || j.panicked != nil {
+		if err := d.writer.exec("ROLLBACK TO job"); err != nil {
+			return err
+		}
+	} else {
+		j.onCommit = tx.onCommit
+	}
+	return d.writer.exec("RELEASE job")
+}
+
+func call(tx *Tx, j *job) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			// The caller's goroutine panics in the writer's stead, with the
+			// stack of where it happened.
+			j.panicked = fmt.Sprintf("%v\n\n%s", p, debug.Stack())
+			err = errors.New("panicked")
+		}
+		tx.over = true
+	}()
+	return j.fn(tx)
+}
+
+// judge turns an error of the transaction as a whole into what callers hear,
+// and ends the process where the disk cannot be trusted.
+func (d *DB) judge(err error) error {
+	switch kindOf(err) {
+	case full:
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	case failed, damaged:
+		d.broken = fmt.Errorf("the disk failed: %w", err)
+		d.cfg.Log.Error("the disk failed: ending, because what reached it is unknown", "err", err)
+		d.cfg.Fatal(d.broken)
+		return d.broken
+	default:
+		return err
+	}
+}
+
+// View runs fn in a transaction that reads one moment of the database. Writing
+// in it fails. fn must not call View or Update.
+func (d *DB) View(ctx context.Context, fn func(*Tx) error) error {
+	d.mu.RLock()
+	closed := d.closed
+	d.mu.RUnlock()
+	if closed {
+		return ErrClosed
+	}
+	var c *conn
+	select {
+	case c = <-d.idle:
+	case <-d.done:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { d.idle <- c }()
+	if err := c.exec("BEGIN"); err != nil {
+		return fmt.Errorf("begin reading: %w", err)
+	}
+	tx := &Tx{conn: c}
+	defer func() {
+		tx.over = true
+		_ = c.exec("ROLLBACK") // nothing was written
+	}()
+	return fn(tx)
+}
