@@ -15,6 +15,7 @@ const (
 	PathBlob    = "/api/v1/blobs/"  // + id: PUT ?offset=N, GET (with Range), DELETE; GET …/state → BlobState
 	PathSetUpUI = "/setup"          // + #token: the page that a set-up link opens
 	PathJoinUI  = "/join"           // + #token: the page that an invite opens; the token stays out of logs
+	Subprotocol = "veche.v1"        // of the socket
 	CookieName  = "__Host-veche"    // over https
 	CookieLocal = "veche-local"     // over http on localhost, where __Host- is not to be had
 	MIMEBlob    = "application/vnd.veche.sealed"

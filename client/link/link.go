@@ -62,8 +62,7 @@ type Conn interface {
 	// does not say that it arrived.
 	Write(ctx context.Context, message []byte) error
 
-	// Close ends the connection with a normal close (1000) and lets Read and
-	// Write return.
+	// Close ends the connection and lets Read and Write return.
 	Close() error
 }
 
