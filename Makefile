@@ -1,0 +1,120 @@
+# make run     builds everything and serves it from ./veche-data
+# make build   bin/veche with the web app inside
+# make test    everything that must hold, about ten minutes on two cores
+# make lint    formatting, vet, staticcheck, types, biome
+# make bench   what a start costs and how large things are
+# make fuzz    every fuzz target for FUZZTIME each
+#
+# Needs Go 1.26, Node 20 and, for the tests, gcc (race detector) and chromium.
+# As root the tests install the last two with apt-get; otherwise they say how.
+
+SHELL := bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+DATA     ?= veche-data
+FUZZTIME ?= 20s
+OUT      := test/output
+TALLY    := TALLY_DIR=$(OUT) bin/tally
+
+GO_SOURCES   := $(shell git ls-files -co --exclude-standard -- '*.go' '*.sql' go.mod go.sum)
+WASM_SOURCES := $(filter client/% e2ee/% mls/% wire/% internal/% cmd/veche-wasm/% go.%,$(filter-out %_test.go,$(GO_SOURCES)))
+WEB_SOURCES  := $(shell git ls-files -co --exclude-standard -- web ':!web/test' ':!web/demo' ':!web/dist')
+
+.PHONY: run build web lint test steps bench fuzz sizes clean needs-build needs-test \
+	test-go test-wasm test-web test-browser lint-go lint-web
+
+run: build
+	bin/veche serve --data $(DATA) $(ARGS)
+
+build: bin/veche
+
+bin/veche: bin/.web $(GO_SOURCES)
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/veche
+
+# The web app with the client core in it (npm run build makes both).
+web: bin/.web
+bin/.web: web/node_modules/.package-lock.json $(WEB_SOURCES) $(WASM_SOURCES)
+	cd web && VERSION='$(VERSION)' npm run --silent build
+	@mkdir -p bin && touch $@
+
+web/node_modules/.package-lock.json: web/package-lock.json | needs-build
+	cd web && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+bin/tally: $(wildcard test/tally/*.go)
+	@go build -o $@ ./test/tally
+
+# --- checks ---------------------------------------------------------------
+
+lint: lint-go lint-web
+
+lint-go: | needs-build
+	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard -- '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "gofmt these:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+lint-web: web/node_modules/.package-lock.json
+	cd web && npm run --silent types && npm run --silent lint
+
+# All steps are taken even if one fails, then the runners' own counts are added
+# up; the status says whether everything passed.
+test: | needs-build needs-test
+	@rm -rf $(OUT); mkdir -p $(OUT)
+	@$(MAKE) --no-print-directory bin/tally
+	@status=0; $(MAKE) --no-print-directory -k steps || status=1; \
+	  $(TALLY) sum || status=1; exit $$status
+
+steps: lint test-wasm test-web test-go test-browser
+
+test-go: bin/veche bin/tally
+	VECHE_BIN=$(CURDIR)/bin/veche go test -race -json ./... | $(TALLY) go go
+
+# The client core must build for the browser and stay free of what it must not
+# hold; the sizes are those that a browser downloads.
+test-wasm: bin/.web
+	GOOS=js GOARCH=wasm go vet ./wire/... ./mls/... ./e2ee/... ./client/... ./cmd/veche-wasm
+	@$(MAKE) --no-print-directory sizes
+
+test-web: web/node_modules/.package-lock.json bin/tally
+	cd web && npm test --silent | TALLY_DIR=../$(OUT) ../bin/tally text web
+
+test-browser: bin/veche bin/tally
+	VECHE_BIN=$(CURDIR)/bin/veche node --test test/browser/ | $(TALLY) text browser
+
+sizes: bin/veche
+	@node test/sizes.mjs
+
+bench: bin/veche
+	@bin/veche bench start
+	@node test/sizes.mjs
+
+fuzz:
+	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -h -o '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | cut -d' ' -f2); do \
+	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
+	  done; done
+
+clean:
+	rm -rf bin $(OUT) web/node_modules test/browser/output
+	find web/dist -mindepth 1 ! -name .gitkeep -delete
+
+# --- what the machine must have -------------------------------------------
+
+needs-build:
+	@for c in go node npm; do command -v $$c >/dev/null || \
+	  { echo "$$c is missing: Veche is built with Go 1.26 and Node 20 or later"; exit 1; }; done
+
+needs-test:
+	@missing=; \
+	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	  else echo "the tests need:$$missing. On Debian: sudo apt-get install -y --no-install-recommends$$missing"; exit 1; fi; \
+	fi
