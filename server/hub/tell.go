@@ -1,0 +1,113 @@
+package hub
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/veche-im/veche/wire"
+)
+
+// Audience says who hears an event. Pending devices hear what is for their
+// device and nothing else.
+type Audience struct {
+	room       wire.RoomID
+	account    wire.AccountID
+	device     wire.DeviceID
+	butAccount wire.AccountID
+	butDevice  wire.DeviceID
+}
+
+// Everyone is all active devices.
+func Everyone() Audience { return Audience{} }
+
+// Room is the active devices of the room's members.
+func Room(r wire.RoomID) Audience { return Audience{room: r} }
+
+// Account is the active devices of an account.
+func Account(a wire.AccountID) Audience { return Audience{account: a} }
+
+// Device is one device, pending or active.
+func Device(a wire.AccountID, d wire.DeviceID) Audience { return Audience{account: a, device: d} }
+
+// ButAccount leaves out the devices of an account.
+func (to Audience) ButAccount(a wire.AccountID) Audience { to.butAccount = a; return to }
+
+// ButDevice leaves out one device.
+func (to Audience) ButDevice(d wire.DeviceID) Audience { to.butDevice = d; return to }
+
+// Tell hands an event to an audience. It is encoded once, and only if anybody
+// listens. It returns how many heard it.
+func Tell[T any](h *Hub, to Audience, ev wire.Event[T], v T) int {
+	var frame []byte
+	encode := func() []byte {
+		if frame == nil {
+			frame = Frame(ev, v)
+		}
+		return frame
+	}
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	n := 0
+	switch {
+	case !to.room.IsZero():
+		for a := range h.rooms[to.room] {
+			n += a.tell(to, encode)
+		}
+	case !to.account.IsZero():
+		if a := h.accounts[to.account]; a != nil {
+			n = a.tell(to, encode)
+		}
+	default:
+		for _, a := range h.accounts {
+			n += a.tell(to, encode)
+		}
+	}
+	return n
+}
+
+func (a *account) tell(to Audience, frame func() []byte) (n int) {
+	if a.id == to.butAccount && !to.butAccount.IsZero() {
+		return 0
+	}
+	for l, p := range a.peers {
+		if !to.device.IsZero() {
+			if p.device != to.device {
+				continue
+			}
+		} else if !p.active || (p.device == to.butDevice && !to.butDevice.IsZero()) {
+			continue
+		}
+		l.Hear(frame())
+		n++
+	}
+	return n
+}
+
+// Frame encodes an event.
+func Frame[T any](ev wire.Event[T], v T) []byte {
+	body, err := wire.Encode(v)
+	if err == nil {
+		body, err = wire.Encode(wire.Frame{Method: ev.Name, Body: body})
+	}
+	if err != nil {
+		panic(fmt.Sprintf("encode %s: %v", ev.Name, err)) // our own types: cannot fail
+	}
+	return body
+}
+
+// tellPresence says that an account came or went, as long as that is cheap: a
+// site where many come at once (after a restart) hears of some, and the lists
+// of people are right all the same.
+func (h *Hub) tellPresence(id wire.AccountID, online bool) {
+	h.mu.RLock()
+	n := len(h.accounts)
+	h.mu.RUnlock()
+	if !h.presence.AllowN(time.Now(), max(1, min(n, presencePerSecond))) {
+		return
+	}
+	Tell(h, Everyone().ButAccount(id), wire.OnPresence, wire.Presence{Account: id, Online: online})
+}
+
+// presencePerSecond bounds the events about people coming and going, over all
+// listeners.
+const presencePerSecond = 20_000

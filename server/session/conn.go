@@ -1,0 +1,251 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/veche-im/veche/wire"
+)
+
+// session is one connection. The goroutine of run reads; what answers, tells or
+// carries out is started when there is something to do and ends with it, so a
+// quiet connection costs one goroutine.
+type session struct {
+	cfg    *Config
+	conn   Conn
+	ctx    context.Context
+	cancel context.CancelFunc
+	table  *Table
+	tasks  sync.WaitGroup
+	slots  chan struct{} // one for each request without an answer
+	reads  chan struct{} // one for each reading request
+	quiet  *time.Timer   // fires after Heartbeat without a message
+
+	mu      sync.Mutex // guards what follows; not held while the connection or a method works
+	actor   Actor
+	writes  []request // waiting, in order; the first runs if working
+	working bool
+	out     queue
+	sending bool
+	closed  bool
+}
+
+type request struct {
+	id     uint64
+	method method
+	params []byte
+	began  time.Time
+}
+
+func serve(ctx context.Context, cfg *Config, conn Conn, a Actor) {
+	s := &session{
+		cfg: cfg, conn: conn, table: cfg.Table, actor: a,
+		sending: true, // until hello: it is the first that leaves
+		slots:   make(chan struct{}, wire.MaxOutstanding),
+		reads:   make(chan struct{}, maxReads),
+	}
+	s.ctx, s.cancel = context.WithCancel(ctx)
+	s.quiet = time.AfterFunc(wire.Heartbeat, s.beat)
+	defer func() {
+		s.close(GoingAway)
+		s.tasks.Wait()
+	}()
+	defer cfg.Hub.Gone(s)
+	err := cfg.Hub.Come(s, a.State, func() ([]wire.RoomID, error) { return cfg.RoomsOf(s.ctx, a.Account) })
+	if err == nil {
+		err = s.hello()
+	}
+	if err != nil {
+		if ErrorOf(err).Code == wire.Internal {
+			cfg.Log.Error("greet", "device", a.Device, "err", err)
+		}
+		return
+	}
+	s.read()
+}
+
+func (s *session) hello() error {
+	a := s.who()
+	h, err := s.cfg.Hello(s.ctx, &a)
+	if err != nil {
+		return fmt.Errorf("hello: %w", err)
+	}
+	body, err := wire.Encode(h)
+	if err != nil {
+		return err
+	}
+	f, err := wire.Encode(wire.Frame{Method: wire.OnHello.Name, Body: body})
+	if err != nil {
+		return err
+	}
+	s.send(func(q *queue) { q.answer(f, func() {}) })
+	s.start(s.write)
+	return nil
+}
+
+// read takes requests until the connection ends.
+func (s *session) read() {
+	var last uint64
+	for {
+		b, err := s.conn.Read(s.ctx)
+		if err != nil {
+			if errors.Is(err, ErrText) {
+				s.close(Violation)
+			}
+			return
+		}
+		s.quiet.Reset(wire.Heartbeat)
+		var f wire.Frame
+		if err := wire.Decode(b, &f); err != nil || f.ID <= last || f.Method == "" || f.Error != nil {
+			s.close(Violation)
+			return
+		}
+		last = f.ID
+		select {
+		case s.slots <- struct{}{}:
+		case <-s.ctx.Done():
+			return
+		}
+		s.take(request{id: f.ID, params: f.Body, began: s.cfg.Now()}, f.Method)
+	}
+}
+
+// take starts a request, or queues it behind those that change something.
+func (s *session) take(r request, name string) {
+	m, ok := s.table.methods[name]
+	if !ok {
+		s.reply(r, nil, wire.Refuse(wire.BadRequest, "there is no such method"), func() { <-s.slots })
+		return
+	}
+	r.method = m
+	if !m.writes {
+		s.start(func() {
+			select {
+			case s.reads <- struct{}{}:
+			case <-s.ctx.Done():
+				return
+			}
+			s.carryOut(r, func() { <-s.reads; <-s.slots })
+		})
+		return
+	}
+	s.mu.Lock()
+	s.writes = append(s.writes, r)
+	idle := !s.working
+	s.working = true
+	s.mu.Unlock()
+	if idle {
+		s.start(s.work)
+	}
+}
+
+// work carries out what waits in order, and ends when nothing does.
+func (s *session) work() {
+	for {
+		s.mu.Lock()
+		if len(s.writes) == 0 || s.closed {
+			s.writes, s.working = nil, false
+			s.mu.Unlock()
+			return
+		}
+		r := s.writes[0]
+		s.writes[0] = request{}
+		s.writes = s.writes[1:]
+		s.mu.Unlock()
+		s.carryOut(r, func() { <-s.slots })
+	}
+}
+
+// carryOut runs one request and answers it. Written is called when the answer
+// has left, so that a device cannot pile up answers that it does not take.
+func (s *session) carryOut(r request, written func()) {
+	a := s.who()
+	ctx, cancel := context.WithTimeout(s.ctx, requestTimeout)
+	defer cancel()
+	body, err := s.guarded(ctx, r, &a)
+	s.reply(r, body, err, written)
+}
+
+// guarded runs a method; a panic in it is our fault and costs this one request.
+func (s *session) guarded(ctx context.Context, r request, a *Actor) (body []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return s.table.do(ctx, r.method, a, r.params)
+}
+
+func (s *session) reply(r request, body []byte, err error, written func()) {
+	f := wire.Frame{ID: r.id, Body: body}
+	var code wire.Code
+	if err != nil {
+		f.Body, f.Error = nil, ErrorOf(err)
+		code = f.Error.Code
+		if code == wire.Internal {
+			s.cfg.Log.Error("request failed", "method", r.method.name, "device", s.who().Device, "err", err)
+		}
+	}
+	b, encErr := wire.Encode(f)
+	if encErr != nil || len(b) > wire.MaxResponse {
+		s.cfg.Log.Error("answer does not fit", "method", r.method.name, "size", len(b), "err", encErr)
+		code = wire.Internal
+		b, _ = wire.Encode(wire.Frame{ID: r.id, Error: &wire.Error{Code: code}})
+	}
+	s.cfg.Observe(r.method.name, code, s.cfg.Now().Sub(r.began))
+	s.send(func(q *queue) { q.answer(b, written) })
+}
+
+// who returns the actor as it stands.
+func (s *session) who() Actor {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.actor
+}
+
+// start runs f on its own goroutine, unless the session is over.
+func (s *session) start(f func()) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.tasks.Add(1)
+	s.mu.Unlock()
+	go func() {
+		defer s.tasks.Done()
+		f()
+	}()
+}
+
+// beat asks a quiet peer whether it is there.
+func (s *session) beat() {
+	s.start(func() {
+		ctx, cancel := context.WithTimeout(s.ctx, wire.Heartbeat)
+		defer cancel()
+		if err := s.conn.Ping(ctx); err != nil {
+			s.close(Silent)
+			return
+		}
+		s.quiet.Reset(wire.Heartbeat)
+	})
+}
+
+// close ends the session; the first reason counts.
+func (s *session) close(why Reason) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	s.out = queue{}
+	s.mu.Unlock()
+	s.quiet.Stop()
+	s.conn.Close(why)
+	s.cancel()
+}

@@ -1,0 +1,28 @@
+package session
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/wire"
+)
+
+// Deps is what the methods of every noun work with. The file of a noun has a
+// type made of it, whose methods are the handlers, and a function that
+// registers them:
+//
+//	type directory struct{ Deps }
+//
+//	func DirectoryMethods(t *Table, d Deps) {
+//		h := directory{d}
+//		Reads(t, wire.DirectoryPeople, authz.PeopleRead, h.people)
+//	}
+type Deps struct {
+	DB   *db.DB
+	Hub  *hub.Hub
+	Log  *slog.Logger
+	Now  func() time.Time
+	Caps wire.Caps
+}

@@ -1,0 +1,107 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/wire"
+)
+
+// Conn is a connection that carries whole binary messages. Read is called by
+// one goroutine, Write by one other.
+type Conn interface {
+	Read(ctx context.Context) ([]byte, error) // ErrText for a message that is not binary
+	Write(ctx context.Context, message []byte) error
+	Ping(ctx context.Context) error // returns when the peer has answered
+	Close(why Reason)
+}
+
+// ErrText is returned by Conn.Read for a message that is not binary.
+var ErrText = errors.New("a text message")
+
+// Reason is why a connection is closed: a WebSocket status code.
+type Reason int
+
+const (
+	GoingAway Reason = 1001 // the server ends; come back
+	Violation Reason = 1008 // the peer broke the rules of framing
+	Ended     Reason = 4001 // the session is over: sign in again
+	Silent    Reason = 4002 // nothing came back
+)
+
+const (
+	writeTimeout   = 15 * time.Second // for one message; framing.md
+	requestTimeout = 30 * time.Second // for one handler
+	maxReads       = 4                // reading requests at a time on one connection, until their answers are written
+)
+
+// Config says what Sessions work with. Everything is required but Observe.
+type Config struct {
+	Table *Table
+	Hub   *hub.Hub
+	Log   *slog.Logger
+	Now   func() time.Time
+
+	// RoomsOf returns the rooms of which the account is a member.
+	RoomsOf func(context.Context, wire.AccountID) ([]wire.RoomID, error)
+	// Hello returns what the device hears first.
+	Hello func(context.Context, *Actor) (wire.Hello, error)
+
+	// Observe is told of each request when it is answered; code is empty for
+	// success. For metrics: it must not block.
+	Observe func(method string, code wire.Code, took time.Duration)
+}
+
+// Sessions serves connections.
+type Sessions struct {
+	cfg Config
+
+	mu      sync.Mutex // guards what follows
+	ending  bool
+	running sync.WaitGroup
+}
+
+// New checks cfg.
+func New(cfg Config) (*Sessions, error) {
+	if cfg.Table == nil || cfg.Hub == nil || cfg.Log == nil || cfg.Now == nil || cfg.RoomsOf == nil || cfg.Hello == nil {
+		return nil, errors.New("session: Table, Hub, Log, Now, RoomsOf and Hello are required")
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(string, wire.Code, time.Duration) {}
+	}
+	return &Sessions{cfg: cfg}, nil
+}
+
+// Serve serves conn for a until either end closes it; it returns when all that
+// it started is over. After End it refuses at once.
+func (s *Sessions) Serve(ctx context.Context, conn Conn, a Actor) {
+	s.mu.Lock()
+	if s.ending {
+		s.mu.Unlock()
+		conn.Close(GoingAway)
+		return
+	}
+	s.running.Add(1)
+	s.mu.Unlock()
+	defer s.running.Done()
+	serve(ctx, &s.cfg, conn, a)
+}
+
+// End closes all connections with GoingAway, lets requests that have begun
+// finish, and returns when nothing runs any more.
+func (s *Sessions) End() {
+	s.mu.Lock()
+	s.ending = true
+	s.mu.Unlock()
+	s.cfg.Hub.EndAll(wire.Cancelled)
+	s.running.Wait()
+}
+
+// retryAfter is how long who was told "busy" should wait, in milliseconds. It
+// differs, so that they do not all come back at once.
+func retryAfter() int64 { return 500 + rand.Int64N(1500) }
