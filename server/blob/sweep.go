@@ -1,0 +1,121 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/wire"
+)
+
+const (
+	// sweepEvery is how often blobs that no message holds are looked for.
+	sweepEvery = time.Hour
+	// sweepBatch is how many go in one transaction, so that no sender waits long.
+	sweepBatch = 200
+)
+
+// Run removes files whose rows are gone: at once those that a crash left behind,
+// from then on those that are deleted, and every hour blobs that no message has
+// held for wire.BlobTTL. It returns when ctx ends.
+func (s *Store) Run(ctx context.Context) error {
+	if err := s.sweepOrphans(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for due := true; ; {
+		if due {
+			// Not this time is no harm: the next tick comes.
+			if err := s.sweepLoose(ctx); err != nil && ctx.Err() == nil {
+				s.cfg.Log.Error("sweep blobs", "err", err)
+			}
+		}
+		s.removeGone()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.wake:
+			due = false
+		case <-tick.C:
+			due = true
+		}
+	}
+}
+
+// removeGone removes the files of blobs whose rows were dropped. One that cannot
+// be removed is an orphan that the next start sweeps.
+func (s *Store) removeGone() {
+	s.mu.Lock()
+	gone := s.gone
+	s.gone = nil
+	s.mu.Unlock()
+	for _, id := range gone {
+		if err := s.dir.remove(id); err != nil {
+			s.cfg.Log.Error("remove the file of a deleted blob", "blob", id, "err", err)
+		}
+	}
+}
+
+// sweepLoose deletes blobs that no message has held for wire.BlobTTL.
+func (s *Store) sweepLoose(ctx context.Context) error {
+	before := s.cfg.Now().Add(-wire.BlobTTL).UnixMilli()
+	for {
+		var loose []wire.BlobID
+		err := s.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+			const find = `SELECT id FROM blob WHERE holders = 0 AND touched_ms < $1 LIMIT $2`
+			err := tx.Each(func(r *db.Rows) error {
+				var id wire.BlobID
+				if err := r.Scan(&id); err != nil {
+					return err
+				}
+				loose = append(loose, id)
+				return nil
+			}, find, before, int64(sweepBatch))
+			if err != nil {
+				return fmt.Errorf("find loose blobs: %w", err)
+			}
+			for _, id := range loose {
+				if err := s.remove(tx, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if len(loose) > 0 {
+			s.cfg.Log.Info("deleted blobs that no message holds", "count", len(loose))
+		}
+		if len(loose) < sweepBatch {
+			return nil
+		}
+	}
+}
+
+// sweepOrphans removes files that have no row. A row is committed before its
+// file is made, so a file without one is never on its way.
+func (s *Store) sweepOrphans(ctx context.Context) error {
+	removed := 0
+	err := s.dir.each(func(id wire.BlobID) error {
+		var there int64
+		err := s.cfg.DB.View(ctx, func(tx *db.Tx) error {
+			return tx.QueryRow(`SELECT 1 FROM blob WHERE id = $1`, id).Scan(&there)
+		})
+		if !errors.Is(err, db.ErrNone) {
+			return err
+		}
+		removed++
+		return s.dir.remove(id)
+	})
+	if removed > 0 {
+		s.cfg.Log.Info("removed files that a crash left behind", "count", removed)
+	}
+	if err != nil {
+		return fmt.Errorf("sweep orphan blobs: %w", err)
+	}
+	return nil
+}
