@@ -1,0 +1,80 @@
+import type { Text } from "./text.ts";
+
+const day = 86_400_000;
+
+// Formats are costly to make and there are few.
+const made = new Map<string, Intl.DateTimeFormat>();
+
+function format(language: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = language + JSON.stringify(options);
+  const f = made.get(key) ?? new Intl.DateTimeFormat(language, options);
+  made.set(key, f);
+  return f;
+}
+
+// days is how many midnights lie between two moments, by the clock on the wall.
+function days(from: number, to: number): number {
+  const midnight = (t: number) => new Date(t).setHours(0, 0, 0, 0);
+  return Math.round((midnight(to) - midnight(from)) / day);
+}
+
+// clock is the time of day: 14:05.
+export function clock(t: Text, time: number): string {
+  return format(t.language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(time);
+}
+
+// dayName is what a day chip says.
+export function dayName(t: Text, time: number, now = Date.now()): string {
+  const ago = days(time, now);
+  if (ago === 0) return t("when.today");
+  if (ago === 1) return t("when.yesterday");
+  const sameYear = new Date(time).getFullYear() === new Date(now).getFullYear();
+  if (ago > 1 && ago < 7) return format(t.language, { weekday: "long" }).format(time);
+  return format(t.language, { day: "numeric", month: "long", ...(sameYear ? {} : { year: "numeric" }) }).format(time);
+}
+
+// listTime is the short moment in the chat list: a time, a weekday or a date.
+export function listTime(t: Text, time: number, now = Date.now()): string {
+  const ago = days(time, now);
+  if (ago <= 0) return clock(t, time);
+  if (ago < 7) return format(t.language, { weekday: "short" }).format(time);
+  const sameYear = new Date(time).getFullYear() === new Date(now).getFullYear();
+  return sameYear
+    ? format(t.language, { day: "numeric", month: "short" }).format(time)
+    : format(t.language, { day: "2-digit", month: "2-digit", year: "2-digit" }).format(time);
+}
+
+// moment is a whole date with its time.
+export function moment(t: Text, time: number): string {
+  return format(t.language, { dateStyle: "medium", timeStyle: "short" }).format(time);
+}
+
+// ago is how long back something lies, roughly.
+export function ago(t: Text, time: number, now = Date.now()): string {
+  const seconds = Math.max(0, Math.round((now - time) / 1000));
+  if (seconds < 60) return t("when.justNow");
+  const relative = new Intl.RelativeTimeFormat(t.language, { numeric: "auto" });
+  if (seconds < 3600) return relative.format(-Math.floor(seconds / 60), "minute");
+  if (seconds < 86_400) return relative.format(-Math.floor(seconds / 3600), "hour");
+  if (seconds < 30 * 86_400) return relative.format(-days(time, now), "day");
+  return format(t.language, { dateStyle: "medium" }).format(time);
+}
+
+// size is a number of bytes for people: 1.4 MB.
+export function size(t: Text, bytes: number): string {
+  if (bytes < 1024) return t("size.b", { n: bytes });
+  const units = ["size.kb", "size.mb", "size.gb"] as const;
+  let value = bytes / 1024;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  const n = new Intl.NumberFormat(t.language, { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+  return t(units[unit] ?? "size.gb", { n });
+}
+
+// names joins names as the language does: a, b and c.
+export function names(t: Text, list: readonly string[]): string {
+  return new Intl.ListFormat(t.language, { type: "conjunction" }).format(list);
+}
