@@ -60,7 +60,10 @@ func serve(ctx context.Context, cfg *Config, conn Conn, a Actor) {
 		err = s.hello()
 	}
 	if err != nil {
-		if ErrorOf(err).Code == wire.Internal {
+		switch ErrorOf(err).Code {
+		case wire.Unauthenticated, wire.NotFound:
+			s.close(Ended)
+		case wire.Internal:
 			cfg.Log.Error("greet", "device", a.Device, "err", err)
 		}
 		return
@@ -73,6 +76,9 @@ func (s *session) hello() error {
 	h, err := s.cfg.Hello(s.ctx, &a)
 	if err != nil {
 		return fmt.Errorf("hello: %w", err)
+	}
+	if h.State != a.State { // it moved on while the connection was made
+		s.cfg.Hub.Become(a.Account, a.Device, h.State)
 	}
 	body, err := wire.Encode(h)
 	if err != nil {

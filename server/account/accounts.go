@@ -1,0 +1,170 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/db"
+)
+
+// Config says what Accounts work with. DB and Now are required.
+type Config struct {
+	DB   *db.DB
+	Now  func() time.Time
+	Cost Cost // zero means DefaultCost
+}
+
+// Accounts lets people in.
+type Accounts struct {
+	db       *db.DB
+	now      func() time.Time
+	hasher   *hasher
+	attempts *attempts
+}
+
+// New checks cfg.
+func New(cfg Config) (*Accounts, error) {
+	if cfg.DB == nil || cfg.Now == nil {
+		return nil, errors.New("account: DB and Now are required")
+	}
+	if cfg.Cost == (Cost{}) {
+		cfg.Cost = DefaultCost
+	}
+	h, err := newHasher(cfg.Cost)
+	if err != nil {
+		return nil, err
+	}
+	return &Accounts{db: cfg.DB, now: cfg.Now, hasher: h, attempts: newAttempts(cfg.Now)}, nil
+}
+
+// And is what else happens in the transaction that lets somebody in: the device
+// and the session are made there.
+type And func(tx *db.Tx, a Account) error
+
+// SetUp names the organisation and makes its first administrator. The link is
+// used up only if all of it succeeds.
+func (s *Accounts) SetUp(ctx context.Context, token, org, name, password string, and And) (Account, error) {
+	orgName, err := ParseName(org)
+	if err != nil {
+		return Account{}, fmt.Errorf("organisation: %w", err)
+	}
+	return s.signUp(ctx, token, SetupLink, name, password, true, func(tx *db.Tx, a Account) error {
+		if err := setUp(tx, orgName, s.now()); err != nil {
+			return err
+		}
+		return and(tx, a)
+	})
+}
+
+// SignUp makes an account from an invite.
+func (s *Accounts) SignUp(ctx context.Context, token, name, password string, and And) (Account, error) {
+	return s.signUp(ctx, token, InviteLink, name, password, false, and)
+}
+
+func (s *Accounts) signUp(ctx context.Context, token string, kind LinkKind, name, password string, admin bool, and And) (a Account, err error) {
+	t, err := ParseToken(token)
+	if err != nil {
+		return Account{}, err
+	}
+	n, err := ParseName(name)
+	if err != nil {
+		return Account{}, err
+	}
+	// Look before hashing, so that only who has a link can make us hash.
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		switch is, err := LinkOf(tx, t, s.now()); {
+		case err != nil:
+			return err
+		case is != kind:
+			return authz.ErrDenied
+		}
+		if _, _, err := byKey(tx, n.Key); err == nil {
+			return errTaken
+		} else if !errors.Is(err, db.ErrNone) {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return Account{}, err
+	}
+	hash, err := s.hasher.hash(ctx, password)
+	if err != nil {
+		return Account{}, err
+	}
+	err = s.db.Update(ctx, func(tx *db.Tx) (err error) {
+		if err := useLink(tx, t, kind, s.now()); err != nil {
+			return err
+		}
+		if a, err = Create(tx, n, hash, admin, s.now()); err != nil {
+			return err
+		}
+		return and(tx, a)
+	})
+	return a, err
+}
+
+// SignIn returns the account of a name and password. A wrong name and a wrong
+// password are authz.ErrDenied and cost the same; too many of them are Busy.
+func (s *Accounts) SignIn(ctx context.Context, name, password string, from netip.Addr, and And) (Account, error) {
+	n, err := ParseName(name)
+	if err != nil {
+		n = Name{} // nobody's: goes the same way as an unknown one
+	}
+	succeeded, err := s.attempts.begin(n.Key, from)
+	if err != nil {
+		return Account{}, err
+	}
+	var a Account
+	var hash Hash
+	err = s.db.View(ctx, func(tx *db.Tx) (err error) {
+		if a, hash, err = byKey(tx, n.Key); errors.Is(err, db.ErrNone) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		succeeded() // our fault, not theirs
+		return Account{}, fmt.Errorf("look up a name: %w", err)
+	}
+	right, err := s.hasher.matches(ctx, hash, password)
+	if err != nil {
+		succeeded()
+		return Account{}, err
+	}
+	if !right {
+		return Account{}, authz.ErrDenied
+	}
+	succeeded()
+	return a, s.db.Update(ctx, func(tx *db.Tx) error { return and(tx, a) })
+}
+
+// SetUpUnattended is SetUp without a link and without a device, for who
+// installs by script. A site that somebody set up already is authz.ErrDenied.
+func (s *Accounts) SetUpUnattended(ctx context.Context, org, name, password string) (Account, error) {
+	orgName, err := ParseName(org)
+	if err != nil {
+		return Account{}, fmt.Errorf("organisation: %w", err)
+	}
+	n, err := ParseName(name)
+	if err != nil {
+		return Account{}, err
+	}
+	hash, err := s.hasher.hash(ctx, password)
+	if err != nil {
+		return Account{}, err
+	}
+	var a Account
+	err = s.db.Update(ctx, func(tx *db.Tx) (err error) {
+		if err := setUp(tx, orgName, s.now()); err != nil {
+			return err
+		}
+		a, err = Create(tx, n, hash, true, s.now())
+		return err
+	})
+	return a, err
+}

@@ -1,0 +1,138 @@
+package device
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/wire"
+)
+
+const (
+	sessionTTL  = 90 * 24 * time.Hour
+	seenEvery   = time.Hour // how exactly it is noted when a session was used
+	tokenBytes  = 32
+	tokenLength = 43 // in base64url
+)
+
+// Token is what a device shows to be let in. It does not print; Secret gives it.
+type Token struct{ text string }
+
+// Secret returns the text that goes into the cookie or the answer.
+func (t Token) Secret() string { return t.text }
+
+// String shows nothing, so that no log line can hold a session.
+func (Token) String() string { return "token" }
+
+// ParseToken takes what a client shows; ok is false for what cannot be a token.
+func ParseToken(s string) (t Token, ok bool) {
+	if len(s) != tokenLength {
+		return Token{}, false
+	}
+	if _, err := base64.RawURLEncoding.DecodeString(s); err != nil {
+		return Token{}, false
+	}
+	return Token{s}, true
+}
+
+func (t Token) hash() wire.Hash { return sha256.Sum256([]byte(t.text)) }
+
+// Opened is a device that just came, with its session.
+type Opened struct {
+	Device  wire.DeviceID
+	Token   Token
+	Dropped []wire.DeviceID // that waited longest and made room: their connections must end
+}
+
+// Open makes a pending device of the account, with its session.
+func Open(tx *db.Tx, account wire.AccountID, name string, now time.Time) (Opened, error) {
+	id, dropped, err := create(tx, account, name, now)
+	if err != nil {
+		return Opened{}, err
+	}
+	var b [tokenBytes]byte
+	rand.Read(b[:])
+	t := Token{base64.RawURLEncoding.EncodeToString(b[:])}
+	const add = `INSERT INTO session (hash, device_id, created_ms, seen_ms) VALUES ($1, $2, $3, $3)`
+	if _, err := tx.Exec(add, t.hash(), id, now.UnixMilli()); err != nil {
+		return Opened{}, fmt.Errorf("open session: %w", err)
+	}
+	return Opened{id, t, dropped}, nil
+}
+
+// Session is who a token belongs to.
+type Session struct {
+	Account wire.AccountID
+	Device  wire.DeviceID
+	State   wire.DeviceState
+	Name    string // of the account
+	Admin   bool
+	Stale   bool // Touch is due
+}
+
+// SessionOf returns the session of a token; ok is false when there is none.
+func SessionOf(tx *db.Tx, t Token, now time.Time) (s Session, ok bool, err error) {
+	const get = `SELECT a.id, d.id, d.state, a.name, a.admin, s.seen_ms
+		FROM session s JOIN device d ON d.id = s.device_id JOIN account a ON a.id = d.account_id
+		WHERE s.hash = $1 AND s.seen_ms > $2`
+	var seen int64
+	err = tx.QueryRow(get, t.hash(), now.Add(-sessionTTL).UnixMilli()).Scan(&s.Account, &s.Device, (*string)(&s.State), &s.Name, &s.Admin, &seen)
+	if errors.Is(err, db.ErrNone) {
+		return Session{}, false, nil
+	}
+	if err != nil {
+		return Session{}, false, fmt.Errorf("look up a session: %w", err)
+	}
+	s.Stale = now.Sub(time.UnixMilli(seen)) >= seenEvery
+	return s, true, nil
+}
+
+// Standing returns the state of a device that has a session; ok is false when it
+// has none (any more).
+func Standing(tx *db.Tx, id wire.DeviceID) (state wire.DeviceState, ok bool, err error) {
+	const get = `SELECT d.state FROM device d JOIN session s ON s.device_id = d.id WHERE d.id = $1`
+	err = tx.QueryRow(get, id).Scan((*string)(&state))
+	if errors.Is(err, db.ErrNone) {
+		return "", false, nil
+	}
+	return state, err == nil, err
+}
+
+// Touch notes that a device's session was used.
+func Touch(tx *db.Tx, id wire.DeviceID, now time.Time) error {
+	for _, set := range []string{
+		`UPDATE session SET seen_ms = $1 WHERE device_id = $2`,
+		`UPDATE device SET seen_ms = $1 WHERE id = $2`,
+	} {
+		if _, err := tx.Exec(set, now.UnixMilli(), id); err != nil {
+			return fmt.Errorf("touch session of %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// Close ends a device's session and deletes its key packages, so that nobody
+// adds it to a room in vain. What the statement says of it stays; one that is
+// in none is forgotten.
+func Close(tx *db.Tx, id wire.DeviceID) error {
+	if err := endSession(tx, id); err != nil {
+		return err
+	}
+	return forget(tx, id) // only if it is pending
+}
+
+func endSession(tx *db.Tx, id wire.DeviceID) error {
+	for _, del := range []string{
+		`DELETE FROM session WHERE device_id = $1`,
+		`DELETE FROM key_package WHERE device_id = $1`,
+	} {
+		if _, err := tx.Exec(del, id); err != nil {
+			return fmt.Errorf("end session of %s: %w", id, err)
+		}
+	}
+	return nil
+}

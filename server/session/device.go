@@ -1,0 +1,130 @@
+package session
+
+import (
+	"context"
+
+	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/device"
+	"github.com/veche-im/veche/server/directory"
+	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/wire"
+)
+
+type devices struct{ Deps }
+
+// DeviceMethods registers what a device asks about its own account's devices.
+func DeviceMethods(t *Table, d Deps) {
+	h := devices{d}
+	Writes(t, wire.DevicePublish, authz.DevicePublish, h.publish)
+	Writes(t, wire.DeviceEnrol, authz.DeviceEnrol, h.enrol)
+	Reads(t, wire.DeviceList, authz.DeviceRead, h.list)
+	Writes(t, wire.DeviceDrop, authz.DeviceDrop, h.drop)
+	Reads(t, wire.DeviceVault, authz.DeviceRead, h.vault)
+}
+
+func (h devices) list(ctx context.Context, a *Actor, _ wire.None) (wire.Devices, error) {
+	all := wire.Devices{Devices: []wire.Device{}}
+	err := h.DB.View(ctx, func(tx *db.Tx) error {
+		list, err := device.List(tx, a.Account)
+		all.Devices = append(all.Devices, list...)
+		return err
+	})
+	for i := range all.Devices {
+		all.Devices[i].Online = h.Hub.DeviceOnline(a.Account, all.Devices[i].Device)
+	}
+	return all, err
+}
+
+func (h devices) vault(ctx context.Context, a *Actor, _ wire.None) (v wire.Vault, err error) {
+	err = h.DB.View(ctx, func(tx *db.Tx) (err error) {
+		v, err = device.VaultOf(tx, a.Account)
+		return err
+	})
+	return v, err
+}
+
+func (h devices) enrol(ctx context.Context, a *Actor, p wire.Enrol) (wire.None, error) {
+	return wire.None{}, h.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := device.Enrol(tx, a.Account, a.Device, p); err != nil {
+			return err
+		}
+		return h.tellDevice(tx, a.Account, a.Device)
+	})
+}
+
+func (h devices) drop(ctx context.Context, a *Actor, p wire.DropDevice) (wire.None, error) {
+	return wire.None{}, h.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := StillActive(tx, a); err != nil {
+			return err
+		}
+		if err := device.Drop(tx, a.Account, p.Device); err != nil {
+			return err
+		}
+		tx.OnCommit(func() {
+			h.Hub.End(a.Account, p.Device, wire.Unauthenticated)
+			hub.Tell(h.Hub, hub.Account(a.Account), wire.OnDevice, wire.DeviceChange{
+				Device: wire.Device{Device: p.Device, State: wire.DeviceRevoked},
+			})
+		})
+		return nil
+	})
+}
+
+func (h devices) publish(ctx context.Context, a *Actor, p wire.Publish) (res wire.Published, err error) {
+	err = h.DB.Update(ctx, func(tx *db.Tx) error {
+		d, err := device.Get(tx, a.Account, a.Device)
+		if err != nil {
+			return err
+		}
+		if d.State == wire.DeviceRevoked {
+			return authz.ErrDenied
+		}
+		var changes []device.Change
+		if res, changes, err = device.Publish(tx, a.Account, a.Device, d.State, p, h.Now()); err != nil {
+			return err
+		}
+		for _, c := range changes {
+			tx.OnCommit(func() { h.Hub.Become(a.Account, c.Device, c.State) })
+			if err := h.tellDevice(tx, a.Account, c.Device); err != nil {
+				return err
+			}
+		}
+		person, err := directory.PersonOf(tx, a.Account)
+		if err != nil {
+			return err
+		}
+		tx.OnCommit(func() {
+			person.Online = h.Hub.Online(a.Account)
+			hub.Tell(h.Hub, hub.Everyone(), wire.OnAccount, wire.AccountChange{Person: person})
+		})
+		return nil
+	})
+	return res, err
+}
+
+// tellDevice has the account's active devices, and the device itself, hear how
+// it stands after the commit.
+func (h devices) tellDevice(tx *db.Tx, account wire.AccountID, id wire.DeviceID) error {
+	d, err := device.Get(tx, account, id)
+	if err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		d.Online = h.Hub.DeviceOnline(account, id)
+		change := wire.DeviceChange{Device: d}
+		hub.Tell(h.Hub, hub.Account(account).ButDevice(id), wire.OnDevice, change)
+		hub.Tell(h.Hub, hub.Device(account, id), wire.OnDevice, change)
+	})
+	return nil
+}
+
+// StillActive is authz.ErrDenied when the device was revoked since the request
+// arrived. What changes something asks in its own transaction.
+func StillActive(tx *db.Tx, a *Actor) error {
+	ok, err := device.Active(tx, a.Account, a.Device)
+	if err == nil && !ok {
+		return authz.ErrDenied
+	}
+	return err
+}

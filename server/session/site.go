@@ -1,0 +1,58 @@
+package session
+
+import (
+	"context"
+
+	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/device"
+	"github.com/veche-im/veche/wire"
+)
+
+type site struct{ Deps }
+
+// SiteMethods registers the ping and what administrators do for the site.
+func SiteMethods(t *Table, d Deps) {
+	h := site{d}
+	Reads(t, wire.SessionPing, authz.SessionUse, h.ping)
+	Writes(t, wire.InviteCreate, authz.InviteCreate, h.invite)
+}
+
+func (site) ping(context.Context, *Actor, wire.None) (wire.None, error) { return wire.None{}, nil }
+
+func (h site) invite(ctx context.Context, a *Actor, _ wire.None) (inv wire.Invite, err error) {
+	err = h.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := StillActive(tx, a); err != nil {
+			return err
+		}
+		t, expires, err := account.NewInvite(tx, a.Account, h.Now())
+		inv = wire.Invite{Token: t.Secret(), Expires: expires}
+		return err
+	})
+	return inv, err
+}
+
+// HelloOf returns what devices hear first. It looks again whether the session
+// still stands: one that ended after it was let in, and before the hub knew of
+// the connection, is Unauthenticated here.
+func HelloOf(d Deps) func(context.Context, *Actor) (wire.Hello, error) {
+	return func(ctx context.Context, a *Actor) (h wire.Hello, err error) {
+		h = wire.Hello{
+			Account: a.Account, Device: a.Device, Name: a.Name,
+			Admin: a.Admin, Time: wire.Now(d.Now()), Max: d.Caps,
+		}
+		err = d.DB.View(ctx, func(tx *db.Tx) (err error) {
+			var ok bool
+			if h.State, ok, err = device.Standing(tx, a.Device); err != nil {
+				return err
+			}
+			if !ok {
+				return wire.Refuse(wire.Unauthenticated, "the session is over")
+			}
+			h.Org, err = account.Org(tx)
+			return err
+		})
+		return h, err
+	}
+}
