@@ -40,8 +40,7 @@ const (
 
 // Config says what a Session works with. Link and Handle are required.
 type Config struct {
-	Link  link.Link
-	Token string // bearer token, empty with a cookie
+	Link link.Link
 
 	// Handle hears every event but hello, in order, on the goroutine that
 	// reads: it must not wait for an answer to a request.
@@ -102,13 +101,14 @@ func New(cfg Config) (*Session, error) {
 	return &Session{cfg: cfg, slots: make(chan struct{}, outstanding), wait: make(chan struct{})}, nil
 }
 
-// Run keeps the session connected until ctx ends, and returns its error, or
-// until the server says that the session is over, and returns ErrEnded.
-func (s *Session) Run(ctx context.Context) error {
+// Run keeps the session of token (empty with a cookie) connected until ctx ends,
+// and returns its error, or until the server says that the session is over, and
+// returns ErrEnded. It may be called again after that, not at the same time.
+func (s *Session) Run(ctx context.Context, token string) error {
 	pause := firstWait
 	for ctx.Err() == nil {
 		s.cfg.Changed(Connecting, nil)
-		heard, err := s.connect(ctx)
+		heard, err := s.connect(ctx, token)
 		if ctx.Err() != nil {
 			break
 		}
@@ -152,8 +152,8 @@ func (s *Session) rest(ctx context.Context, d time.Duration) {
 
 // connect dials and serves one connection until it ends. heard says whether it
 // came as far as hello.
-func (s *Session) connect(ctx context.Context) (heard bool, err error) {
-	conn, err := s.cfg.Link.Dial(ctx, s.cfg.Token)
+func (s *Session) connect(ctx context.Context, token string) (heard bool, err error) {
+	conn, err := s.cfg.Link.Dial(ctx, token)
 	if err != nil {
 		return false, err
 	}

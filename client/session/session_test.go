@@ -89,7 +89,7 @@ func start(t *testing.T, dial func(n int) error) *rig {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.stop = cancel
-	go func() { r.done <- r.Run(ctx) }()
+	go func() { r.done <- r.Run(ctx, "") }()
 	return r
 }
 

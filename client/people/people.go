@@ -1,0 +1,320 @@
+// Package people knows who is at this site and which devices are truly theirs.
+//
+// Names come from the server's directory and are only shown. Devices come from
+// statements, which each account's own root key signs: every one is verified,
+// and the newest is pinned in the store for ever, so that a server can neither
+// take a statement back nor replace a chain without the person being told. What
+// was pinned goes on counting then. docs/spec/identity.md.
+package people
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/feed"
+	"github.com/veche-im/veche/client/session"
+	"github.com/veche-im/veche/client/store"
+	"github.com/veche-im/veche/internal/statement"
+	"github.com/veche-im/veche/wire"
+)
+
+// Config says what People work with. All but Moved are required.
+type Config struct {
+	Store   *store.DB
+	Session *session.Session
+	Feed    *feed.Feed
+	Log     *slog.Logger
+	Now     func() time.Time
+
+	// Moved hears of each newer statement after it was pinned; before is nil for
+	// an account's first. It must not wait for the network.
+	Moved func(before, after *statement.Verified)
+}
+
+// People is the directory as this device knows it. It may be used from several
+// goroutines.
+type People struct {
+	cfg   Config
+	fetch sync.Mutex // one fetch of statements at a time, so that pins move in order
+
+	mu     sync.Mutex // guards what follows
+	online map[wire.AccountID]bool
+}
+
+// New returns People that have nothing but what the store has.
+func New(cfg Config) *People {
+	if cfg.Moved == nil {
+		cfg.Moved = func(_, _ *statement.Verified) {}
+	}
+	return &People{cfg: cfg, online: map[wire.AccountID]bool{}}
+}
+
+// Sync reads the whole directory after connecting, and the newest statements of
+// everybody who has a pin.
+func (p *People) Sync(ctx context.Context) error {
+	var list []wire.Person
+	var after wire.AccountID
+	for {
+		page, err := session.Call(ctx, p.cfg.Session, wire.DirectoryPeople, wire.ListPeople{After: after})
+		if err != nil {
+			return err
+		}
+		list = append(list, page.People...)
+		if !page.More || len(page.People) == 0 {
+			break
+		}
+		after = page.People[len(page.People)-1].Account
+	}
+	p.mu.Lock()
+	p.online = map[wire.AccountID]bool{}
+	for _, w := range list {
+		p.online[w.Account] = w.Online
+	}
+	p.mu.Unlock()
+	behind, err := p.note(ctx, list)
+	if err != nil || len(behind) == 0 {
+		return err
+	}
+	_, err = p.Newest(ctx, behind...)
+	return err
+}
+
+// note stores what the directory says and returns the accounts that have a pin
+// older than that.
+func (p *People) note(ctx context.Context, list []wire.Person) (behind []wire.AccountID, err error) {
+	var changed []wire.AccountID
+	err = p.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		behind, changed = nil, nil
+		for _, w := range list {
+			was, err := store.GetPerson(tx, w.Account)
+			if err != nil && !errors.Is(err, store.ErrNone) {
+				return err
+			}
+			if w.Head < was.Pinned {
+				if err := p.raise(tx, api.NoticeRollback, w.Account, "the server says statement %d, %d is known", w.Head, was.Pinned); err != nil {
+					return err
+				}
+				w.Head = was.Pinned
+			}
+			if was.Pinned > 0 && was.Pinned < w.Head {
+				behind = append(behind, w.Account)
+			}
+			now := store.Person{Account: w.Account, Name: w.Name, Admin: w.Admin, Head: w.Head, Pinned: was.Pinned}
+			if err == nil && now == was {
+				continue
+			}
+			changed = append(changed, w.Account)
+			if err := store.PutPerson(tx, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && len(changed) > 0 {
+		p.cfg.Feed.People(changed...)
+	}
+	return behind, err
+}
+
+// Changed takes what the event account says.
+func (p *People) Changed(ctx context.Context, w wire.Person) error {
+	behind, err := p.note(ctx, []wire.Person{w})
+	if err != nil || len(behind) == 0 {
+		return err
+	}
+	_, err = p.Newest(ctx, behind...)
+	return err
+}
+
+// Presence takes what the event presence says.
+func (p *People) Presence(w wire.Presence) {
+	p.mu.Lock()
+	was := p.online[w.Account]
+	p.online[w.Account] = w.Online
+	p.mu.Unlock()
+	if was != w.Online {
+		p.cfg.Feed.People(w.Account)
+	}
+}
+
+// Gone forgets who is online: this device no longer knows.
+func (p *People) Gone(ctx context.Context) {
+	p.mu.Lock()
+	var were []wire.AccountID
+	for id, on := range p.online {
+		if on {
+			were = append(were, id)
+		}
+	}
+	p.online = map[wire.AccountID]bool{}
+	p.mu.Unlock()
+	if len(were) > 0 {
+		p.cfg.Feed.People(were...)
+	}
+}
+
+// Online reports whether a device of account is connected, as the server says.
+func (p *People) Online(account wire.AccountID) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.online[account]
+}
+
+// Statements are the newest verified statements of accounts. An account of
+// which nothing could be verified is missing.
+type Statements map[wire.AccountID]*statement.Verified
+
+// Allows reports whether a leaf of account and device may have this key.
+func (s Statements) Allows(account wire.AccountID, device wire.DeviceID, key []byte) bool {
+	v := s[account]
+	return v != nil && v.Allows(device, key)
+}
+
+// Known returns what is pinned, without asking the server.
+func (p *People) Known(ctx context.Context, accounts ...wire.AccountID) (Statements, error) {
+	known := Statements{}
+	err := p.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		for _, a := range accounts {
+			v, err := store.GetPin(tx, a)
+			if err != nil {
+				return err
+			}
+			if v != nil {
+				known[a] = v
+			}
+		}
+		return nil
+	})
+	return known, err
+}
+
+// Current returns the statements of accounts, and asks the server for those of
+// which none is pinned or which it has said are newer. For these it must be
+// reachable.
+func (p *People) Current(ctx context.Context, accounts ...wire.AccountID) (Statements, error) {
+	var missing []wire.AccountID
+	err := p.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		for _, a := range accounts {
+			person, err := store.GetPerson(tx, a)
+			if err != nil && !errors.Is(err, store.ErrNone) {
+				return err
+			}
+			if person.Pinned == 0 || person.Pinned < person.Head {
+				missing = append(missing, a)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(missing) > 0 {
+		if _, err := p.Newest(ctx, missing...); err != nil {
+			return nil, err
+		}
+	}
+	return p.Known(ctx, accounts...)
+}
+
+// atOnce is how many chains are asked for in one request.
+const atOnce = 100
+
+// Newest asks the server for the newest statements of accounts, verifies and
+// pins them. A chain that does not hold is told as a notice and leaves the pin
+// as it was.
+func (p *People) Newest(ctx context.Context, accounts ...wire.AccountID) (Statements, error) {
+	p.fetch.Lock()
+	defer p.fetch.Unlock()
+	known, err := p.Known(ctx, accounts...)
+	if err != nil {
+		return nil, err
+	}
+	for len(accounts) > 0 {
+		part := accounts[:min(atOnce, len(accounts))]
+		accounts = accounts[len(part):]
+		if err := p.read(ctx, part, known); err != nil {
+			return nil, err
+		}
+	}
+	return known, nil
+}
+
+// read brings known up to date for at most atOnce accounts.
+func (p *People) read(ctx context.Context, accounts []wire.AccountID, known Statements) error {
+	for more := true; more; {
+		var ask wire.GetStatements
+		for _, a := range accounts {
+			from := int64(1)
+			if v := known[a]; v != nil {
+				from = v.Seq // the pinned one once more: to see that it is still the same
+			}
+			ask.Of = append(ask.Of, wire.StatementsFrom{Account: a, From: from})
+		}
+		res, err := session.Call(ctx, p.cfg.Session, wire.DirectoryStatements, ask)
+		if err != nil {
+			return err
+		}
+		moved := false
+		for i, a := range accounts {
+			var chain []wire.SignedStatement
+			if i < len(res.Chains) && res.Chains[i].Account == a {
+				chain = res.Chains[i].Statements
+			}
+			before := known[a]
+			after, err := p.judge(ctx, a, before, chain)
+			if err != nil {
+				return err
+			}
+			if after != nil {
+				known[a] = after
+				moved = moved || before == nil || after.Seq > before.Seq
+			}
+		}
+		more = res.More && moved
+	}
+	return nil
+}
+
+// judge verifies what the server showed of account's chain from before on, and
+// pins the newest. Only the store's errors are returned.
+func (p *People) judge(ctx context.Context, account wire.AccountID, before *statement.Verified, chain []wire.SignedStatement) (*statement.Verified, error) {
+	if before != nil {
+		switch {
+		case len(chain) == 0:
+			return before, p.alarm(ctx, api.NoticeRollback, account, "the server does not have statement %d, which is known", before.Seq)
+		case !bytes.Equal(chain[0].Body, before.Signed.Body):
+			return before, p.alarm(ctx, api.NoticeReset, account, "the server has another statement %d than the one that is known", before.Seq)
+		}
+		chain = chain[1:]
+	}
+	after, err := statement.Extend(before, account, chain)
+	if err != nil {
+		return before, p.alarm(ctx, api.NoticeReset, account, "the chain of statements does not hold: %v", err)
+	}
+	if after == nil || before != nil && after.Seq == before.Seq {
+		return after, nil
+	}
+	if err := p.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.PutPin(tx, after) }); err != nil {
+		return before, fmt.Errorf("pin statement %d of %s: %w", after.Seq, account, err)
+	}
+	p.cfg.Moved(before, after)
+	return after, nil
+}
+
+func (p *People) alarm(ctx context.Context, code api.NoticeCode, account wire.AccountID, format string, args ...any) error {
+	p.cfg.Log.Warn("statement refused", "account", account, "code", code)
+	return p.cfg.Store.Update(ctx, func(tx *store.Tx) error { return p.raise(tx, code, account, format, args...) })
+}
+
+func (p *People) raise(tx *store.Tx, code api.NoticeCode, account wire.AccountID, format string, args ...any) error {
+	return p.cfg.Feed.Raise(tx, store.Notice{
+		ID: string(code) + " " + account.String(), Code: string(code), Severe: true,
+		Account: account, Time: wire.Now(p.cfg.Now()), Text: fmt.Sprintf(format, args...),
+	})
+}
