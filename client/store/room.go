@@ -145,6 +145,24 @@ func PutHead(tx *Tx, room wire.RoomID, seq int64, head wire.Hash) error {
 	return nil
 }
 
+// PutEntry is PutHead for an entry that this device has processed: it notes
+// whose it was, too.
+func PutEntry(tx *Tx, room wire.RoomID, e *wire.Entry) error {
+	if err := PutHead(tx, room, e.Seq, e.Head); err != nil {
+		return err
+	}
+	const q = `UPDATE room_head SET device = ?3, client = ?4 WHERE room = ?1 AND seq = ?2`
+	_, err := tx.exec(q, room, e.Seq, e.Device, e.Client)
+	return err
+}
+
+// EntryOf returns the seq of the entry that device sent under a client id,
+// ErrNone if this device has processed none.
+func EntryOf(tx *Tx, room wire.RoomID, device wire.DeviceID, client wire.ClientID) (int64, error) {
+	const q = `SELECT seq FROM room_head WHERE room = ?1 AND client = ?2 AND device = ?3 ORDER BY seq LIMIT 1`
+	return value[int64](tx, q, room, client, device)
+}
+
 // HeadAt returns the head of room after entry seq, ErrNone if it is not known.
 func HeadAt(tx *Tx, room wire.RoomID, seq int64) (wire.Hash, error) {
 	return value[wire.Hash](tx, `SELECT head FROM room_head WHERE room = ?1 AND seq = ?2`, room, seq)

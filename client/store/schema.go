@@ -95,13 +95,17 @@ CREATE TABLE room_member (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX room_member_account ON room_member (account);
 
--- heads since joining, against which commits are checked
+-- heads since joining, against which commits are checked, and whose entry each
+-- was, so that none is taken twice
 CREATE TABLE room_head (
-	room BLOB NOT NULL REFERENCES room ON DELETE CASCADE,
-	seq  INTEGER NOT NULL,
-	head BLOB NOT NULL,
+	room   BLOB NOT NULL REFERENCES room ON DELETE CASCADE,
+	seq    INTEGER NOT NULL,
+	head   BLOB NOT NULL,
+	device BLOB,
+	client BLOB,
 	PRIMARY KEY (room, seq)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX room_head_client ON room_head (room, client, device) WHERE client IS NOT NULL;
 
 CREATE TABLE mls_state (
 	room BLOB NOT NULL,
