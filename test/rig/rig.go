@@ -1,0 +1,225 @@
+// Package rig runs the real binary for black-box tests: a site on loopback in a
+// directory of its own, and people who use its commands. Nothing of server or
+// client is imported: what a test needs beyond the commands, a user could not
+// have either.
+//
+// The binary is VECHE_BIN, or is built once for each test program.
+package rig
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long a start, a stop or a command may take before the test
+// gives up: far more than any needs, as a loaded machine is no fault.
+const patience = 2 * time.Minute
+
+var build = sync.OnceValues(func() (string, error) {
+	if bin := os.Getenv("VECHE_BIN"); bin != "" {
+		_, err := os.Stat(bin) // also tells go test that its result depends on this file
+		return bin, err
+	}
+	dir, err := os.MkdirTemp("", "veche-bin-*")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "veche")
+	out, err := exec.Command("go", "build", "-o", bin, "github.com/veche-im/veche/cmd/veche").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build veche: %w: %s", err, out)
+	}
+	return bin, nil
+})
+
+// Binary returns the path of veche.
+func Binary(tb testing.TB) string {
+	tb.Helper()
+	bin, err := build()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return bin
+}
+
+// A Site is one installation and its server process.
+type Site struct {
+	Dir  string // all of the test's files
+	Data string // the server's data directory
+	Log  string // what the server printed, all its runs together
+	URL  string // https address, the same after each start
+
+	tb   testing.TB
+	bin  string
+	port string
+
+	mu     sync.Mutex // guards what follows
+	server *exec.Cmd  // nil while no server runs
+	exited chan error // gets the server's end, once
+}
+
+// Password is everybody's.
+const Password = "correct horse battery"
+
+// New sets up a site with one administrator and starts its server. The server
+// is ended with the test.
+func New(tb testing.TB, org, admin string) *Site {
+	tb.Helper()
+	dir := tb.TempDir()
+	s := &Site{Dir: dir, Data: filepath.Join(dir, "data"), Log: filepath.Join(dir, "server.log"), tb: tb, bin: Binary(tb)}
+	if err := os.WriteFile(s.passwordFile(), []byte(Password+"\n"), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	out := s.Run(tb.Context(), "init", "--data", s.Data, "--org", org, "--admin", admin, "--password-file", s.passwordFile())
+	if out.Code != 0 {
+		tb.Fatalf("veche init: %v", out)
+	}
+	s.port = freePort(tb)
+	s.Start()
+	tb.Cleanup(func() {
+		s.Kill()
+		if tb.Failed() {
+			log, _ := os.ReadFile(s.Log)
+			tb.Logf("the server's last words:\n%s", tail(log, 3000))
+		}
+	})
+	return s
+}
+
+func (s *Site) passwordFile() string { return filepath.Join(s.Dir, "password") }
+
+// Start starts the server and waits until it takes connections.
+func (s *Site) Start() {
+	s.tb.Helper()
+	log, err := os.OpenFile(s.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command(s.bin, "serve", "--data", s.Data, "--listen", "127.0.0.1:"+s.port, "--local", "127.0.0.1:0")
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		s.tb.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
+	s.mu.Lock()
+	s.server, s.exited = cmd, exited
+	s.mu.Unlock()
+	s.URL = "https://127.0.0.1:" + s.port
+	s.awaitServer(exited)
+}
+
+func (s *Site) awaitServer(exited chan error) {
+	s.tb.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		select {
+		case err := <-exited:
+			exited <- err
+			log, _ := os.ReadFile(s.Log)
+			s.tb.Fatalf("the server ended at its start: %v\n%s", err, tail(log, 3000))
+		default:
+		}
+		d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // only asks whether somebody listens
+		if c, err := d.Dial("tcp", "127.0.0.1:"+s.port); err == nil {
+			c.Close()
+			return
+		}
+	}
+	s.tb.Fatal("the server does not listen")
+}
+
+// PID returns the server's process id.
+func (s *Site) PID() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.server.Process.Pid
+}
+
+// Kill ends the server with SIGKILL, in the middle of whatever it does.
+func (s *Site) Kill() { s.end(syscall.SIGKILL) }
+
+// Stop asks the server to end and returns its exit status.
+func (s *Site) Stop() int {
+	err := s.end(syscall.SIGTERM)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return 0
+}
+
+func (s *Site) end(how syscall.Signal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server == nil {
+		return nil
+	}
+	_ = s.server.Process.Signal(how) // it may have ended by itself: Wait says
+	select {
+	case err := <-s.exited:
+		s.server = nil
+		return err
+	case <-time.After(patience):
+		_ = s.server.Process.Kill()
+		return errors.New("the server does not end")
+	}
+}
+
+// A Result is what a command said.
+type Result struct {
+	Out, Err string
+	Code     int // exit status; -1: it was killed
+}
+
+func (r Result) String() string { return fmt.Sprintf("status %d: %s%s", r.Code, r.Out, r.Err) }
+
+// Run runs a command. When ctx ends the process is killed.
+func (s *Site) Run(ctx context.Context, args ...string) Result {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.bin, args...)
+	cmd.Dir = s.Dir
+	cmd.WaitDelay = time.Second
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	r := Result{Out: out.String(), Err: errs.String()}
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+	case errors.As(err, &exit):
+		r.Code = exit.ExitCode()
+	default:
+		r.Code = -1
+	}
+	return r
+}
+
+func freePort(tb testing.TB) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return port
+}
+
+func tail(b []byte, n int) string { return strings.ToValidUTF8(string(b[max(0, len(b)-n):]), "") }
