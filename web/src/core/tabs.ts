@@ -11,6 +11,7 @@ import {
   type News,
   newsChannel,
   type TabID,
+  type ToCore,
 } from "./tabs/protocol.ts";
 import { TabCore } from "./tabs/tab.ts";
 import { workerURL } from "./tabs/trusted.ts";
@@ -20,8 +21,9 @@ import address from "./worker.ts?worker&url";
 export function connectCore(): Core {
   const tab = crypto.randomUUID() as string as TabID;
   const news = new BroadcastChannel(newsChannel);
+  const calls = new BroadcastChannel(callsChannel);
   const core = new TabCore(tab, {
-    calls: new BroadcastChannel(callsChannel),
+    calls,
     news,
     answers: new BroadcastChannel(answersChannel(tab)),
   });
@@ -46,7 +48,11 @@ export function connectCore(): Core {
   addEventListener("pageshow", (e) => {
     if (e.persisted) location.reload();
   });
-  askToPersist(core);
+  const tell = (message: ToCore) => calls.postMessage(message);
+  askToPersist(core, (kept) => tell({ kind: "kept", kept }));
+  const awake = () => document.visibilityState === "visible" && tell({ kind: "awake" });
+  addEventListener("online", awake);
+  document.addEventListener("visibilitychange", awake);
   return core;
 }
 

@@ -4,9 +4,9 @@ import type { Failure } from "./api.gen.ts";
 import type { EventName } from "./core.ts";
 import { callsChannel, type Ended, newsChannel, type Start, storeLock } from "./tabs/protocol.ts";
 import { Shelf } from "./worker/blobs.ts";
-import { Desk } from "./worker/desk.ts";
-import { loadGo, runGo } from "./worker/go.ts";
-import { forgetKey, KeyError, storeKey } from "./worker/key.ts";
+import { Desk, type Told } from "./worker/desk.ts";
+import { type Bridge, loadGo, runGo } from "./worker/go.ts";
+import { KeyError, storeKey } from "./worker/key.ts";
 import { openSqlite } from "./worker/sqlite.ts";
 
 addEventListener("message", (e) => void start(e.data as Start), { once: true });
@@ -15,31 +15,39 @@ async function start({ core }: Start): Promise<void> {
   const module = loadGo(); // meanwhile
   module.catch(() => {}); // it is awaited below; until then nobody looks
   const shelf = new Shelf();
+  const told: Told = {
+    // The link waits for this event before it tries again at once.
+    awake: () => void dispatchEvent(new Event("online")),
+    kept: () => {},
+  };
   const desk = new Desk({
     core,
     calls: new BroadcastChannel(callsChannel),
     news: new BroadcastChannel(newsChannel),
     line: (name) => new BroadcastChannel(name),
     shelf,
+    told,
   });
   const refuse = (failure: Failure) => desk.open((n) => desk.answer(n, false, JSON.stringify(failure)));
   await navigator.locks.request(storeLock, async () => {
     try {
-      const [sqlite, key, persisted] = await Promise.all([openSqlite(), storeKey(), navigator.storage.persisted()]);
-      await runGo(await module, sqlite, {
+      const [sqlite, key] = await Promise.all([openSqlite(), storeKey()]);
+      const bridge: Bridge = {
         origin: location.origin,
         key,
-        persisted,
         blobs: shelf,
         answer: (n, ok, json) => desk.answer(n, ok, json),
         event: (name, json) => desk.event(name as EventName, json),
         ready: (call) => desk.open(call),
         fail: (json) => refuse(JSON.parse(json) as Failure),
-        wiped: () => void forgetKey().then(() => end("wiped")),
-      });
+      };
+      told.kept = (kept) => bridge.kept?.(kept);
+      await runGo(await module, sqlite, bridge);
       end("the program ended");
     } catch (e) {
-      refuse(failureOf(e));
+      const failure = failureOf(e);
+      if (failure.code === "offline") return end("the program could not be fetched"); // and is tried again
+      refuse(failure);
       // The lock stays with this worker: what could not be opened by it cannot
       // be by another, and nothing may happen to it meanwhile.
       await new Promise(() => {});

@@ -2,14 +2,15 @@ import type { Core } from "../core.ts";
 
 /**
  * askToPersist asks the browser, once somebody has signed in, to keep what is
- * stored. Only a page may ask; the core looks at the answer by itself.
+ * stored, and tells what it answered. Only a page may ask, so the core cannot.
  */
-export function askToPersist(core: Pick<Core, "on">): void {
-  let asked = false;
+export function askToPersist(core: Pick<Core, "on">, tell: (kept: boolean) => void): void {
   const stop = core.on("status", (status) => {
-    if (asked || status.phase !== "ready") return;
-    asked = true;
+    if (status.phase !== "ready") return;
     stop();
-    void navigator.storage.persisted().then((kept) => kept || navigator.storage.persist());
+    void navigator.storage
+      .persisted()
+      .then((kept) => kept || navigator.storage.persist())
+      .then(tell);
   });
 }

@@ -24,7 +24,9 @@ export type ToCore =
       readonly params: string;
       readonly blobs: readonly Blob[];
     }
-  | { readonly kind: "who" };
+  | { readonly kind: "who" } // is there? It says "here"
+  | { readonly kind: "awake" } // the tab came to the front, or its network came back
+  | { readonly kind: "kept"; readonly kept: boolean }; // the browser's answer to navigator.storage.persist()
 
 /** From the core to one tab. Json is the result or the Failure. */
 export type Answer = {

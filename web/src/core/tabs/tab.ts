@@ -1,6 +1,5 @@
-import type { EventName } from "../core.ts";
-import type { Answer as AnswerOf, CommandName, Core, Params, Result } from "../core.ts";
 import type { Events, Failure } from "../api.gen.ts";
+import type { Answer as AnswerOf, CommandName, Core, EventName, Params, Result } from "../core.ts";
 import type { Answer, CoreID, News, TabID, ToCore } from "./protocol.ts";
 
 /** Line is a channel between tabs and the core, as BroadcastChannel is one. */

@@ -39,13 +39,6 @@ export class Shelf {
     return parts !== undefined;
   }
 
-  /** reset empties a sink, for a file that is fetched once more from its start. */
-  reset(n: number): boolean {
-    if (!this.sinks.has(n)) return false;
-    this.sinks.set(n, []);
-    return true;
-  }
-
   /**
    * take returns what was written to a sink and forgets it. The type says
    * nothing, so that no browser runs or shows it by itself.

@@ -9,6 +9,12 @@ type Asked = { readonly tab: TabID; readonly n: number; readonly sink: number | 
 /** Handler takes a call on to Go under a number of its own. */
 export type Handler = (n: number, name: string, params: string) => void;
 
+/** Told hears what tabs tell the core without asking anything. */
+export type Told = {
+  awake: () => void; // a tab came to the front, or its network came back
+  kept: (kept: boolean) => void; // whether the browser promised to keep what is stored
+};
+
 /** DeskConfig says what a Desk speaks through. */
 export type DeskConfig = {
   readonly core: CoreID;
@@ -16,6 +22,7 @@ export type DeskConfig = {
   readonly news: Line;
   readonly line: (name: string) => Line; // to one tab
   readonly shelf: Shelf;
+  readonly told: Told;
 };
 
 /**
@@ -51,9 +58,8 @@ export class Desk {
     const asked = this.asked.get(n);
     if (!asked) return;
     this.asked.delete(n);
-    if (asked.sink === undefined) return this.reply(asked, { n: asked.n, ok, json });
-    const blob = this.cfg.shelf.take(asked.sink);
-    this.reply(asked, ok ? { n: asked.n, ok, json, blob } : { n: asked.n, ok, json });
+    const blob = asked.sink === undefined ? undefined : this.cfg.shelf.take(asked.sink);
+    this.reply(asked, ok && blob ? { n: asked.n, ok, json, blob } : { n: asked.n, ok, json });
   }
 
   private say(news: News): void {
@@ -70,8 +76,19 @@ export class Desk {
   }
 
   private heard(message: ToCore): void {
-    if (message.kind === "who") this.say({ kind: "here", core: this.cfg.core });
-    else if (message.core === this.cfg.core) this.take(message);
+    switch (message.kind) {
+      case "who":
+        this.say({ kind: "here", core: this.cfg.core });
+        return;
+      case "awake":
+        this.cfg.told.awake();
+        return;
+      case "kept":
+        this.cfg.told.kept(message.kept);
+        return;
+      case "call":
+        if (message.core === this.cfg.core) this.take(message);
+    }
   }
 
   private take(call: Call): void {

@@ -7,7 +7,6 @@ import address from "./veche.wasm?url";
 export type Bridge = {
   readonly origin: string; // of the server
   readonly key: Uint8Array; // the store key; Go overwrites it once it has taken it
-  readonly persisted: boolean; // the browser promised to keep what is stored
   readonly blobs: Shelf;
   /** Go answers call n with a result, or with a Failure. */
   answer(n: number, ok: boolean, json: string): void;
@@ -16,8 +15,8 @@ export type Bridge = {
   ready(call: (n: number, name: string, params: string) => void): void;
   /** Go could not start: every call gets this Failure. */
   fail(json: string): void;
-  /** The store was wiped; its key is forgotten, and the core starts anew. */
-  wiped(): void;
+  /** kept is set by Go: it hears whether the browser promised to keep what is stored. */
+  kept?: (kept: boolean) => void;
 };
 
 /** loadGo fetches and compiles the core; it needs nothing else, so it starts first. */

@@ -24,18 +24,6 @@ export async function storeKey(): Promise<Uint8Array> {
   }
 }
 
-/** forgetKey makes what was stored under the key unreadable for ever. */
-export async function forgetKey(): Promise<void> {
-  const db = await settled(openDatabase());
-  try {
-    const tx = db.transaction(place, "readwrite", { durability: "strict" });
-    tx.objectStore(place).delete(name);
-    await done(tx);
-  } finally {
-    db.close();
-  }
-}
-
 function openDatabase(): IDBOpenDBRequest {
   const request = indexedDB.open(database, 1);
   request.onupgradeneeded = () => request.result.createObjectStore(place);

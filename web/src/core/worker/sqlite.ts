@@ -45,7 +45,13 @@ export async function openSqlite(): Promise<VecheSqlite> {
   const db: Database = new pool.OpfsSAHPoolDb("/veche.db");
   // There is one connection and no shared memory, hence exclusive; WAL then
   // costs one flush for a commit instead of three.
-  for (const pragma of ["locking_mode=exclusive", "journal_mode=wal", "synchronous=full", "foreign_keys=on", "temp_store=memory"])
+  for (const pragma of [
+    "locking_mode=exclusive",
+    "journal_mode=wal",
+    "synchronous=full",
+    "foreign_keys=on",
+    "temp_store=memory",
+  ])
     db.exec(`PRAGMA ${pragma}`);
   const statements = new Statements(db);
   return {
