@@ -20,6 +20,7 @@ type Draft struct {
 	hasPath    bool
 
 	added        []Member
+	packages     []*KeyPackage // of added, in the same order
 	removed      []Member
 	updated      []Change
 	psks         []PreSharedKeyID
@@ -285,6 +286,7 @@ func (d *Draft) apply(all []resolved) error {
 		leaf := &p.Add.KeyPackage.Leaf
 		d.tree.add(i, leaf)
 		d.added = append(d.added, Member{i, leaf})
+		d.packages = append(d.packages, &p.Add.KeyPackage)
 		d.fresh[i] = true
 		next = i + 1
 	}
@@ -306,6 +308,9 @@ func (d *Draft) NeedsPath() bool { return d.needsPath }
 
 // Added lists the members that the commit's proposals add, in their order.
 func (d *Draft) Added() []Member { return d.added }
+
+// Packages lists the key packages of the Added members.
+func (d *Draft) Packages() []*KeyPackage { return d.packages }
 
 // PSKs lists the pre-shared keys that the commit injects, in their order.
 func (d *Draft) PSKs() []PreSharedKeyID { return d.psks }

@@ -1,102 +1,16 @@
 package group
 
 import (
-	"errors"
-	"time"
+	"bytes"
+	"fmt"
+	"slices"
 
 	"github.com/veche-im/veche/mls"
 )
 
-var errNotYet = errors.New("group: not written yet")
-
-// Errors of a member's own side. What a message does wrong is said with the
-// errors of package mls.
-var (
-	// ErrOpen is the answer to every PrivateMessage that does not open,
-	// whatever the reason: a stranger learns nothing from it.
-	ErrOpen = errors.New("group: message does not open")
-	// ErrRemoved: this member was removed, or the group was closed by a
-	// reinit; it can read its members but do nothing more.
-	ErrRemoved = errors.New("group: no longer a member")
-	// ErrJoining: the external commit by which this member joins has not yet
-	// been merged.
-	ErrJoining = errors.New("group: external commit not merged yet")
-	// ErrPending: there is a pending commit already, or none to merge.
-	ErrPending = errors.New("group: pending commit in the way, or missing")
-	// ErrOwnCommit: the message is a commit by this member that is not the
-	// pending one, so that its secrets are lost. Rejoin by external commit.
-	ErrOwnCommit = errors.New("group: own commit whose secrets are lost")
-	// ErrUndecryptable: the commit is well formed but its path does not open
-	// for this member. Rejoin by external commit.
-	ErrUndecryptable = errors.New("group: update path does not open for us")
-	// ErrExhausted: a message ratchet has reached its last generation.
-	ErrExhausted = errors.New("group: no more message keys in this epoch")
-)
-
-// Signer is a member's signature key pair. The private key does not print or
-// marshal.
-type Signer struct {
-	scheme mls.SignatureScheme
-	public []byte
-	priv   Secret
-}
-
-// NewSigner makes a fresh key pair for the suite's signature scheme.
-func NewSigner(suite mls.Suite) (Signer, error) { return Signer{}, errNotYet }
-
-// ParseSigner makes a Signer from a private key: for Ed25519 the 32-byte seed,
-// for ECDSA P-256 the 32-byte scalar.
-func ParseSigner(suite mls.Suite, private []byte) (Signer, error) { return Signer{}, errNotYet }
-
-// Public returns the public key, as it stands in leaf nodes.
-func (s Signer) Public() []byte { return s.public }
-
-// Private returns the private key in the form that ParseSigner takes.
-func (s Signer) Private() Secret { return s.priv }
-
-// KeyPackageConfig says what a key package should hold. Suite, Signer and
-// Credential are required.
-type KeyPackageConfig struct {
-	Suite          mls.Suite
-	Signer         Signer
-	Credential     mls.Credential
-	Lifetime       mls.Lifetime      // zero means 90 days from an hour ago
-	LastResort     bool              // may be used more than once
-	LeafExtensions mls.Extensions    // of the leaf node
-	Extensions     mls.Extensions    // of the key package itself
-	Capabilities   *mls.Capabilities // nil means DefaultCapabilities, with the types of all extensions above
-}
-
-// DefaultCapabilities is what this implementation supports, beyond the default
-// types of RFC 9420 §7.2: all its suites, basic credentials, last_resort, and
-// the given extension types.
-func DefaultCapabilities(extensions ...mls.ExtensionType) mls.Capabilities {
-	return mls.Capabilities{}
-}
-
-// KeyPackageSecrets is the private half of a key package.
-type KeyPackageSecrets struct {
-	init, leaf Secret
-	signer     Signer
-}
-
-// NewKeyPackage makes a key package and its secrets.
-func NewKeyPackage(cfg KeyPackageConfig) (mls.KeyPackage, KeyPackageSecrets, error) {
-	return mls.KeyPackage{}, KeyPackageSecrets{}, errNotYet
-}
-
-// Export returns the secrets in the form that ParseKeyPackageSecrets takes, for
-// the caller to store.
-func (k KeyPackageSecrets) Export() []byte { return nil }
-
-// ParseKeyPackageSecrets reads what Export returned.
-func ParseKeyPackageSecrets(b []byte) (KeyPackageSecrets, error) {
-	return KeyPackageSecrets{}, errNotYet
-}
-
 // Config says how this member takes part in a group that it creates or joins by
-// external commit. Suite, Signer and Credential are required, GroupID too for
-// Create. Suite and GroupID are not looked at when joining.
+// external commit. Signer and Credential are required, Suite and GroupID too for
+// Create; when joining those two are the group's.
 type Config struct {
 	Suite          mls.Suite
 	GroupID        []byte
@@ -104,174 +18,237 @@ type Config struct {
 	Credential     mls.Credential
 	Extensions     mls.Extensions    // of the group context; Create alone
 	LeafExtensions mls.Extensions    // of this member's leaf node
-	Capabilities   *mls.Capabilities // nil means DefaultCapabilities, with the types of all extensions above
+	Capabilities   *mls.Capabilities // nil means DefaultCapabilities, with the types of all extensions, the group's included
 }
+
+// status is where a member stands towards its group.
+type status uint8
+
+const (
+	member  status = 1
+	joining status = 2 // by an external commit that is still pending
+	removed status = 3
+)
 
 // Group is one member's view of a group in its current epoch.
 type Group struct {
 	public *mls.PublicGroup
+	status status
+	leaf   mls.LeafIndex // own; while joining, where it will be
+	signer Signer
+
+	epoch   *epochSecrets // nil unless member
+	secrets *secretTree
+	keys    map[mls.NodeIndex]*Secret // private HPKE keys of the own leaf and of nodes above
+
+	pending *pendingCommit
+	updates []ownUpdate // Update proposals of our own in this epoch
+	psks    []PSK
+	past    []pastEpoch // newest last
+
+	welcome mls.Extensions // of the GroupInfo by which we joined; not stored
+	saved   saved
+}
+
+// ownUpdate is the private key behind an Update proposal of our own.
+type ownUpdate struct {
+	public  []byte
+	private Secret
+}
+
+// keepPast is for how many epochs after its own a resumption PSK can still be
+// injected (RFC 9420 §8.6 leaves the number to the application).
+const keepPast = 4
+
+// pastEpoch is what is kept of an epoch that is over: its resumption PSK, which
+// opens none of its messages.
+type pastEpoch struct {
+	epoch      uint64
+	resumption Secret
+}
+
+// PSK is an external pre-shared key (RFC 9420 §8.4).
+type PSK struct {
+	ID     []byte
+	Secret Secret
 }
 
 // Create starts a group with one member at epoch 0 (RFC 9420 §11).
-func Create(cfg Config) (*Group, error) { return nil, errNotYet }
-
-// Join enters the group that w welcomes the holder of kp into (RFC 9420
-// §12.4.3.1). tree is the ratchet tree, or nil if w carries it. Everything that
-// the RFC asks for is verified, but whether the members are who they say
-// is for the caller, who looks at Members before trusting the group.
-func Join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []byte) (*Group, error) {
-	return nil, errNotYet
+func Create(cfg Config) (*Group, error) {
+	s := cfg.Suite
+	if !s.Supported() {
+		return nil, fmt.Errorf("create a group: %w: %v", mls.ErrSuite, s)
+	}
+	private, public, err := newKeyPair(s)
+	if err != nil {
+		return nil, fmt.Errorf("create a group: %w", err)
+	}
+	leaf := &mls.LeafNode{
+		EncryptionKey: public,
+		SignatureKey:  cfg.Signer.Public(),
+		Credential:    cfg.Credential,
+		Capabilities:  capabilitiesFor(cfg.Capabilities, cfg.LeafExtensions, cfg.Extensions),
+		Source:        mls.LeafUpdate, // a key package would need a lifetime, a commit a parent hash
+		Extensions:    slices.Clone(cfg.LeafExtensions),
+	}
+	if err := cfg.Signer.signLeaf(leaf, cfg.GroupID, 0); err != nil {
+		return nil, fmt.Errorf("create a group: %w", err)
+	}
+	g := &Group{status: member, signer: cfg.Signer, keys: map[mls.NodeIndex]*Secret{0: &private}}
+	var encryption Secret
+	g.epoch, encryption = deriveEpoch(s, randomSecret(s.HashSize()))
+	g.public, err = mls.FoundPublicGroup(s, bytes.Clone(cfg.GroupID), slices.Clone(cfg.Extensions), leaf,
+		func(c *mls.GroupContext) ([]byte, error) { return g.epoch.confirmationTag(c), nil })
+	if err != nil {
+		return nil, fmt.Errorf("create a group: %w", err)
+	}
+	g.secrets = newSecretTree(s, encryption, g.public.RatchetTree().Root())
+	return g, nil
 }
 
-// ExternalOptions are the choices of a joiner by external commit.
-type ExternalOptions struct {
-	AuthenticatedData []byte
-	RemoveOwn         *mls.LeafIndex // this client's former leaf, if it is still in the group
+// active returns an error unless this member may act in the group.
+func (g *Group) active() error {
+	switch {
+	case g.status == joining:
+		return ErrJoining
+	case g.status == removed:
+		return ErrRemoved
+	case g.public.Closed():
+		return fmt.Errorf("%w: the group is closed", mls.ErrReInit)
+	}
+	return nil
 }
 
-// JoinExternal makes an external commit to the group that info describes
-// (RFC 9420 §12.4.3.2). The Group is in the epoch of info and not yet a member;
-// once the commit is accepted, MergePending makes it one. tree is nil if info
-// carries it.
-func JoinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOptions) (*Group, *Pending, error) {
-	return nil, nil, errNotYet
+func (g *Group) suite() mls.Suite { return g.public.Context().Suite }
+
+// AddPSK makes an external pre-shared key available to commits of this group.
+// It is not stored: after Load it must be added again.
+func (g *Group) AddPSK(p PSK) { g.psks = append(g.psks, p) }
+
+// pskSecret looks up and chains pre-shared keys.
+func (g *Group) pskSecret(ids []mls.PreSharedKeyID) (Secret, error) {
+	values := make([]Secret, len(ids))
+	for i, id := range ids {
+		v, ok := g.findPSK(id)
+		if !ok {
+			return Secret{}, fmt.Errorf("%w: %x", mls.ErrPSK, id.ID)
+		}
+		values[i] = v
+	}
+	return pskSecret(g.suite(), ids, values)
 }
 
-// Load reads a group that Save wrote. It returns mls.ErrStorage if there is none
-// or it is damaged.
-func Load(s mls.Storage) (*Group, error) { return nil, errNotYet }
-
-// Save writes what has changed since the group was loaded or last saved: one
-// small row after Seal or Open, a path after a commit. If the transaction
-// behind s fails to commit, the group must be loaded again.
-func (g *Group) Save(s mls.Storage) error { return errNotYet }
-
-// CommitOptions say what a commit should do. The zero value renews this
-// member's own keys.
-type CommitOptions struct {
-	Add               []mls.KeyPackage
-	Remove            []mls.LeafIndex
-	Extensions        *mls.Extensions // replaces all extensions of the group context
-	IncludePending    bool            // commit the pending proposals too, except those that cannot be
-	NoPath            bool            // leave the path out if the proposals allow it
-	AuthenticatedData []byte          // of the commit message, for all to read
-
-	WelcomeExtensions mls.Extensions // for the joiners' eyes: group info extensions inside the Welcome
-	TreeInWelcome     bool           // put the tree into the Welcome; otherwise joiners get it elsewhere
-
-	Now time.Time // when lifetimes of added key packages are checked; zero means time.Now()
+func (g *Group) findPSK(id mls.PreSharedKeyID) (Secret, bool) {
+	if id.Type == mls.PSKResumption {
+		c := g.public.Context()
+		if g.epoch == nil || !bytes.Equal(id.GroupID, c.GroupID) {
+			return Secret{}, false
+		}
+		if id.Epoch == c.Epoch {
+			return g.epoch.resumption, true
+		}
+		for _, p := range g.past {
+			if p.epoch == id.Epoch {
+				return p.resumption, true
+			}
+		}
+		return Secret{}, false
+	}
+	for _, p := range g.psks {
+		if bytes.Equal(p.ID, id.ID) {
+			return p.Secret, true
+		}
+	}
+	return Secret{}, false
 }
-
-// Pending is a commit that this member made and that has not been accepted yet.
-type Pending struct {
-	*Staged
-	Message   []byte // MLSMessage with a PublicMessage
-	Welcome   []byte // MLSMessage with a Welcome for all added members; nil if there are none
-	GroupInfo []byte // MLSMessage with the GroupInfo of the new epoch, with external_pub, without ratchet_tree
-}
-
-// Commit makes a commit. The group stays in its epoch, with the commit pending,
-// until MergePending, ClearPending, or a commit of another member is applied.
-func (g *Group) Commit(opts CommitOptions) (*Pending, error) { return nil, errNotYet }
-
-// MergePending moves the group to the epoch of its pending commit.
-func (g *Group) MergePending() error { return errNotYet }
-
-// ClearPending forgets the pending commit.
-func (g *Group) ClearPending() {}
-
-// HasPending reports whether there is a pending commit.
-func (g *Group) HasPending() bool { return false }
-
-// PendingMessage returns the message of the pending commit, nil if there is
-// none: when the same bytes turn up as the group's next commit, MergePending.
-func (g *Group) PendingMessage() []byte { return nil }
-
-// ProposeAdd returns a proposal to add a client, an MLSMessage with a
-// PublicMessage. Like all proposals of one's own it is pending at once.
-func (g *Group) ProposeAdd(kp mls.KeyPackage) ([]byte, error) { return nil, errNotYet }
-
-// ProposeRemove returns a proposal to remove the member at i.
-func (g *Group) ProposeRemove(i mls.LeafIndex) ([]byte, error) { return nil, errNotYet }
-
-// ProposeUpdate returns a proposal to renew this member's own leaf.
-func (g *Group) ProposeUpdate() ([]byte, error) { return nil, errNotYet }
-
-// ProposeExtensions returns a proposal to replace the group's extensions.
-func (g *Group) ProposeExtensions(list mls.Extensions) ([]byte, error) { return nil, errNotYet }
-
-// ReceiveProposal verifies m and keeps its proposal for commits of this epoch.
-func (g *Group) ReceiveProposal(m *mls.PublicMessage) (*mls.StagedProposal, error) {
-	return nil, errNotYet
-}
-
-// PendingProposals lists the proposals of this epoch.
-func (g *Group) PendingProposals() []*mls.StagedProposal { return nil }
-
-// Staged is a commit that was verified and not yet applied. What it does is in
-// the embedded description.
-type Staged struct {
-	*mls.StagedPublicCommit
-	RemovesUs bool // this member is out after the commit; nothing of the new epoch can be derived
-}
-
-// Export derives a secret of the epoch that the commit starts, like Group.Export.
-func (s *Staged) Export(label string, context []byte, n int) ([]byte, error) {
-	return nil, errNotYet
-}
-
-// StageCommit verifies m in full, decrypts its path and checks its confirmation
-// tag. The group does not change. If m is the pending commit of this member,
-// the result is that one.
-func (g *Group) StageCommit(m *mls.PublicMessage) (*Staged, error) { return nil, errNotYet }
-
-// Apply moves the group to the epoch after c, which must be the result of
-// StageCommit on this state, else mls.ErrStale.
-func (g *Group) Apply(c *Staged) error { return errNotYet }
-
-// Seal encrypts an application message and signs it; the result is an
-// MLSMessage with a PrivateMessage. authenticatedData is for all to read. The
-// key is used up: Save must be committed before the bytes leave.
-func (g *Group) Seal(plaintext, authenticatedData []byte) ([]byte, error) { return nil, errNotYet }
-
-// Opened is an application message that was decrypted and whose sender was
-// verified.
-type Opened struct {
-	Sender            mls.LeafIndex
-	Generation        uint32 // counts the messages of the sender in this epoch, from 0
-	Plaintext         []byte
-	AuthenticatedData []byte
-}
-
-// Open decrypts an application message of this epoch and uses up its key.
-// Messages of one sender may arrive out of order, up to 1,000 ahead of the last.
-// Whatever goes wrong, the error is ErrOpen and nothing has changed.
-func (g *Group) Open(m *mls.PrivateMessage) (Opened, error) { return Opened{}, ErrOpen }
 
 // Export derives a secret of n bytes of this epoch for the application
-// (RFC 9420 §8.5). Labels must be unique to their purpose.
-func (g *Group) Export(label string, context []byte, n int) ([]byte, error) { return nil, errNotYet }
+// (RFC 9420 §8.5). Labels must be unique to their purpose. n is at most 255
+// hashes.
+func (g *Group) Export(label string, context []byte, n int) ([]byte, error) {
+	if g.epoch == nil {
+		return nil, g.active()
+	}
+	return exportFrom(g.epoch, g.suite(), label, context, n)
+}
+
+func exportFrom(e *epochSecrets, s mls.Suite, label string, context []byte, n int) ([]byte, error) {
+	if n < 1 || n > 255*s.HashSize() {
+		return nil, fmt.Errorf("%w: export of %d bytes", ErrConfig, n)
+	}
+	return e.export(s, label, context, n).b, nil
+}
 
 // EpochAuthenticator is equal for all members that share this epoch's state
-// (RFC 9420 §8.7).
-func (g *Group) EpochAuthenticator() []byte { return nil }
+// (RFC 9420 §8.7). It is nil for one who is not a member.
+func (g *Group) EpochAuthenticator() []byte {
+	if g.epoch == nil {
+		return nil
+	}
+	return g.epoch.authenticator.Export()
+}
 
 // Context returns the group's context in the current epoch.
-func (g *Group) Context() mls.GroupContext { return mls.GroupContext{} }
+func (g *Group) Context() mls.GroupContext { return g.public.Context() }
 
 // Public returns what everybody knows of the group. It is owned by the Group
 // and must only be read.
 func (g *Group) Public() *mls.PublicGroup { return g.public }
 
 // Members lists the members from left to right.
-func (g *Group) Members() []mls.Member { return nil }
+func (g *Group) Members() []mls.Member { return g.public.Members() }
 
-// OwnLeaf is this member's own position.
-func (g *Group) OwnLeaf() mls.LeafIndex { return 0 }
+// OwnLeaf is this member's own position. While joining it is where the member
+// will be.
+func (g *Group) OwnLeaf() mls.LeafIndex { return g.leaf }
 
 // Epoch is the number of the current epoch.
-func (g *Group) Epoch() uint64 { return 0 }
+func (g *Group) Epoch() uint64 { return g.public.Epoch() }
+
+// Joining reports whether the group waits for the external commit by which this
+// member enters.
+func (g *Group) Joining() bool { return g.status == joining }
+
+// Removed reports whether this member was removed.
+func (g *Group) Removed() bool { return g.status == removed }
+
+// WelcomeExtensions are the extensions of the GroupInfo by which this member
+// joined: what the committer had to tell joiners alone. They are not stored, and
+// empty after Load.
+func (g *Group) WelcomeExtensions() mls.Extensions { return g.welcome }
 
 // GroupInfo returns a signed GroupInfo of the current epoch with external_pub,
 // an MLSMessage; with withTree the ratchet tree too.
-func (g *Group) GroupInfo(withTree bool) ([]byte, error) { return nil, errNotYet }
+func (g *Group) GroupInfo(withTree bool) ([]byte, error) {
+	if err := g.active(); err != nil {
+		return nil, err
+	}
+	c := g.public.Context()
+	info := &mls.GroupInfo{Context: c, ConfirmationTag: g.epoch.confirmationTag(&c), Signer: g.leaf}
+	pub, err := g.epoch.externalPub(c.Suite)
+	if err != nil {
+		return nil, err
+	}
+	info.Extensions = mls.Extensions{mls.ExternalPubExtension(pub)}
+	if withTree {
+		tree, err := g.public.Tree()
+		if err != nil {
+			return nil, err
+		}
+		info.Extensions = info.Extensions.With(mls.ExtensionRatchetTree, tree)
+	}
+	if err := g.signer.signInfo(info); err != nil {
+		return nil, err
+	}
+	return mls.Marshal(mls.Message{GroupInfo: info})
+}
+
+// signInfo fills in the signature of a GroupInfo.
+func (s Signer) signInfo(info *mls.GroupInfo) error {
+	content, err := info.SignedContent()
+	if err != nil {
+		return err
+	}
+	info.Signature, err = s.SignWithLabel(mls.GroupInfoLabel, content)
+	return err
+}

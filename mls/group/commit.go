@@ -1,0 +1,480 @@
+package group
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/veche-im/veche/mls"
+)
+
+// CommitOptions say what a commit should do. The zero value renews this
+// member's own keys.
+type CommitOptions struct {
+	Add               []mls.KeyPackage
+	Remove            []mls.LeafIndex
+	Extensions        *mls.Extensions // replaces all extensions of the group context
+	PSKs              [][]byte        // ids of external pre-shared keys, see AddPSK
+	IncludePending    bool            // commit the pending proposals too, except those that cannot be
+	NoPath            bool            // leave the path out if the proposals allow it
+	AuthenticatedData []byte          // of the commit message, for all to read
+
+	LeafExtensions *mls.Extensions // replaces those of this member's leaf node, if the commit has a path
+
+	WelcomeExtensions mls.Extensions // for the joiners' eyes: group info extensions inside the Welcome
+	TreeInWelcome     bool           // put the tree into the Welcome; otherwise joiners get it elsewhere
+
+	Now time.Time // when lifetimes of added key packages are checked; zero means time.Now()
+}
+
+// Pending is a commit that this member made and that has not been accepted yet.
+type Pending struct {
+	*Staged
+	Message   []byte // MLSMessage with a PublicMessage
+	Welcome   []byte // MLSMessage with a Welcome for all added members; nil if there are none
+	GroupInfo []byte // MLSMessage with the GroupInfo of the new epoch, with external_pub, without ratchet_tree
+}
+
+// commitSecrets are what a committer knows of its commit beyond the message.
+// With them the commit can be staged again after a crash.
+type commitSecrets struct {
+	leaf Secret // private key of the new leaf node; empty without a path
+	path Secret // path secret of the lowest node; empty without a path
+	init Secret // of an external commit
+	psk  Secret
+}
+
+// pendingCommit is a commit of our own that waits to be accepted.
+type pendingCommit struct {
+	message []byte
+	secrets commitSecrets
+	staged  *Staged // nil after Load, until it is needed
+}
+
+func (p *pendingCommit) wipe() {
+	for _, s := range []*Secret{&p.secrets.leaf, &p.secrets.path, &p.secrets.init, &p.secrets.psk} {
+		s.Wipe()
+	}
+	if p.staged != nil {
+		p.staged.epoch.wipe()
+		p.staged.encryption.Wipe()
+	}
+}
+
+// Commit makes a commit. The group stays in its epoch, with the commit pending,
+// until MergePending, ClearPending, or a commit of another member is applied.
+func (g *Group) Commit(opts CommitOptions) (*Pending, error) {
+	if err := g.active(); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	if g.pending != nil {
+		return nil, fmt.Errorf("commit: %w", ErrPending)
+	}
+	now := opts.Now
+	if now.IsZero() {
+		now = time.Now()
+	}
+	for i := range opts.Add {
+		if err := opts.Add[i].Verify(now); err != nil {
+			return nil, fmt.Errorf("commit: key package %d: %w", i, err)
+		}
+	}
+	list, err := g.proposalList(opts, now)
+	if err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	m := &making{
+		g: g, sender: mls.MemberSender(g.leaf), list: list, opts: opts, init: g.epoch.init,
+		leaf: *g.public.Leaf(g.leaf),
+	}
+	if opts.LeafExtensions != nil {
+		m.leaf.Extensions = slices.Clone(*opts.LeafExtensions)
+	}
+	p, err := m.make()
+	if err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	return p, nil
+}
+
+// proposalList puts together what a commit covers: pending proposals by
+// reference, then what opts asks for by value.
+func (g *Group) proposalList(opts CommitOptions, now time.Time) ([]mls.ProposalOrRef, error) {
+	var list []mls.ProposalOrRef
+	add := func(p mls.Proposal) { list = append(list, mls.ProposalOrRef{Proposal: &p}) }
+	removes := slices.Clone(opts.Remove)
+	if opts.IncludePending {
+		chosen := g.committable(opts, now)
+		for _, p := range chosen {
+			list = append(list, mls.ProposalOrRef{Ref: p.Ref})
+			if p.Proposal.Type == mls.ProposalRemove {
+				removes = slices.DeleteFunc(removes, func(i mls.LeafIndex) bool { return i == p.Proposal.Remove.Removed })
+			}
+		}
+	}
+	if opts.Extensions != nil {
+		add(mls.ProposeExtensions(slices.Clone(*opts.Extensions)))
+	}
+	for _, i := range removes {
+		add(mls.ProposeRemove(i))
+	}
+	for _, kp := range opts.Add {
+		add(mls.ProposeAdd(kp))
+	}
+	for _, id := range opts.PSKs {
+		add(mls.ProposePSK(mls.PreSharedKeyID{Type: mls.PSKExternal, ID: id, Nonce: randomBytes(g.suite().HashSize())}))
+	}
+	return list, nil
+}
+
+// committable chooses those pending proposals that may stand together in a
+// commit of ours (RFC 9420 §12.2): not our own update or removal; for a leaf its
+// removal, or else the latest update; the latest extensions, unless opts has
+// some; a client once; a reinit only if there is nothing else.
+func (g *Group) committable(opts CommitOptions, now time.Time) []*mls.StagedProposal {
+	pending := g.public.PendingProposals()
+	leaving := map[mls.LeafIndex]bool{}
+	for _, i := range opts.Remove {
+		leaving[i] = true
+	}
+	touched := map[mls.LeafIndex]bool{g.leaf: true}
+	clients := map[string]bool{}
+	for _, m := range g.Members() {
+		clients[string(m.Leaf.SignatureKey)] = true
+	}
+	keep := make([]bool, len(pending))
+	for i, p := range pending {
+		if p.Proposal.Type == mls.ProposalRemove {
+			r := p.Proposal.Remove.Removed
+			keep[i] = !touched[r]
+			touched[r] = true
+			leaving[r] = true
+		}
+	}
+	for r := range leaving {
+		if l := g.public.Leaf(r); l != nil {
+			delete(clients, string(l.SignatureKey))
+		}
+	}
+	for _, kp := range opts.Add {
+		clients[string(kp.Leaf.SignatureKey)] = true
+	}
+	extensions := opts.Extensions != nil
+	reinit := -1
+	for i := len(pending) - 1; i >= 0; i-- {
+		p := pending[i]
+		switch p.Proposal.Type {
+		case mls.ProposalUpdate:
+			keep[i] = !touched[p.Sender.Leaf] && !leaving[p.Sender.Leaf]
+			touched[p.Sender.Leaf] = true
+		case mls.ProposalAdd:
+			kp := &p.Proposal.Add.KeyPackage
+			keep[i] = !clients[string(kp.Leaf.SignatureKey)] && kp.Leaf.Lifetime.Contains(now)
+			clients[string(kp.Leaf.SignatureKey)] = true
+		case mls.ProposalGroupContextExtensions:
+			keep[i] = !extensions
+			extensions = true
+		case mls.ProposalPSK:
+			_, keep[i] = g.findPSK(p.Proposal.PSK.ID)
+		case mls.ProposalReInit:
+			reinit = i
+		}
+	}
+	var out []*mls.StagedProposal
+	for i, p := range pending {
+		if keep[i] {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 && reinit >= 0 && opts.Extensions == nil && len(opts.Add)+len(opts.Remove)+len(opts.PSKs) == 0 {
+		out = append(out, pending[reinit])
+	}
+	return out
+}
+
+// making is a commit in the making, by a member or by a joiner.
+type making struct {
+	g      *Group
+	sender mls.Sender
+	list   []mls.ProposalOrRef
+	opts   CommitOptions
+	init   Secret
+	leaf   mls.LeafNode // the committer's, to be renewed
+
+	draft   *mls.Draft
+	keys    *pathKeys
+	secrets commitSecrets
+	content *mls.AuthenticatedContent
+	staged  *Staged
+	joiner  Secret
+}
+
+// make follows RFC 9420 §12.4.1.
+func (m *making) make() (*Pending, error) {
+	g := m.g
+	context := g.public.Context()
+	draft, err := g.public.Draft(m.sender, m.list)
+	if err != nil {
+		return nil, err
+	}
+	m.draft = draft
+	m.secrets.init = m.init
+	if m.sender.Type == mls.SenderMember {
+		m.secrets.init = Secret{} // it is in the group's own state
+	}
+	if m.secrets.psk, err = g.pskSecret(draft.PSKs()); err != nil {
+		return nil, err
+	}
+	commit := &mls.Commit{Proposals: m.list}
+	if !m.opts.NoPath || draft.NeedsPath() {
+		if commit.Path, err = m.makePath(&context); err != nil {
+			return nil, err
+		}
+	}
+	m.content = &mls.AuthenticatedContent{
+		WireFormat: mls.WirePublicMessage,
+		Content: mls.FramedContent{
+			GroupID: context.GroupID, Epoch: context.Epoch, Sender: m.sender,
+			AuthenticatedData: m.opts.AuthenticatedData,
+			Type:              mls.ContentCommit, Commit: commit,
+		},
+	}
+	if err := g.signer.signContent(m.content, &context); err != nil {
+		return nil, err
+	}
+	if err := m.enter(); err != nil {
+		return nil, err
+	}
+	message, err := g.publicMessage(m.content, &context)
+	if err != nil {
+		return nil, err
+	}
+	out := &Pending{Staged: m.staged, Message: message}
+	if out.Welcome, err = m.welcome(); err != nil {
+		return nil, err
+	}
+	if out.GroupInfo, err = m.groupInfo(); err != nil {
+		return nil, err
+	}
+	g.pending = &pendingCommit{message: message, secrets: m.secrets, staged: m.staged}
+	return out, nil
+}
+
+// makePath renews the committer's leaf and the nodes above (RFC 9420 §7.5).
+func (m *making) makePath(context *mls.GroupContext) (*mls.UpdatePath, error) {
+	s := context.Suite
+	var err error
+	var public []byte
+	if m.secrets.leaf, public, err = newKeyPair(s); err != nil {
+		return nil, err
+	}
+	m.secrets.path = randomSecret(s.HashSize())
+	if m.keys, err = derivePath(s, NewSecret(m.secrets.path.b), len(m.draft.Path())); err != nil {
+		return nil, err
+	}
+	leaf := m.leaf
+	leaf.EncryptionKey = public
+	leaf.SignatureKey = m.g.signer.Public()
+	leaf.Source = mls.LeafCommit
+	leaf.Lifetime = mls.Lifetime{}
+	if leaf.ParentHash, err = m.draft.SetPathKeys(m.keys.public); err != nil {
+		return nil, err
+	}
+	if err := m.g.signer.signLeaf(&leaf, context.GroupID, m.draft.Leaf()); err != nil {
+		return nil, err
+	}
+	if err := m.draft.SetLeaf(&leaf); err != nil {
+		return nil, err
+	}
+	provisional := m.draft.Context()
+	encoded, err := mls.Marshal(&provisional)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := sealPath(s, m.draft, m.keys, encoded)
+	if err != nil {
+		return nil, err
+	}
+	return &mls.UpdatePath{Leaf: leaf, Nodes: nodes}, nil
+}
+
+// enter derives the new epoch and adds the confirmation tag to the message.
+func (m *making) enter() error {
+	public, err := m.draft.Finish(m.content)
+	if err != nil {
+		return err
+	}
+	m.staged = &Staged{StagedPublicCommit: public, own: true, keys: m.g.keysFor(public.Tree())}
+	commit := zeroSecret(m.g.suite())
+	if m.keys != nil {
+		commit = m.keys.commit
+		leaf := NewSecret(m.secrets.leaf.b)
+		m.staged.keys[m.draft.Leaf().Node()] = &leaf
+		for i, step := range m.draft.Path() {
+			m.staged.keys[step.Node] = m.keys.private[i]
+		}
+	}
+	if m.joiner, err = m.staged.enter(m.init, commit, m.secrets.psk); err != nil {
+		return err
+	}
+	m.content.Auth.ConfirmationTag = m.staged.epoch.confirmationTag(&public.Context)
+	public.Confirm(m.content.Auth.ConfirmationTag)
+	return nil
+}
+
+// info returns the signed group info of the new epoch.
+func (m *making) info(extensions mls.Extensions) (*mls.GroupInfo, error) {
+	info := &mls.GroupInfo{
+		Context:         m.staged.Context,
+		Extensions:      extensions,
+		ConfirmationTag: m.content.Auth.ConfirmationTag,
+		Signer:          m.draft.Leaf(),
+	}
+	return info, m.g.signer.signInfo(info)
+}
+
+func (m *making) groupInfo() ([]byte, error) {
+	pub, err := m.staged.epoch.externalPub(m.g.suite())
+	if err != nil {
+		return nil, err
+	}
+	info, err := m.info(mls.Extensions{mls.ExternalPubExtension(pub)})
+	if err != nil {
+		return nil, err
+	}
+	return mls.Marshal(mls.Message{GroupInfo: info})
+}
+
+// welcome seals the new epoch to those who were added, nil if nobody was
+// (RFC 9420 §12.4.3.1).
+func (m *making) welcome() ([]byte, error) {
+	if len(m.draft.Added()) == 0 {
+		return nil, nil
+	}
+	s := m.g.suite()
+	extensions := slices.Clone(m.opts.WelcomeExtensions)
+	if m.opts.TreeInWelcome {
+		tree, err := mls.Marshal(m.staged.Tree())
+		if err != nil {
+			return nil, err
+		}
+		extensions = extensions.With(mls.ExtensionRatchetTree, tree)
+	}
+	info, err := m.info(extensions)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := mls.Marshal(info)
+	if err != nil {
+		return nil, err
+	}
+	secret := welcomeSecret(s, m.joiner, m.secrets.psk)
+	w := &mls.Welcome{Suite: s}
+	aead, err := s.AEAD(expandLabel(s, secret, "key", nil, s.KeySize()).b)
+	if err != nil {
+		return nil, err
+	}
+	w.EncryptedGroupInfo = aead.Seal(nil, expandLabel(s, secret, "nonce", nil, s.NonceSize()).b, plain, nil)
+
+	for i, kp := range m.draft.Packages() {
+		secrets := groupSecrets{joiner: m.joiner, psks: m.draft.PSKs()}
+		if m.keys != nil {
+			ancestor := mls.CommonAncestor(m.draft.Leaf(), m.draft.Added()[i].Index)
+			at := slices.IndexFunc(m.draft.Path(), func(p mls.PathStep) bool { return p.Node == ancestor })
+			if at < 0 {
+				return nil, fmt.Errorf("%w: no node above both the committer and leaf %d", mls.ErrPath, m.draft.Added()[i].Index)
+			}
+			secrets.path = &m.keys.secrets[at]
+		}
+		b, err := secrets.encode()
+		if err != nil {
+			return nil, err
+		}
+		sealed, err := sealTo(s, kp.InitKey, "Welcome", w.EncryptedGroupInfo, b)
+		b.Wipe()
+		if err != nil {
+			return nil, fmt.Errorf("welcome: %w", err)
+		}
+		ref, err := kp.Ref()
+		if err != nil {
+			return nil, err
+		}
+		w.Secrets = append(w.Secrets, mls.EncryptedGroupSecrets{NewMember: ref, Secrets: sealed})
+	}
+	return mls.Marshal(mls.Message{Welcome: w})
+}
+
+// signContent fills in the signature of a message.
+func (s Signer) signContent(a *mls.AuthenticatedContent, context *mls.GroupContext) error {
+	content, err := a.SignedContent(context)
+	if err != nil {
+		return err
+	}
+	a.Auth.Signature, err = s.SignWithLabel(mls.FramedContentLabel, content)
+	return err
+}
+
+// publicMessage adds the membership tag to a signed message, if its sender is a
+// member, and encodes it.
+func (g *Group) publicMessage(a *mls.AuthenticatedContent, context *mls.GroupContext) ([]byte, error) {
+	m := &mls.PublicMessage{Content: a.Content, Auth: a.Auth}
+	if a.Content.Sender.Type == mls.SenderMember {
+		tagged, err := a.TaggedContent(context)
+		if err != nil {
+			return nil, err
+		}
+		m.MembershipTag = mac(context.Suite, g.epoch.membership, tagged)
+	}
+	return mls.Marshal(mls.Message{Public: m})
+}
+
+// MergePending moves the group to the epoch of its pending commit.
+func (g *Group) MergePending() error {
+	c, err := g.pendingStaged()
+	if err != nil {
+		return fmt.Errorf("merge: %w", err)
+	}
+	return g.Apply(c)
+}
+
+// pendingStaged returns the pending commit ready to be applied. After Load it
+// is staged again, from the message and what was stored with it.
+func (g *Group) pendingStaged() (*Staged, error) {
+	if g.pending == nil {
+		return nil, ErrPending
+	}
+	if g.pending.staged == nil {
+		m, err := mls.ParsePublic(g.pending.message)
+		if err != nil {
+			return nil, fmt.Errorf("%w: pending commit: %w", mls.ErrStorage, err)
+		}
+		c, err := g.stage(m.Authenticated(), &g.pending.secrets)
+		if err != nil {
+			return nil, fmt.Errorf("%w: pending commit: %w", mls.ErrStorage, err)
+		}
+		g.pending.staged = c
+	}
+	return g.pending.staged, nil
+}
+
+// ClearPending forgets the pending commit. A group that was still joining is of
+// no more use then.
+func (g *Group) ClearPending() {
+	if g.pending != nil {
+		g.pending.wipe()
+		g.pending = nil
+	}
+}
+
+// HasPending reports whether there is a pending commit.
+func (g *Group) HasPending() bool { return g.pending != nil }
+
+// PendingMessage returns the message of the pending commit, nil if there is
+// none: when the same bytes turn up as the group's next commit, MergePending.
+func (g *Group) PendingMessage() []byte {
+	if g.pending == nil {
+		return nil
+	}
+	return bytes.Clone(g.pending.message)
+}

@@ -1,0 +1,280 @@
+package group
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/hpke"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/veche-im/veche/mls"
+)
+
+// randomBytes returns n fresh random bytes. crypto/rand never fails.
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b)
+	return b
+}
+
+func randomSecret(n int) Secret { return Secret{b: randomBytes(n)} }
+
+// zeroSecret is the all-zero vector of length KDF.Nh.
+func zeroSecret(s mls.Suite) Secret { return Secret{b: make([]byte, s.HashSize())} }
+
+// extract is KDF.Extract (RFC 9420 §8).
+func extract(s mls.Suite, salt, ikm Secret) Secret {
+	prk, err := hkdf.Extract(s.NewHash, ikm.b, salt.b)
+	if err != nil {
+		panic(err) // only a hash that FIPS mode forbids
+	}
+	return Secret{b: prk}
+}
+
+// expandLabel is ExpandWithLabel (RFC 9420 §8). n is at most 255 hashes, which
+// callers see to.
+func expandLabel(s mls.Suite, secret Secret, label string, context []byte, n int) Secret {
+	var e mls.Encoder
+	e.Uint16(uint16(n))
+	e.Bytes([]byte("MLS 1.0 " + label))
+	e.Bytes(context)
+	info, err := e.Result()
+	if err != nil {
+		panic(err)
+	}
+	out, err := hkdf.Expand(s.NewHash, secret.b, string(info), n)
+	if err != nil {
+		panic(err)
+	}
+	return Secret{b: out}
+}
+
+// derive is DeriveSecret (RFC 9420 §8).
+func derive(s mls.Suite, secret Secret, label string) Secret {
+	return expandLabel(s, secret, label, nil, s.HashSize())
+}
+
+// mac is the suite's MAC: HMAC with its hash (RFC 9420 §5.1).
+func mac(s mls.Suite, key Secret, message []byte) []byte {
+	m := hmac.New(s.NewHash, key.b)
+	m.Write(message)
+	return m.Sum(nil)
+}
+
+func macEqual(a, b []byte) bool { return hmac.Equal(a, b) }
+
+// encryptContext is the info of EncryptWithLabel (RFC 9420 §5.1.3).
+func encryptContext(label string, context []byte) ([]byte, error) {
+	var e mls.Encoder
+	e.Bytes([]byte("MLS 1.0 " + label))
+	e.Bytes(context)
+	return e.Result()
+}
+
+// sealTo is EncryptWithLabel (RFC 9420 §5.1.3).
+func sealTo(s mls.Suite, public []byte, label string, context []byte, plaintext Secret) (mls.HPKECiphertext, error) {
+	kem, kdf, aead := s.HPKE()
+	key, err := kem.NewPublicKey(public)
+	if err != nil {
+		return mls.HPKECiphertext{}, fmt.Errorf("%w: %w", mls.ErrEncryptionKey, err)
+	}
+	info, err := encryptContext(label, context)
+	if err != nil {
+		return mls.HPKECiphertext{}, err
+	}
+	enc, sender, err := hpke.NewSender(key, kdf, aead, info)
+	if err != nil {
+		return mls.HPKECiphertext{}, fmt.Errorf("encapsulate: %w", err)
+	}
+	ct, err := sender.Seal(nil, plaintext.b)
+	if err != nil {
+		return mls.HPKECiphertext{}, fmt.Errorf("seal: %w", err)
+	}
+	return mls.HPKECiphertext{KEMOutput: enc, Ciphertext: ct}, nil
+}
+
+// openWith is DecryptWithLabel (RFC 9420 §5.1.3).
+func openWith(s mls.Suite, private Secret, label string, context []byte, c mls.HPKECiphertext) (Secret, error) {
+	kem, kdf, aead := s.HPKE()
+	key, err := kem.NewPrivateKey(private.b)
+	if err != nil {
+		return Secret{}, err
+	}
+	info, err := encryptContext(label, context)
+	if err != nil {
+		return Secret{}, err
+	}
+	r, err := hpke.NewRecipient(c.KEMOutput, key, kdf, aead, info)
+	if err != nil {
+		return Secret{}, err
+	}
+	b, err := r.Open(nil, c.Ciphertext)
+	return Secret{b: b}, err
+}
+
+const externalInitLabel = "MLS 1.0 external init secret"
+
+// sendExternalInit makes a fresh init secret for a group that is known by its
+// external_pub (RFC 9420 §8.3).
+func sendExternalInit(s mls.Suite, externalPub []byte) (kemOutput []byte, init Secret, err error) {
+	kem, kdf, aead := s.HPKE()
+	key, err := kem.NewPublicKey(externalPub)
+	if err != nil {
+		return nil, Secret{}, fmt.Errorf("external_pub: %w: %w", mls.ErrEncryptionKey, err)
+	}
+	enc, sender, err := hpke.NewSender(key, kdf, aead, nil)
+	if err != nil {
+		return nil, Secret{}, fmt.Errorf("encapsulate: %w", err)
+	}
+	b, err := sender.Export(externalInitLabel, s.HashSize())
+	return enc, Secret{b: b}, err
+}
+
+// receiveExternalInit is the other end of sendExternalInit.
+func receiveExternalInit(s mls.Suite, external Secret, kemOutput []byte) (Secret, error) {
+	kem, kdf, aead := s.HPKE()
+	key, err := kem.DeriveKeyPair(external.b)
+	if err != nil {
+		return Secret{}, err
+	}
+	r, err := hpke.NewRecipient(kemOutput, key, kdf, aead, nil)
+	if err != nil {
+		return Secret{}, fmt.Errorf("%w: %w", mls.ErrExternalCommit, err)
+	}
+	b, err := r.Export(externalInitLabel, s.HashSize())
+	return Secret{b: b}, err
+}
+
+// newKeyPair makes a fresh HPKE key pair.
+func newKeyPair(s mls.Suite) (private Secret, public []byte, err error) {
+	kem, _, _ := s.HPKE()
+	key, err := kem.GenerateKey()
+	if err != nil {
+		return Secret{}, nil, fmt.Errorf("generate a key pair: %w", err)
+	}
+	return splitKey(key)
+}
+
+// deriveKeyPair is KEM.DeriveKeyPair.
+func deriveKeyPair(s mls.Suite, ikm Secret) (private Secret, public []byte, err error) {
+	kem, _, _ := s.HPKE()
+	key, err := kem.DeriveKeyPair(ikm.b)
+	if err != nil {
+		return Secret{}, nil, fmt.Errorf("derive a key pair: %w", err)
+	}
+	return splitKey(key)
+}
+
+func splitKey(key hpke.PrivateKey) (Secret, []byte, error) {
+	b, err := key.Bytes()
+	if err != nil {
+		return Secret{}, nil, err
+	}
+	return NewSecret(b), key.PublicKey().Bytes(), nil
+}
+
+// publicOf returns the public key to a private HPKE key.
+func publicOf(s mls.Suite, private Secret) ([]byte, error) {
+	kem, _, _ := s.HPKE()
+	key, err := kem.NewPrivateKey(private.b)
+	if err != nil {
+		return nil, err
+	}
+	return key.PublicKey().Bytes(), nil
+}
+
+// Signer is a member's signature key pair. The private key does not print or
+// marshal.
+type Signer struct {
+	scheme mls.SignatureScheme
+	public []byte
+	priv   Secret
+}
+
+// NewSigner makes a fresh key pair for the suite's signature scheme.
+func NewSigner(suite mls.Suite) (Signer, error) {
+	if !suite.Supported() {
+		return Signer{}, fmt.Errorf("%w: %v", mls.ErrSuite, suite)
+	}
+	if suite.Signature() == mls.ECDSAP256 {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return Signer{}, fmt.Errorf("generate a signature key: %w", err)
+		}
+		b, err := key.Bytes()
+		if err != nil {
+			return Signer{}, fmt.Errorf("generate a signature key: %w", err)
+		}
+		return ParseSigner(suite, b)
+	}
+	return ParseSigner(suite, randomBytes(ed25519.SeedSize))
+}
+
+// ParseSigner makes a Signer from a private key: for Ed25519 the 32-byte seed,
+// for ECDSA P-256 the 32-byte scalar.
+func ParseSigner(suite mls.Suite, private []byte) (Signer, error) {
+	if !suite.Supported() {
+		return Signer{}, fmt.Errorf("%w: %v", mls.ErrSuite, suite)
+	}
+	return parseSigner(suite.Signature(), private)
+}
+
+func parseSigner(scheme mls.SignatureScheme, private []byte) (Signer, error) {
+	s := Signer{scheme: scheme, priv: NewSecret(private)}
+	switch scheme {
+	case mls.Ed25519:
+		if len(private) != ed25519.SeedSize {
+			return Signer{}, fmt.Errorf("%w: private key of %d bytes", mls.ErrSignatureKey, len(private))
+		}
+		s.public = ed25519.NewKeyFromSeed(private).Public().(ed25519.PublicKey)
+	case mls.ECDSAP256:
+		key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), private)
+		if err != nil {
+			return Signer{}, fmt.Errorf("%w: %w", mls.ErrSignatureKey, err)
+		}
+		if s.public, err = key.PublicKey.Bytes(); err != nil {
+			return Signer{}, fmt.Errorf("%w: %w", mls.ErrSignatureKey, err)
+		}
+	default:
+		return Signer{}, fmt.Errorf("%w: unknown scheme", mls.ErrSignatureKey)
+	}
+	return s, nil
+}
+
+// Public returns the public key, as it stands in leaf nodes.
+func (s Signer) Public() []byte { return s.public }
+
+// Private returns the private key; its Export is what ParseSigner takes.
+func (s Signer) Private() Secret { return s.priv }
+
+// SignWithLabel signs content under label, without the prefix "MLS 1.0 "
+// (RFC 9420 §5.1.2).
+func (s Signer) SignWithLabel(label string, content []byte) ([]byte, error) {
+	message := mls.SignContent(label, content)
+	switch s.scheme {
+	case mls.Ed25519:
+		return ed25519.Sign(ed25519.NewKeyFromSeed(s.priv.b), message), nil
+	case mls.ECDSAP256:
+		key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), s.priv.b)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", mls.ErrSignatureKey, err)
+		}
+		digest := sha256.Sum256(message)
+		return ecdsa.SignASN1(rand.Reader, key, digest[:])
+	}
+	return nil, fmt.Errorf("%w: no key", mls.ErrSignatureKey)
+}
+
+// signLeaf fills in the signature of a leaf node.
+func (s Signer) signLeaf(l *mls.LeafNode, groupID []byte, index mls.LeafIndex) error {
+	content, err := l.SignedContent(groupID, index)
+	if err != nil {
+		return err
+	}
+	l.Signature, err = s.SignWithLabel(mls.LeafNodeLabel, content)
+	return err
+}

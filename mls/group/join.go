@@ -1,0 +1,263 @@
+package group
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/veche-im/veche/mls"
+)
+
+// groupSecrets is what a Welcome seals to each joiner: GroupSecrets (RFC 9420
+// §12.4.3.1).
+type groupSecrets struct {
+	joiner Secret
+	path   *Secret
+	psks   []mls.PreSharedKeyID
+}
+
+// encode returns the encoding, as a secret.
+func (s *groupSecrets) encode() (Secret, error) {
+	var e mls.Encoder
+	e.Bytes(s.joiner.b)
+	e.Optional(s.path != nil)
+	if s.path != nil {
+		e.Bytes(s.path.b)
+	}
+	e.Vector(func() {
+		for _, id := range s.psks {
+			id.MarshalMLS(&e)
+		}
+	})
+	b, err := e.Result()
+	return Secret{b: b}, err
+}
+
+func decodeGroupSecrets(b Secret) (*groupSecrets, error) {
+	d := mls.NewDecoder(b.b)
+	s := &groupSecrets{joiner: takeSecret(d)}
+	if d.Optional() {
+		path := takeSecret(d)
+		s.path = &path
+	}
+	s.psks = mls.Vector(d, maxPSKs, func(d *mls.Decoder, id *mls.PreSharedKeyID) { id.UnmarshalMLS(d) })
+	return s, d.Finish()
+}
+
+// Join enters the group that w welcomes the holder of kp into (RFC 9420
+// §12.4.3.1). tree is the ratchet tree, or nil if w carries it; psks are the
+// external pre-shared keys that it may ask for. Everything that the RFC asks
+// for is verified, but whether the members are who they say is for the caller,
+// who looks at Members before trusting the group; and that it is not in a group
+// of this id already.
+func Join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []byte, psks ...PSK) (*Group, error) {
+	g, err := join(w, kp, secrets, tree, psks)
+	if err != nil {
+		return nil, fmt.Errorf("join: %w", err)
+	}
+	return g, nil
+}
+
+func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []byte, psks []PSK) (*Group, error) {
+	s := w.Suite
+	if !s.Supported() {
+		return nil, fmt.Errorf("%w: %v", mls.ErrSuite, s)
+	}
+	if kp.Suite != s {
+		return nil, fmt.Errorf("%w: key package of suite %v", mls.ErrWelcome, kp.Suite)
+	}
+	ref, err := kp.Ref()
+	if err != nil {
+		return nil, err
+	}
+	ours, ok := w.For(ref)
+	if !ok {
+		return nil, fmt.Errorf("%w: nothing for our key package", mls.ErrWelcome)
+	}
+	opened, err := openWith(s, secrets.init, "Welcome", w.EncryptedGroupInfo, ours.Secrets[0].Secrets)
+	if err != nil {
+		return nil, fmt.Errorf("%w: group secrets: %w", mls.ErrWelcome, err)
+	}
+	gs, err := decodeGroupSecrets(opened)
+	opened.Wipe()
+	if err != nil {
+		return nil, fmt.Errorf("%w: group secrets: %w", mls.ErrWelcome, err)
+	}
+	g := &Group{status: member, signer: secrets.signer, psks: slices.Clone(psks), keys: map[mls.NodeIndex]*Secret{}}
+	psk, err := g.welcomePSK(s, gs.psks)
+	if err != nil {
+		return nil, err
+	}
+	info, err := openGroupInfo(s, welcomeSecret(s, gs.joiner, psk), w.EncryptedGroupInfo)
+	if err != nil {
+		return nil, err
+	}
+	if info.Context.Suite != s {
+		return nil, fmt.Errorf("%w: group of suite %v", mls.ErrWelcome, info.Context.Suite)
+	}
+	if g.public, err = mls.NewPublicGroup(info, tree); err != nil {
+		return nil, err
+	}
+	if err := g.findOwnLeaf(&kp, secrets); err != nil {
+		return nil, err
+	}
+	if gs.path != nil {
+		if err := g.receivePath(*gs.path, info.Signer); err != nil {
+			return nil, err
+		}
+	}
+	context, err := mls.Marshal(&info.Context)
+	if err != nil {
+		return nil, err
+	}
+	var encryption Secret
+	g.epoch, encryption = deriveEpoch(s, epochSecret(s, gs.joiner, psk, context))
+	if !macEqual(info.ConfirmationTag, g.epoch.confirmationTag(&info.Context)) {
+		return nil, mls.ErrConfirmation
+	}
+	g.secrets = newSecretTree(s, encryption, g.public.RatchetTree().Root())
+	g.welcome = info.Extensions.Without(mls.ExtensionRatchetTree)
+	return g, nil
+}
+
+// welcomePSK chains the pre-shared keys that a Welcome asks for.
+func (g *Group) welcomePSK(s mls.Suite, ids []mls.PreSharedKeyID) (Secret, error) {
+	values := make([]Secret, len(ids))
+	for i, id := range ids {
+		if id.Type != mls.PSKExternal {
+			return Secret{}, fmt.Errorf("%w: resumption in a welcome", mls.ErrPSK)
+		}
+		if len(id.Nonce) != s.HashSize() {
+			return Secret{}, fmt.Errorf("%w: nonce of %d bytes", mls.ErrPSK, len(id.Nonce))
+		}
+		v, ok := g.findPSK(id)
+		if !ok {
+			return Secret{}, fmt.Errorf("%w: %x", mls.ErrPSK, id.ID)
+		}
+		values[i] = v
+	}
+	return pskSecret(s, ids, values)
+}
+
+// openGroupInfo decrypts the group info of a Welcome.
+func openGroupInfo(s mls.Suite, secret Secret, sealed []byte) (*mls.GroupInfo, error) {
+	aead, err := s.AEAD(expandLabel(s, secret, "key", nil, s.KeySize()).b)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := aead.Open(nil, expandLabel(s, secret, "nonce", nil, s.NonceSize()).b, sealed, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: group info: %w", mls.ErrWelcome, err)
+	}
+	info := new(mls.GroupInfo)
+	if err := mls.Unmarshal(plain, info); err != nil {
+		return nil, fmt.Errorf("%w: group info: %w", mls.ErrWelcome, err)
+	}
+	return info, nil
+}
+
+// findOwnLeaf looks for the leaf node of kp in the tree and checks that our
+// private keys belong to it.
+func (g *Group) findOwnLeaf(kp *mls.KeyPackage, secrets KeyPackageSecrets) error {
+	for _, m := range g.public.Members() {
+		if !bytes.Equal(m.Leaf.EncryptionKey, kp.Leaf.EncryptionKey) || !m.Leaf.Equal(&kp.Leaf) {
+			continue
+		}
+		public, err := publicOf(g.suite(), secrets.leaf)
+		if err != nil {
+			return fmt.Errorf("%w: %w", mls.ErrEncryptionKey, err)
+		}
+		if !bytes.Equal(public, m.Leaf.EncryptionKey) || !bytes.Equal(secrets.signer.Public(), m.Leaf.SignatureKey) {
+			return fmt.Errorf("%w: secrets of another key package", mls.ErrKeyPackage)
+		}
+		g.leaf = m.Index
+		private := NewSecret(secrets.leaf.b)
+		g.keys[m.Index.Node()] = &private
+		return nil
+	}
+	return fmt.Errorf("%w: our leaf node is not in the tree", mls.ErrWelcome)
+}
+
+// receivePath derives the private keys above us that the committer renewed.
+func (g *Group) receivePath(first Secret, committer mls.LeafIndex) error {
+	if committer == g.leaf {
+		return fmt.Errorf("%w: we are its signer", mls.ErrWelcome)
+	}
+	tree := g.public.RatchetTree()
+	ancestor := mls.CommonAncestor(g.leaf, committer)
+	var steps []mls.PathStep
+	for x := ancestor; ; x = x.Parent() {
+		if tree.EncryptionKey(x) != nil {
+			steps = append(steps, mls.PathStep{Node: x})
+		} else if x == ancestor {
+			return fmt.Errorf("%w: the node of its path secret is blank", mls.ErrWelcome)
+		}
+		if x == tree.Root() {
+			break
+		}
+	}
+	_, err := installPath(g.suite(), first, steps, tree, g.keys)
+	return err
+}
+
+// ExternalOptions are the choices of a joiner by external commit.
+type ExternalOptions struct {
+	AuthenticatedData []byte
+	RemoveOwn         *mls.LeafIndex // this client's former leaf, if it is still in the group
+}
+
+// JoinExternal makes an external commit to the group that info describes
+// (RFC 9420 §12.4.3.2). The Group is in the epoch of info and not yet a member;
+// once the commit is accepted, MergePending makes it one. If another commit
+// came first, it is thrown away and made anew from the next GroupInfo. tree is
+// nil if info carries it.
+func JoinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOptions) (*Group, *Pending, error) {
+	g, p, err := joinExternal(info, tree, cfg, opts)
+	if err != nil {
+		return nil, nil, fmt.Errorf("join by external commit: %w", err)
+	}
+	return g, p, nil
+}
+
+func joinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOptions) (*Group, *Pending, error) {
+	public, err := mls.NewPublicGroup(info, tree)
+	if err != nil {
+		return nil, nil, err
+	}
+	pub, ok, err := info.Extensions.ExternalPub()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: no external_pub", mls.ErrGroupInfo)
+	}
+	context := public.Context()
+	kemOutput, init, err := sendExternalInit(context.Suite, pub)
+	if err != nil {
+		return nil, nil, err
+	}
+	external := mls.ProposeExternalInit(kemOutput)
+	list := []mls.ProposalOrRef{{Proposal: &external}}
+	if opts.RemoveOwn != nil {
+		remove := mls.ProposeRemove(*opts.RemoveOwn)
+		list = append(list, mls.ProposalOrRef{Proposal: &remove})
+	}
+	m := &making{
+		g:      &Group{public: public, status: joining, signer: cfg.Signer, keys: map[mls.NodeIndex]*Secret{}},
+		sender: mls.Sender{Type: mls.SenderNewMemberCommit},
+		list:   list,
+		opts:   CommitOptions{AuthenticatedData: opts.AuthenticatedData},
+		init:   init,
+		leaf: mls.LeafNode{
+			Credential:   cfg.Credential,
+			Capabilities: capabilitiesFor(cfg.Capabilities, cfg.LeafExtensions, context.Extensions),
+			Extensions:   slices.Clone(cfg.LeafExtensions),
+		},
+	}
+	p, err := m.make()
+	if err != nil {
+		return nil, nil, err
+	}
+	m.g.leaf = p.Committer
+	return m.g, p, nil
+}

@@ -1,0 +1,222 @@
+package group
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/veche-im/veche/mls"
+)
+
+// Staged is a commit that was verified and not yet applied. What it does is in
+// the embedded description.
+type Staged struct {
+	*mls.StagedPublicCommit
+	RemovesUs bool // this member is out after the commit; nothing of the new epoch can be derived
+
+	own        bool // made by this Group
+	epoch      *epochSecrets
+	encryption Secret
+	keys       map[mls.NodeIndex]*Secret
+}
+
+// Export derives a secret of the epoch that the commit starts, like Group.Export.
+// It is ErrRemoved if the commit removes us.
+func (s *Staged) Export(label string, context []byte, n int) ([]byte, error) {
+	if s.epoch == nil {
+		return nil, ErrRemoved
+	}
+	return exportFrom(s.epoch, s.Context.Suite, label, context, n)
+}
+
+// EpochAuthenticator is that of the epoch that the commit starts.
+func (s *Staged) EpochAuthenticator() []byte {
+	if s.epoch == nil {
+		return nil
+	}
+	return s.epoch.authenticator.Export()
+}
+
+// StageCommit verifies m in full, decrypts its path and checks its confirmation
+// tag. The group does not change. If m is the pending commit of this member,
+// the result is that one.
+func (g *Group) StageCommit(m *mls.PublicMessage) (*Staged, error) {
+	if g.pending != nil {
+		if b, err := mls.Marshal(mls.Message{Public: m}); err == nil && bytes.Equal(b, g.pending.message) {
+			return g.pendingStaged()
+		}
+	}
+	if err := g.active(); err != nil {
+		return nil, err
+	}
+	a, err := g.authenticate(m)
+	if err != nil {
+		return nil, err
+	}
+	return g.StageContent(a)
+}
+
+// StageContent is StageCommit for a commit that came in a PrivateMessage and was
+// unprotected already.
+func (g *Group) StageContent(a *mls.AuthenticatedContent) (*Staged, error) {
+	if err := g.active(); err != nil {
+		return nil, err
+	}
+	if a.Content.Sender == mls.MemberSender(g.leaf) {
+		return nil, ErrOwnCommit
+	}
+	return g.stage(a, nil)
+}
+
+// authenticate checks the membership tag of a handshake message (RFC 9420 §6.2).
+// Signature and content are checked afterwards.
+func (g *Group) authenticate(m *mls.PublicMessage) (*mls.AuthenticatedContent, error) {
+	c := g.public.Context()
+	if !bytes.Equal(m.Content.GroupID, c.GroupID) {
+		return nil, mls.ErrGroupID
+	}
+	if m.Content.Epoch != c.Epoch {
+		return nil, fmt.Errorf("%w: %d, the group is in %d", mls.ErrEpoch, m.Content.Epoch, c.Epoch)
+	}
+	a := m.Authenticated()
+	if m.Content.Sender.Type != mls.SenderMember {
+		return a, nil
+	}
+	tagged, err := a.TaggedContent(&c)
+	if err != nil {
+		return nil, err
+	}
+	if !macEqual(m.MembershipTag, mac(c.Suite, g.epoch.membership, tagged)) {
+		return nil, mls.ErrMembershipTag
+	}
+	return a, nil
+}
+
+// stage follows a commit into its epoch (RFC 9420 §12.4.2). own holds the
+// secrets of a commit that this member made itself, else nil.
+func (g *Group) stage(a *mls.AuthenticatedContent, own *commitSecrets) (*Staged, error) {
+	public, err := g.public.StageContent(a)
+	if err != nil {
+		return nil, err
+	}
+	out := &Staged{StagedPublicCommit: public, own: own != nil}
+	for _, m := range public.Removed {
+		if m.Index == g.leaf && own == nil {
+			out.RemovesUs = true
+			return out, nil
+		}
+	}
+	psk := zeroSecret(g.suite())
+	if own != nil {
+		psk = own.psk
+	} else if psk, err = g.pskSecret(public.Draft().PSKs()); err != nil {
+		return nil, err
+	}
+	out.keys = g.keysFor(public.Tree())
+	commit, err := g.commitSecret(out, own)
+	if err != nil {
+		return nil, err
+	}
+	init, err := g.initSecret(public, own)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := out.enter(init, commit, psk); err != nil {
+		return nil, err
+	}
+	if !macEqual(a.Auth.ConfirmationTag, out.epoch.confirmationTag(&public.Context)) {
+		return nil, mls.ErrConfirmation
+	}
+	return out, nil
+}
+
+// enter derives the epoch of the commit and returns its joiner secret.
+func (s *Staged) enter(init, commit, psk Secret) (joiner Secret, err error) {
+	context, err := mls.Marshal(&s.Context)
+	if err != nil {
+		return Secret{}, err
+	}
+	suite := s.Context.Suite
+	joiner = joinerSecret(suite, init, commit, context)
+	s.epoch, s.encryption = deriveEpoch(suite, epochSecret(suite, joiner, psk, context))
+	return joiner, nil
+}
+
+func (g *Group) commitSecret(c *Staged, own *commitSecrets) (Secret, error) {
+	s := g.suite()
+	switch {
+	case !c.HasPath:
+		return zeroSecret(s), nil
+	case own == nil:
+		return openPath(c.StagedPublicCommit, g.leaf, c.keys)
+	}
+	leaf := NewSecret(own.leaf.b)
+	c.keys[c.Committer.Node()] = &leaf
+	return installPath(s, own.path, c.Draft().Path(), c.Tree(), c.keys)
+}
+
+func (g *Group) initSecret(c *mls.StagedPublicCommit, own *commitSecrets) (Secret, error) {
+	switch {
+	case !c.External:
+		return g.epoch.init, nil
+	case own != nil:
+		return own.init, nil
+	}
+	return receiveExternalInit(g.suite(), g.epoch.external, c.ExternalInit())
+}
+
+// Apply moves the group to the epoch after c, which must be the result of
+// StageCommit on this state, else mls.ErrStale. A pending commit of this member
+// that lost is forgotten, and so are its proposals.
+func (g *Group) Apply(c *Staged) error {
+	before := g.public.Epoch()
+	if err := g.public.Apply(c.StagedPublicCommit); err != nil {
+		return err
+	}
+	g.leavePast(before)
+	g.epoch.wipe()
+	g.secrets.wipe()
+	for x, private := range g.keys {
+		if c.keys[x] != private {
+			private.Wipe()
+		}
+	}
+	for i := range g.updates {
+		g.updates[i].private.Wipe()
+	}
+	g.updates = nil
+	if g.pending != nil {
+		if g.pending.staged == c {
+			g.pending.staged = nil // its secrets live on in the group
+		}
+		g.pending.wipe()
+		g.pending = nil
+	}
+	if c.RemovesUs {
+		for i := range g.past {
+			g.past[i].resumption.Wipe()
+		}
+		g.status, g.epoch, g.secrets, g.keys, g.past = removed, nil, nil, nil, nil
+		return nil
+	}
+	if c.own {
+		g.leaf = c.Committer
+	}
+	g.status = member
+	g.epoch, g.keys = c.epoch, c.keys
+	g.secrets = newSecretTree(c.Context.Suite, c.encryption, c.Tree().Root())
+	c.encryption = Secret{}
+	return nil
+}
+
+// leavePast keeps the resumption PSK of the epoch that ends.
+func (g *Group) leavePast(epoch uint64) {
+	if g.epoch == nil {
+		return
+	}
+	g.past = append(g.past, pastEpoch{epoch, NewSecret(g.epoch.resumption.b)})
+	if len(g.past) > keepPast {
+		g.past[0].resumption.Wipe()
+		g.past = slices.Delete(g.past, 0, 1)
+	}
+}

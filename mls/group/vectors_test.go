@@ -1,0 +1,479 @@
+package group
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/veche-im/veche/mls"
+)
+
+// hexBytes is a byte string as the official vectors write it; null stays nil.
+type hexBytes []byte
+
+func (h *hexBytes) UnmarshalJSON(b []byte) error {
+	var s *string
+	if err := json.Unmarshal(b, &s); err != nil || s == nil {
+		return err
+	}
+	v, err := hex.DecodeString(*s)
+	*h = v
+	return err
+}
+
+func (h hexBytes) secret() Secret { return NewSecret(h) }
+
+// loadVectors reads one file of the official vectors (MLS_VECTORS, or
+// ../shared/vectors/mls beside the project), and skips the test without it.
+func loadVectors(t *testing.T, name string, into any) {
+	t.Helper()
+	dir := os.Getenv("MLS_VECTORS")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "vectors", "mls")
+	}
+	b, err := os.ReadFile(filepath.Join(dir, name))
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skipf("NOT TESTED: official vectors %s are missing in %s; set MLS_VECTORS", name, dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func must[T any](t *testing.T, v T, err error) T {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func equal(t *testing.T, what string, got, want []byte) {
+	t.Helper()
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s\n got %x\nwant %x", what, got, want)
+	}
+}
+
+func TestVectorsCryptoBasics(t *testing.T) {
+	var cases []struct {
+		Suite   mls.Suite `json:"cipher_suite"`
+		RefHash struct {
+			Label      string
+			Value, Out hexBytes
+		} `json:"ref_hash"`
+		Expand struct {
+			Secret, Context, Out hexBytes
+			Label                string
+			Length               int
+		} `json:"expand_with_label"`
+		Derive struct {
+			Secret, Out hexBytes
+			Label       string
+		} `json:"derive_secret"`
+		DeriveTree struct {
+			Secret, Out hexBytes
+			Label       string
+			Generation  uint32
+			Length      int
+		} `json:"derive_tree_secret"`
+		Sign struct {
+			Priv, Pub, Content, Signature hexBytes
+			Label                         string
+		} `json:"sign_with_label"`
+		Encrypt struct {
+			Priv, Pub, Context, Plaintext, Ciphertext hexBytes
+			KEM                                       hexBytes `json:"kem_output"`
+			Label                                     string
+		} `json:"encrypt_with_label"`
+	}
+	loadVectors(t, "crypto-basics.json", &cases)
+	for _, c := range cases {
+		s := c.Suite
+		t.Run(s.String(), func(t *testing.T) {
+			equal(t, "RefHash", s.RefHash(c.RefHash.Label, c.RefHash.Value), c.RefHash.Out)
+			equal(t, "ExpandWithLabel", expandLabel(s, c.Expand.Secret.secret(), c.Expand.Label, c.Expand.Context, c.Expand.Length).b, c.Expand.Out)
+			equal(t, "DeriveSecret", derive(s, c.Derive.Secret.secret(), c.Derive.Label).b, c.Derive.Out)
+			g := []byte{byte(c.DeriveTree.Generation >> 24), byte(c.DeriveTree.Generation >> 16), byte(c.DeriveTree.Generation >> 8), byte(c.DeriveTree.Generation)}
+			equal(t, "DeriveTreeSecret", expandLabel(s, c.DeriveTree.Secret.secret(), c.DeriveTree.Label, g, c.DeriveTree.Length).b, c.DeriveTree.Out)
+
+			if err := s.VerifyWithLabel(c.Sign.Pub, c.Sign.Label, c.Sign.Content, c.Sign.Signature); err != nil {
+				t.Error(err)
+			}
+			signer := must(t, Signer{}, nil)
+			signer, err := ParseSigner(s, c.Sign.Priv)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "public key", signer.Public(), c.Sign.Pub)
+			own, err := signer.SignWithLabel(c.Sign.Label, c.Sign.Content)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.VerifyWithLabel(c.Sign.Pub, c.Sign.Label, c.Sign.Content, own); err != nil {
+				t.Error(err)
+			}
+
+			e := c.Encrypt
+			plain, err := openWith(s, e.Priv.secret(), e.Label, e.Context, mls.HPKECiphertext{KEMOutput: e.KEM, Ciphertext: e.Ciphertext})
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "DecryptWithLabel", plain.b, e.Plaintext)
+			sealed, err := sealTo(s, e.Pub, e.Label, e.Context, e.Plaintext.secret())
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain, err = openWith(s, e.Priv.secret(), e.Label, e.Context, sealed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "own EncryptWithLabel", plain.b, e.Plaintext)
+		})
+	}
+}
+
+func TestVectorsKeySchedule(t *testing.T) {
+	var cases []struct {
+		Suite       mls.Suite `json:"cipher_suite"`
+		GroupID     hexBytes  `json:"group_id"`
+		InitialInit hexBytes  `json:"initial_init_secret"`
+		Epochs      []struct {
+			TreeHash      hexBytes `json:"tree_hash"`
+			Commit        hexBytes `json:"commit_secret"`
+			PSK           hexBytes `json:"psk_secret"`
+			Confirmed     hexBytes `json:"confirmed_transcript_hash"`
+			Context       hexBytes `json:"group_context"`
+			Joiner        hexBytes `json:"joiner_secret"`
+			Welcome       hexBytes `json:"welcome_secret"`
+			Init          hexBytes `json:"init_secret"`
+			SenderData    hexBytes `json:"sender_data_secret"`
+			Encryption    hexBytes `json:"encryption_secret"`
+			Exporter      hexBytes `json:"exporter_secret"`
+			Authenticator hexBytes `json:"epoch_authenticator"`
+			External      hexBytes `json:"external_secret"`
+			Confirmation  hexBytes `json:"confirmation_key"`
+			Membership    hexBytes `json:"membership_key"`
+			Resumption    hexBytes `json:"resumption_psk"`
+			ExternalPub   hexBytes `json:"external_pub"`
+			Export        struct {
+				Label           string
+				Context, Secret hexBytes
+				Length          int
+			} `json:"exporter"`
+		}
+	}
+	loadVectors(t, "key-schedule.json", &cases)
+	for _, c := range cases {
+		s := c.Suite
+		t.Run(s.String(), func(t *testing.T) {
+			init := c.InitialInit.secret()
+			for i, want := range c.Epochs {
+				context, err := mls.Marshal(&mls.GroupContext{
+					Version: mls.MLS10, Suite: s, GroupID: c.GroupID, Epoch: uint64(i),
+					TreeHash: want.TreeHash, ConfirmedTranscriptHash: want.Confirmed,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				equal(t, "context", context, want.Context)
+				joiner := joinerSecret(s, init, want.Commit.secret(), context)
+				equal(t, "joiner", joiner.b, want.Joiner)
+				equal(t, "welcome", welcomeSecret(s, joiner, want.PSK.secret()).b, want.Welcome)
+				e, encryption := deriveEpoch(s, epochSecret(s, joiner, want.PSK.secret(), context))
+				equal(t, "encryption", encryption.b, want.Encryption)
+				equal(t, "init", e.init.b, want.Init)
+				equal(t, "sender data", e.senderData.b, want.SenderData)
+				equal(t, "exporter", e.exporter.b, want.Exporter)
+				equal(t, "authenticator", e.authenticator.b, want.Authenticator)
+				equal(t, "external", e.external.b, want.External)
+				equal(t, "confirmation", e.confirmation.b, want.Confirmation)
+				equal(t, "membership", e.membership.b, want.Membership)
+				equal(t, "resumption", e.resumption.b, want.Resumption)
+				pub, err := e.externalPub(s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				equal(t, "external_pub", pub, want.ExternalPub)
+				equal(t, "export", e.export(s, want.Export.Label, want.Export.Context, want.Export.Length).b, want.Export.Secret)
+				init = e.init
+			}
+		})
+	}
+}
+
+func TestVectorsPSKSecret(t *testing.T) {
+	var cases []struct {
+		Suite mls.Suite `json:"cipher_suite"`
+		PSKs  []struct {
+			ID    hexBytes `json:"psk_id"`
+			PSK   hexBytes `json:"psk"`
+			Nonce hexBytes `json:"psk_nonce"`
+		}
+		Secret hexBytes `json:"psk_secret"`
+	}
+	loadVectors(t, "psk_secret.json", &cases)
+	for i, c := range cases {
+		var ids []mls.PreSharedKeyID
+		var values []Secret
+		for _, p := range c.PSKs {
+			ids = append(ids, mls.PreSharedKeyID{Type: mls.PSKExternal, ID: p.ID, Nonce: p.Nonce})
+			values = append(values, p.PSK.secret())
+		}
+		got, err := pskSecret(c.Suite, ids, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, fmt.Sprint("case ", i), got.b, c.Secret)
+	}
+}
+
+func TestVectorsSecretTree(t *testing.T) {
+	var cases []struct {
+		Suite      mls.Suite `json:"cipher_suite"`
+		Encryption hexBytes  `json:"encryption_secret"`
+		SenderData struct {
+			Secret     hexBytes `json:"sender_data_secret"`
+			Ciphertext hexBytes
+			Key, Nonce hexBytes
+		} `json:"sender_data"`
+		Leaves [][]struct {
+			Generation       uint32
+			ApplicationKey   hexBytes `json:"application_key"`
+			ApplicationNonce hexBytes `json:"application_nonce"`
+			HandshakeKey     hexBytes `json:"handshake_key"`
+			HandshakeNonce   hexBytes `json:"handshake_nonce"`
+		}
+	}
+	loadVectors(t, "secret-tree.json", &cases)
+	for i, c := range cases {
+		s := c.Suite
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			sample := c.SenderData.Ciphertext[:min(len(c.SenderData.Ciphertext), s.HashSize())]
+			sd := c.SenderData.Secret.secret()
+			equal(t, "sender data key", expandLabel(s, sd, "key", sample, s.KeySize()).b, c.SenderData.Key)
+			equal(t, "sender data nonce", expandLabel(s, sd, "nonce", sample, s.NonceSize()).b, c.SenderData.Nonce)
+
+			tree := newSecretTree(s, c.Encryption.secret(), mls.NodeIndex(len(c.Leaves)-1))
+			for l, generations := range c.Leaves {
+				for _, want := range generations {
+					for _, handshake := range []bool{false, true} {
+						id := ratchetID{mls.LeafIndex(l), handshake}
+						r := tree.ratchet(id)
+						key, ok := r.peek(s, want.Generation)
+						if !ok {
+							t.Fatalf("leaf %d: no key %d", l, want.Generation)
+						}
+						if handshake {
+							equal(t, "handshake key", key.key.b, want.HandshakeKey)
+							equal(t, "handshake nonce", key.nonce.b, want.HandshakeNonce)
+						} else {
+							equal(t, "application key", key.key.b, want.ApplicationKey)
+							equal(t, "application nonce", key.nonce.b, want.ApplicationNonce)
+						}
+						tree.plant(id, r)
+						r.use(key)
+						if _, again := tree.ratchet(id).peek(s, want.Generation); again {
+							t.Errorf("leaf %d: key %d comes twice", l, want.Generation)
+						}
+					}
+				}
+			}
+			if len(tree.frontier) != 0 {
+				t.Errorf("%d secrets left over", len(tree.frontier))
+			}
+		})
+	}
+}
+
+func TestVectorsTranscriptHashes(t *testing.T) {
+	var cases []struct {
+		Suite        mls.Suite `json:"cipher_suite"`
+		Confirmation hexBytes  `json:"confirmation_key"`
+		Content      hexBytes  `json:"authenticated_content"`
+		Before       hexBytes  `json:"interim_transcript_hash_before"`
+		Confirmed    hexBytes  `json:"confirmed_transcript_hash_after"`
+		After        hexBytes  `json:"interim_transcript_hash_after"`
+	}
+	loadVectors(t, "transcript-hashes.json", &cases)
+	for _, c := range cases {
+		var a mls.AuthenticatedContent
+		if err := mls.Unmarshal(c.Content, &a); err != nil {
+			t.Fatal(err)
+		}
+		confirmed, err := a.ConfirmedHash(c.Suite, c.Before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "confirmed", confirmed, c.Confirmed)
+		equal(t, "tag", mac(c.Suite, c.Confirmation.secret(), confirmed), a.Auth.ConfirmationTag)
+		equal(t, "interim", mls.InterimHash(c.Suite, confirmed, a.Auth.ConfirmationTag), c.After)
+	}
+}
+
+func TestVectorsGroupSecrets(t *testing.T) {
+	var cases []struct {
+		Secrets hexBytes `json:"group_secrets"`
+	}
+	loadVectors(t, "messages.json", &cases)
+	for i, c := range cases {
+		gs, err := decodeGroupSecrets(c.Secrets.secret())
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		b, err := gs.encode()
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		equal(t, fmt.Sprint("case ", i), b.b, c.Secrets)
+	}
+}
+
+func TestVectorsWelcome(t *testing.T) {
+	var cases []struct {
+		Suite      mls.Suite `json:"cipher_suite"`
+		Init       hexBytes  `json:"init_priv"`
+		SignerPub  hexBytes  `json:"signer_pub"`
+		KeyPackage hexBytes  `json:"key_package"`
+		Welcome    hexBytes
+	}
+	loadVectors(t, "welcome.json", &cases)
+	for _, c := range cases {
+		s := c.Suite
+		kp, err := mls.ParseKeyPackage(c.KeyPackage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := mls.ParseWelcome(c.Welcome)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ref, err := kp.Ref()
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, ok := w.For(ref)
+		if !ok {
+			t.Fatal("no secrets for the key package")
+		}
+		opened, err := openWith(s, c.Init.secret(), "Welcome", w.EncryptedGroupInfo, one.Secrets[0].Secrets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		gs, err := decodeGroupSecrets(opened)
+		if err != nil {
+			t.Fatal(err)
+		}
+		psk := zeroSecret(s)
+		info, err := openGroupInfo(s, welcomeSecret(s, gs.joiner, psk), w.EncryptedGroupInfo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed, err := info.SignedContent()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.VerifyWithLabel(c.SignerPub, mls.GroupInfoLabel, signed, info.Signature); err != nil {
+			t.Error(err)
+		}
+		context, err := mls.Marshal(&info.Context)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, _ := deriveEpoch(s, epochSecret(s, gs.joiner, psk, context))
+		equal(t, "confirmation tag", e.confirmationTag(&info.Context), info.ConfirmationTag)
+	}
+}
+
+func TestVectorsPassiveClient(t *testing.T) {
+	for _, name := range []string{"passive-client-welcome.json", "passive-client-handling-commit.json"} {
+		var cases []struct {
+			Suite mls.Suite `json:"cipher_suite"`
+			PSKs  []struct {
+				ID  hexBytes `json:"psk_id"`
+				PSK hexBytes `json:"psk"`
+			} `json:"external_psks"`
+			KeyPackage    hexBytes `json:"key_package"`
+			Signature     hexBytes `json:"signature_priv"`
+			Encryption    hexBytes `json:"encryption_priv"`
+			Init          hexBytes `json:"init_priv"`
+			Welcome       hexBytes
+			Tree          hexBytes `json:"ratchet_tree"`
+			Authenticator hexBytes `json:"initial_epoch_authenticator"`
+			Epochs        []struct {
+				Proposals     []hexBytes
+				Commit        hexBytes
+				Authenticator hexBytes `json:"epoch_authenticator"`
+			}
+		}
+		loadVectors(t, name, &cases)
+		for i, c := range cases {
+			t.Run(fmt.Sprintf("%s/%d", name, i), func(t *testing.T) {
+				kp, err := mls.ParseKeyPackage(c.KeyPackage)
+				if err != nil {
+					t.Fatal(err)
+				}
+				signer, err := ParseSigner(c.Suite, c.Signature)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w, err := mls.ParseWelcome(c.Welcome)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var psks []PSK
+				for _, p := range c.PSKs {
+					psks = append(psks, PSK{p.ID, p.PSK.secret()})
+				}
+				g, err := Join(w, *kp, KeyPackageSecrets{init: c.Init.secret(), leaf: c.Encryption.secret(), signer: signer}, c.Tree, psks...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				equal(t, "authenticator", g.EpochAuthenticator(), c.Authenticator)
+				for n, e := range c.Epochs {
+					for _, p := range e.Proposals {
+						a := receive(t, g, p)
+						if _, err := g.ReceiveContent(a); err != nil {
+							t.Fatalf("epoch %d: proposal: %v", n, err)
+						}
+					}
+					staged, err := g.StageContent(receive(t, g, e.Commit))
+					if err != nil {
+						t.Fatalf("epoch %d: %v", n, err)
+					}
+					if err := g.Apply(staged); err != nil {
+						t.Fatalf("epoch %d: %v", n, err)
+					}
+					equal(t, "authenticator", g.EpochAuthenticator(), e.Authenticator)
+				}
+			})
+		}
+	}
+}
+
+// receive unprotects a handshake message of either wire format.
+func receive(t *testing.T, g *Group, b []byte) *mls.AuthenticatedContent {
+	t.Helper()
+	m, err := mls.ParseMessage(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a *mls.AuthenticatedContent
+	if m.Public != nil {
+		a, err = g.authenticate(m.Public)
+	} else {
+		a, err = g.Unprotect(m.Private)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
