@@ -1,0 +1,36 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/wire"
+)
+
+// People answers what rooms ask about accounts and their devices.
+type People struct{}
+
+// Known reports whether there is such an account.
+func (People) Known(tx *db.Tx, account wire.AccountID) (bool, error) {
+	var n int
+	if err := tx.QueryRow(`SELECT count(*) FROM account WHERE id = $1`, account).Scan(&n); err != nil {
+		return false, fmt.Errorf("look up account %s: %w", account, err)
+	}
+	return n > 0, nil
+}
+
+// Listed returns the signature key of a device's leaves and its state, as the
+// account's newest statement has them; the state is empty for a device that it
+// does not list.
+func (People) Listed(tx *db.Tx, account wire.AccountID, id wire.DeviceID) (key []byte, state wire.DeviceState, err error) {
+	err = tx.QueryRow(`SELECT leaf_key, state FROM device WHERE id = $1 AND account_id = $2 AND state <> $3`,
+		id, account, string(wire.DevicePending)).Scan(&key, (*string)(&state))
+	if errors.Is(err, db.ErrNone) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("look up device %s: %w", id, err)
+	}
+	return key, state, nil
+}

@@ -1,0 +1,274 @@
+package httpapi
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/blob"
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/device"
+	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/session"
+	"github.com/veche-im/veche/wire"
+)
+
+const (
+	maxRequests = 512    // under way at a time, sockets not counted; more are told to come back
+	maxSockets  = 50_000 // connected devices of one node
+)
+
+// Config says what an API works with. Everything is required but Web and Observe.
+type Config struct {
+	DB       *db.DB
+	Hub      *hub.Hub
+	Accounts *account.Accounts
+	Sessions *session.Sessions
+	Blobs    *blob.Store
+	Log      *slog.Logger
+	Now      func() time.Time
+	Version  string
+	Web      fs.FS // the web app as built; nil serves a page that says it is missing
+
+	// Observe is told of each request when it is answered, with the pattern of
+	// its route. For metrics: it must not block.
+	Observe func(route string, status int, took time.Duration)
+}
+
+// API is the plain HTTP of a site.
+type API struct {
+	cfg      Config
+	routes   []route
+	web      *web
+	requests chan struct{}
+	sockets  atomic.Int64
+	draining atomic.Bool
+	serving  sync.WaitGroup // sockets
+}
+
+// New checks cfg.
+func New(cfg Config) (*API, error) {
+	if cfg.DB == nil || cfg.Hub == nil || cfg.Accounts == nil || cfg.Sessions == nil || cfg.Blobs == nil || cfg.Log == nil || cfg.Now == nil {
+		return nil, errors.New("httpapi: all but Web and Observe are required")
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(string, int, time.Duration) {}
+	}
+	a := &API{cfg: cfg, web: newWeb(cfg.Web), requests: make(chan struct{}, maxRequests)}
+	a.routes = a.table()
+	return a, nil
+}
+
+// Door says by which way requests come in.
+type Door struct {
+	// Local is plain http on this machine's loopback. Requests must name it by
+	// a loopback host, so that no web site can reach it through a name of its
+	// own that resolves to 127.0.0.1.
+	Local bool
+}
+
+// Handler returns the handler of a door.
+func (a *API) Handler(d Door) http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range a.routes {
+		mux.Handle(r.pattern, a.serve(d, r))
+	}
+	// The headers are set out here, so that answers of the mux's own (a wrong
+	// method, a cleaned path) have them too.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header())
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// Drain refuses new requests from now on and closes the sockets. It returns
+// when nothing runs any more.
+func (a *API) Drain() {
+	a.draining.Store(true)
+	a.cfg.Sessions.End()
+	a.serving.Wait()
+}
+
+// call is one request on its way.
+type call struct {
+	http.ResponseWriter
+	r       *http.Request
+	door    Door
+	session device.Session // zero without one
+	token   device.Token
+}
+
+// actor says who asks, for authz.
+func (c *call) actor() authz.Actor {
+	return authz.Actor{Account: c.session.Account, Device: c.session.Device, State: c.session.State, Admin: c.session.Admin}
+}
+
+// from is the address of the peer.
+func (c *call) from() netip.Addr {
+	ap, err := netip.ParseAddrPort(c.r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr()
+}
+
+// serve wraps a route in what all share.
+func (a *API) serve(d Door, r route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		began := a.cfg.Now()
+		rec := &recorder{ResponseWriter: w}
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				a.cfg.Log.Error("request panicked", "route", r.pattern, "err", p, "stack", string(debug.Stack()))
+				if rec.status == 0 {
+					refuse(rec, &wire.Error{Code: wire.Internal})
+				}
+			}
+			a.cfg.Observe(r.pattern, rec.status, a.cfg.Now().Sub(began))
+		}()
+		c := &call{ResponseWriter: rec, r: req, door: d}
+		if err := a.pass(c, r); err != nil {
+			a.fail(c, r, err)
+		}
+	})
+}
+
+// pass admits a request and hands it to its route.
+func (a *API) pass(c *call, r route) error {
+	if c.door.Local && !loopback(c.r.Host) {
+		return errForbidden
+	}
+	if a.draining.Load() && r.action != authz.SiteRead {
+		return &wire.Error{Code: wire.Busy, Text: "the server is going down", RetryAfter: 2000}
+	}
+	select {
+	case a.requests <- struct{}{}:
+		defer func() { <-a.requests }()
+	default:
+		return &wire.Error{Code: wire.Busy, RetryAfter: 2000}
+	}
+	if err := sameSite(c.r, r); err != nil {
+		return err
+	}
+	if err := deadlines(c, r); err != nil {
+		return err
+	}
+	if !authz.Anonymous(r.action) {
+		if err := a.authenticate(c); err != nil {
+			return err
+		}
+	}
+	if !authz.Arrive(c.actor(), r.action) {
+		return authz.ErrDenied
+	}
+	c.r.Body = http.MaxBytesReader(c.ResponseWriter, c.r.Body, r.max)
+	return r.handle(c)
+}
+
+// fail answers with what err allows the peer to learn.
+func (a *API) fail(c *call, r route, err error) {
+	if err == errForbidden {
+		http.Error(c, "this request did not come from here", http.StatusForbidden)
+		return
+	}
+	var tooBig *http.MaxBytesError
+	if errors.As(err, &tooBig) {
+		err = wire.Refuse(wire.TooLarge, "at most %d bytes", tooBig.Limit)
+	}
+	e := session.ErrorOf(err)
+	if e.Code == wire.Internal {
+		a.cfg.Log.Error("request failed", "route", r.pattern, "err", err)
+	}
+	refuse(c, e)
+}
+
+// authenticate finds the session by the token that the request shows.
+func (a *API) authenticate(c *call) error {
+	none := wire.Refuse(wire.Unauthenticated, "sign in first")
+	t, ok := device.ParseToken(shownToken(c))
+	if !ok {
+		return none
+	}
+	var found bool
+	err := a.cfg.DB.View(c.r.Context(), func(tx *db.Tx) (err error) {
+		c.session, found, err = device.SessionOf(tx, t, a.cfg.Now())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !found || c.session.State == wire.DeviceRevoked {
+		return none
+	}
+	c.token = t
+	if c.session.Stale {
+		return a.cfg.DB.Update(c.r.Context(), func(tx *db.Tx) error { return device.Touch(tx, c.session.Device, a.cfg.Now()) })
+	}
+	return nil
+}
+
+func shownToken(c *call) string {
+	if h := c.r.Header.Get("Authorization"); h != "" {
+		token, ok := strings.CutPrefix(h, "Bearer ")
+		if !ok {
+			return ""
+		}
+		return token
+	}
+	if cookie, err := c.r.Cookie(c.cookieName()); err == nil {
+		return cookie.Value
+	}
+	return ""
+}
+
+// loopback reports whether host, with or without port, names this machine.
+func loopback(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// recorder remembers the status for metrics.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap is http.ResponseController's.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Unwrap is http.ResponseController's.
+func (c *call) Unwrap() http.ResponseWriter { return c.ResponseWriter }

@@ -1,0 +1,162 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/device"
+	"github.com/veche-im/veche/server/directory"
+	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/wire"
+)
+
+// cookieAge is how long a browser keeps the session's cookie: as long as
+// browsers do. The session itself ends earlier when nobody uses it.
+const cookieAge = 400 * 24 * time.Hour
+
+func (a *API) site(c *call) (s wire.Site, err error) {
+	s.Version = a.cfg.Version
+	err = a.cfg.DB.View(c.r.Context(), func(tx *db.Tx) (err error) {
+		if s.Ready, err = account.Anyone(tx); err != nil {
+			return err
+		}
+		s.Org, err = account.Org(tx)
+		return err
+	})
+	return s, err
+}
+
+func (a *API) link(c *call, p wire.Link) (info wire.LinkInfo, err error) {
+	t, err := account.ParseToken(p.Token)
+	if err != nil {
+		return info, err
+	}
+	err = a.cfg.DB.View(c.r.Context(), func(tx *db.Tx) error {
+		kind, err := account.LinkOf(tx, t, a.cfg.Now())
+		if err != nil {
+			return err
+		}
+		info.Kind = string(kind)
+		info.Org, err = account.Org(tx)
+		return err
+	})
+	return info, err
+}
+
+func (a *API) setup(c *call, p wire.SignUp) (wire.SignedIn, error) {
+	return a.let(c, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
+		return a.cfg.Accounts.SetUp(c.r.Context(), p.Token, p.Org, p.Name, p.Password, a.announced(and))
+	})
+}
+
+func (a *API) signup(c *call, p wire.SignUp) (wire.SignedIn, error) {
+	if p.Org != "" {
+		return wire.SignedIn{}, wire.Refuse(wire.BadRequest, "only the first person names the organisation")
+	}
+	return a.let(c, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
+		return a.cfg.Accounts.SignUp(c.r.Context(), p.Token, p.Name, p.Password, a.announced(and))
+	})
+}
+
+func (a *API) signin(c *call, p wire.SignIn) (wire.SignedIn, error) {
+	return a.let(c, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
+		return a.cfg.Accounts.SignIn(c.r.Context(), p.Name, p.Password, c.from(), and)
+	})
+}
+
+// announced is and, after which everybody hears that somebody new is here.
+func (a *API) announced(and account.And) account.And {
+	return func(tx *db.Tx, who account.Account) error {
+		if err := and(tx, who); err != nil {
+			return err
+		}
+		p, err := directory.PersonOf(tx, who.ID)
+		if err != nil {
+			return err
+		}
+		tx.OnCommit(func() {
+			hub.Tell(a.cfg.Hub, hub.Everyone(), wire.OnAccount, wire.AccountChange{Person: p})
+		})
+		return nil
+	}
+}
+
+// let lets somebody in by enter, with a new device and its session, all in one
+// transaction.
+func (a *API) let(c *call, deviceName string, cookie bool, enter func(account.And) (account.Account, error)) (wire.SignedIn, error) {
+	var opened device.Opened
+	who, err := enter(func(tx *db.Tx, who account.Account) (err error) {
+		opened, err = device.Open(tx, who.ID, deviceName, a.cfg.Now())
+		tx.OnCommit(func() {
+			for _, d := range opened.Dropped {
+				a.cfg.Hub.End(who.ID, d, wire.Unauthenticated)
+			}
+		})
+		return err
+	})
+	if err != nil {
+		return wire.SignedIn{}, err
+	}
+	res := wire.SignedIn{Account: who.ID, Device: opened.Device, State: wire.DevicePending, Name: who.Name}
+	if cookie {
+		http.SetCookie(c, c.cookie(opened.Token.Secret(), cookieAge))
+	} else {
+		res.Token = opened.Token.Secret()
+	}
+	return res, nil
+}
+
+func (a *API) whoami(c *call) (wire.SignedIn, error) {
+	s := c.session
+	return wire.SignedIn{Account: s.Account, Device: s.Device, State: s.State, Name: s.Name}, nil
+}
+
+func (a *API) signout(c *call) (nothing, error) {
+	s := c.session
+	err := a.cfg.DB.Update(c.r.Context(), func(tx *db.Tx) error {
+		tx.OnCommit(func() { a.cfg.Hub.End(s.Account, s.Device, wire.Unauthenticated) })
+		return device.Close(tx, s.Device)
+	})
+	if err == nil {
+		http.SetCookie(c, c.cookie("", -time.Second))
+	}
+	return nothing{}, err
+}
+
+func (c *call) cookieName() string {
+	if c.door.Local {
+		return wire.CookieLocal
+	}
+	return wire.CookieName
+}
+
+func (c *call) cookie(value string, age time.Duration) *http.Cookie {
+	return &http.Cookie{
+		Name: c.cookieName(), Value: value, Path: "/", MaxAge: int(age.Seconds()),
+		Secure: !c.door.Local, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	}
+}
+
+func (a *API) healthy(c *call) error {
+	_, _ = c.Write([]byte("ok\n"))
+	return nil
+}
+
+// ready says whether requests are served: not while going down, and only with a
+// database that answers.
+func (a *API) ready(c *call) error {
+	if a.draining.Load() {
+		return &wire.Error{Code: wire.Busy, Text: "the server is going down", RetryAfter: 2000}
+	}
+	err := a.cfg.DB.View(c.r.Context(), func(tx *db.Tx) error {
+		_, err := account.Anyone(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	_, _ = c.Write([]byte("ready\n"))
+	return nil
+}
