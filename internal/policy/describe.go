@@ -78,7 +78,7 @@ func Describe(group *mls.PublicGroup, commit *mls.PublicMessage, staged *mls.Sta
 	if c.Leaves, err = Leaves(group.Members()); err != nil {
 		return Change{}, nil, err
 	}
-	fresh, err = c.describeLeaves(group, commit, staged)
+	fresh, err = c.describeLeaves(group, staged)
 	if err != nil {
 		return Change{}, nil, err
 	}
@@ -101,16 +101,12 @@ func Describe(group *mls.PublicGroup, commit *mls.PublicMessage, staged *mls.Sta
 }
 
 // describeLeaves fills in Committer, Added and Updated.
-func (c *Change) describeLeaves(group *mls.PublicGroup, commit *mls.PublicMessage, staged *mls.StagedPublicCommit) (fresh []Fresh, err error) {
+func (c *Change) describeLeaves(group *mls.PublicGroup, staged *mls.StagedPublicCommit) (fresh []Fresh, err error) {
 	if staged.External {
-		path := commit.Content.Commit.Path
-		if path == nil {
-			return nil, refuse("an external commit without a path")
-		}
-		if c.Committer, err = LeafOf(staged.ExternalLeaf, &path.Leaf); err != nil {
+		if c.Committer, err = LeafOf(staged.ExternalLeaf, staged.Joiner); err != nil {
 			return nil, err
 		}
-		fresh = append(fresh, Fresh{c.Committer, path.Leaf.SignatureKey})
+		fresh = append(fresh, Fresh{c.Committer, staged.Joiner.SignatureKey})
 	} else if c.Committer, err = LeafOf(staged.Committer, group.Leaf(staged.Committer)); err != nil {
 		return nil, err
 	}

@@ -166,7 +166,7 @@ func judgeExternal(c Change) error {
 // judgeDevices: one leaf for each device.
 func judgeDevices(c Change) error {
 	seen := make(map[wire.DeviceID]bool, len(c.Leaves)+len(c.Added)+1)
-	for _, l := range c.leavesAfter() {
+	for _, l := range c.LeavesAfter() {
 		if seen[l.Device] {
 			return refuse("a device has one leaf")
 		}
@@ -251,7 +251,8 @@ func (c Change) leavesThatStay() []Leaf {
 	return slices.DeleteFunc(slices.Clone(c.Leaves), func(l Leaf) bool { return gone[l.Index] })
 }
 
-func (c Change) leavesAfter() []Leaf {
+// LeavesAfter returns who is in the tree once the commit is applied, in no order.
+func (c Change) LeavesAfter() []Leaf {
 	after := append(c.leavesThatStay(), c.Added...)
 	if c.External {
 		after = append(after, c.Committer)
@@ -259,7 +260,7 @@ func (c Change) leavesAfter() []Leaf {
 	return after
 }
 
-func (c Change) membersAfter() map[wire.AccountID]bool { return accountsOf(c.leavesAfter()) }
+func (c Change) membersAfter() map[wire.AccountID]bool { return accountsOf(c.LeavesAfter()) }
 
 func accountsOf(leaves []Leaf) map[wire.AccountID]bool {
 	accounts := make(map[wire.AccountID]bool)

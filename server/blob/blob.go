@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/wire"
 )
@@ -84,9 +85,12 @@ func New(cfg Config) (*Store, error) {
 // Caps are the limits that devices are told.
 func (s *Store) Caps() wire.Caps { return wire.Caps{Blob: s.cfg.Max, Quota: s.cfg.Quota} }
 
-// Create makes room for size sealed bytes of account. It refuses with BadRequest
+// Create makes room for size sealed bytes of the actor. It refuses with BadRequest
 // (not a size), TooLarge (over the cap) or NoSpace (over the quota).
-func (s *Store) Create(ctx context.Context, account wire.AccountID, size int64) (wire.BlobState, error) {
+func (s *Store) Create(ctx context.Context, a authz.Actor, size int64) (wire.BlobState, error) {
+	if err := authz.Check(a, authz.BlobCreate, authz.TheSite()); err != nil {
+		return wire.BlobState{}, err
+	}
 	switch {
 	case size < 1:
 		return wire.BlobState{}, wire.Refuse(wire.BadRequest, "a blob of %d bytes", size)
@@ -99,8 +103,8 @@ func (s *Store) Create(ctx context.Context, account wire.AccountID, size int64) 
 		const sum = `SELECT COALESCE(SUM(CASE WHEN size < $2 THEN $2 ELSE size END), 0),
 			COALESCE(SUM(CASE WHEN holders = 0 THEN 1 ELSE 0 END), 0)
 			FROM blob WHERE account_id = $1`
-		if err := tx.QueryRow(sum, account, int64(minCharge)).Scan(&used, &loose); err != nil {
-			return fmt.Errorf("add up the blobs of %s: %w", account, err)
+		if err := tx.QueryRow(sum, a.Account, int64(minCharge)).Scan(&used, &loose); err != nil {
+			return fmt.Errorf("add up the blobs of %s: %w", a.Account, err)
 		}
 		if used+max(size, minCharge) > s.cfg.Quota {
 			return wire.Refuse(wire.NoSpace, "%d of %d bytes are used", used, s.cfg.Quota)
@@ -109,7 +113,7 @@ func (s *Store) Create(ctx context.Context, account wire.AccountID, size int64) 
 			return wire.Refuse(wire.NoSpace, "%d blobs wait for a message", loose)
 		}
 		const add = `INSERT INTO blob (id, account_id, size, have, holders, touched_ms) VALUES ($1, $2, $3, 0, 0, $4)`
-		if _, err := tx.Exec(add, st.Blob, account, size, s.cfg.Now().UnixMilli()); err != nil {
+		if _, err := tx.Exec(add, st.Blob, a.Account, size, s.cfg.Now().UnixMilli()); err != nil {
 			return fmt.Errorf("create blob %s: %w", st.Blob, err)
 		}
 		return nil
@@ -120,21 +124,21 @@ func (s *Store) Create(ctx context.Context, account wire.AccountID, size int64) 
 	return st, nil
 }
 
-// Append adds what body holds, at most MaxAppend bytes, to a blob of account at
-// exactly offset, and returns how it stands then. It refuses with NotFound (no
-// such blob of this account), Conflict (offset is not where the blob stands: the
-// state is returned too), TooLarge (body goes beyond the blob's size or
-// MaxAppend; nothing is added), NoSpace (the disk is full) or Busy (another
-// Append of the same blob is under way).
+// Append adds what body holds, at most MaxAppend bytes, to a blob of the actor's
+// account at exactly offset, and returns how it stands then. It refuses with
+// NotFound (no such blob of this account), Conflict (offset is not where the
+// blob stands: the state is returned too), TooLarge (body goes beyond the blob's
+// size or MaxAppend; nothing is added), NoSpace (the disk is full) or Busy
+// (another Append of the same blob is under way).
 //
 // If body breaks off, what arrived is kept and counts; the error says so.
-func (s *Store) Append(ctx context.Context, account wire.AccountID, id wire.BlobID, offset int64, body io.Reader) (wire.BlobState, error) {
+func (s *Store) Append(ctx context.Context, a authz.Actor, id wire.BlobID, offset int64, body io.Reader) (wire.BlobState, error) {
 	unlock, err := s.lock(ctx, id)
 	if err != nil {
 		return wire.BlobState{}, err
 	}
 	defer unlock()
-	st, err := s.own(ctx, account, id)
+	st, err := s.look(ctx, a, authz.BlobWrite, id)
 	if err != nil {
 		return wire.BlobState{}, err
 	}
@@ -154,14 +158,14 @@ func (s *Store) Append(ctx context.Context, account wire.AccountID, id wire.Blob
 		s.cfg.Fatal(err)
 		return st, err
 	case err != nil && n == 0:
-		if _, gone := s.own(ctx, account, id); gone != nil {
+		if _, gone := s.look(ctx, a, authz.BlobWrite, id); gone != nil {
 			return wire.BlobState{}, gone // deleted meanwhile
 		}
 		return st, fmt.Errorf("append to blob %s: %w", id, err)
 	}
 	st.Have += n
 	if n > 0 {
-		if err := s.moveOn(st, offset); err != nil {
+		if err := s.moveOn(ctx, st, offset); err != nil {
 			return wire.BlobState{}, err
 		}
 	}
@@ -171,81 +175,74 @@ func (s *Store) Append(ctx context.Context, account wire.AccountID, id wire.Blob
 	return st, nil
 }
 
-// moveOn writes down that the blob has st.Have bytes. What is on disk stays true
-// whoever gave up waiting, so no context ends it.
-func (s *Store) moveOn(st wire.BlobState, from int64) error {
-	err := s.cfg.DB.Update(context.Background(), func(tx *db.Tx) error {
+var errSwept = errors.New("the blob was deleted meanwhile")
+
+// moveOn writes down that the blob has st.Have bytes: true even if whoever asked
+// has gone.
+func (s *Store) moveOn(ctx context.Context, st wire.BlobState, from int64) error {
+	err := s.cfg.DB.Update(context.WithoutCancel(ctx), func(tx *db.Tx) error {
 		const set = `UPDATE blob SET have = $2, touched_ms = $3 WHERE id = $1 AND have = $4`
 		n, err := tx.Exec(set, st.Blob, st.Have, s.cfg.Now().UnixMilli(), from)
 		if err != nil {
 			return fmt.Errorf("move blob %s on: %w", st.Blob, err)
 		}
 		if n == 0 {
-			return errNone
+			return errSwept
 		}
 		return nil
 	})
-	if errors.Is(err, errNone) {
-		s.drop([]wire.BlobID{st.Blob}) // swept meanwhile; the file came back with us
+	if errors.Is(err, errSwept) {
+		s.drop([]wire.BlobID{st.Blob}) // its file came back with us
+		return authz.ErrDenied
 	}
 	return err
 }
 
-// errNone says no more than that: whose blob it is and whether there is one are
-// not to be told apart.
-var errNone = wire.Refuse(wire.NotFound, "no such blob")
-
-// own returns how a blob of account stands.
-func (s *Store) own(ctx context.Context, account wire.AccountID, id wire.BlobID) (wire.BlobState, error) {
+// find returns how a blob stands, if the actor may do this to it: as the one
+// who uploads it, or as one who is or was a member of a room where a message
+// that it may read holds it. What does not exist is refused alike.
+func find(tx *db.Tx, a authz.Actor, do authz.Action, id wire.BlobID) (wire.BlobState, error) {
+	const get = `SELECT size, have, account_id, COALESCE((
+		SELECT MAX(CASE WHEN m.until_seq = 0 THEN 2 ELSE 1 END)
+		FROM blob_ref r JOIN room_member m ON m.room_id = r.room_id
+		WHERE r.blob_id = b.id AND m.account_id = $2 AND r.seq >= m.from_seq AND (m.until_seq = 0 OR r.seq <= m.until_seq)), 0)
+		FROM blob b WHERE id = $1`
 	st := wire.BlobState{Blob: id}
-	err := s.cfg.DB.View(ctx, func(tx *db.Tx) error {
-		const get = `SELECT size, have FROM blob WHERE id = $1 AND account_id = $2`
-		return tx.QueryRow(get, id, account).Scan(&st.Size, &st.Have)
-	})
-	if errors.Is(err, db.ErrNone) {
-		return wire.BlobState{}, errNone
-	}
-	if err != nil {
+	var owner wire.AccountID
+	var member int64
+	err := tx.QueryRow(get, id, a.Account).Scan(&st.Size, &st.Have, &owner, &member)
+	if err != nil && !errors.Is(err, db.ErrNone) {
 		return wire.BlobState{}, fmt.Errorf("look up blob %s: %w", id, err)
+	}
+	closest := [...]authz.Membership{authz.Stranger, authz.Former, authz.Member}[member]
+	if err := authz.Check(a, do, authz.BlobOf(owner, closest)); err != nil {
+		return wire.BlobState{}, err
 	}
 	return st, nil
 }
 
-// State returns how a blob stands, to whom may read it. Anybody else gets
-// NotFound.
-func (s *Store) State(ctx context.Context, account wire.AccountID, id wire.BlobID) (st wire.BlobState, err error) {
+// look is find in a transaction of its own.
+func (s *Store) look(ctx context.Context, a authz.Actor, do authz.Action, id wire.BlobID) (st wire.BlobState, err error) {
 	err = s.cfg.DB.View(ctx, func(tx *db.Tx) error {
-		st, err = readable(tx, account, id)
+		st, err = find(tx, a, do, id)
 		return err
 	})
 	return st, err
 }
 
-// MayRead reports whether account may read a blob: it uploads it, or it is or
-// was a member of a room where a message that it may read holds it.
-func (s *Store) MayRead(ctx context.Context, account wire.AccountID, id wire.BlobID) (bool, error) {
-	_, err := s.State(ctx, account, id)
+// State returns how a blob stands, to whom may read it. Anybody else gets
+// NotFound.
+func (s *Store) State(ctx context.Context, a authz.Actor, id wire.BlobID) (wire.BlobState, error) {
+	return s.look(ctx, a, authz.BlobRead, id)
+}
+
+// MayRead reports whether the actor may read a blob.
+func (s *Store) MayRead(ctx context.Context, a authz.Actor, id wire.BlobID) (bool, error) {
+	_, err := s.State(ctx, a, id)
 	if wire.CodeOf(err) == wire.NotFound {
 		return false, nil
 	}
 	return err == nil, err
-}
-
-// readable returns how a blob stands, NotFound unless account may read it.
-func readable(tx *db.Tx, account wire.AccountID, id wire.BlobID) (wire.BlobState, error) {
-	const get = `SELECT size, have FROM blob b WHERE id = $1 AND (account_id = $2 OR EXISTS (
-		SELECT 1 FROM blob_ref r JOIN room_member m ON m.room_id = r.room_id
-		WHERE r.blob_id = b.id AND m.account_id = $2
-		AND r.seq >= m.from_seq AND (m.until_seq = 0 OR r.seq <= m.until_seq)))`
-	st := wire.BlobState{Blob: id}
-	err := tx.QueryRow(get, id, account).Scan(&st.Size, &st.Have)
-	if errors.Is(err, db.ErrNone) {
-		return wire.BlobState{}, errNone
-	}
-	if err != nil {
-		return wire.BlobState{}, fmt.Errorf("look up blob %s: %w", id, err)
-	}
-	return st, nil
 }
 
 // File is a complete blob, open for reading. It is an io.ReadSeekCloser, which
@@ -256,44 +253,42 @@ type File struct {
 }
 
 // Open opens a blob for whom may read it. A blob that is not complete, or not
-// for account, is NotFound.
-func (s *Store) Open(ctx context.Context, account wire.AccountID, id wire.BlobID) (*File, error) {
-	st, err := s.State(ctx, account, id)
+// for the actor, is NotFound.
+func (s *Store) Open(ctx context.Context, a authz.Actor, id wire.BlobID) (*File, error) {
+	st, err := s.State(ctx, a, id)
 	if err != nil {
 		return nil, err
 	}
 	if st.Have != st.Size {
-		return nil, errNone
+		return nil, authz.ErrDenied
 	}
 	f, err := s.dir.open(id, st.Size)
 	if err != nil {
 		// Erased in this moment, or the disk lost it: ask again which.
-		if _, again := s.State(ctx, account, id); wire.CodeOf(again) == wire.NotFound {
-			return nil, errNone
+		if _, again := s.State(ctx, a, id); wire.CodeOf(again) == wire.NotFound {
+			return nil, authz.ErrDenied
 		}
 		return nil, fmt.Errorf("open blob %s: %w", id, err)
 	}
 	return &File{f, st.Size}, nil
 }
 
-// Delete removes a blob of account that no message holds. It refuses with
+// Delete removes a blob of the actor's account that no message holds. It refuses with
 // NotFound (no such blob of this account), Conflict (a message holds it) or Busy
 // (an Append is under way).
-func (s *Store) Delete(ctx context.Context, account wire.AccountID, id wire.BlobID) error {
+func (s *Store) Delete(ctx context.Context, a authz.Actor, id wire.BlobID) error {
 	unlock, err := s.lock(ctx, id)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	return s.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-		var holders int64
-		const get = `SELECT holders FROM blob WHERE id = $1 AND account_id = $2`
-		err := tx.QueryRow(get, id, account).Scan(&holders)
-		if errors.Is(err, db.ErrNone) {
-			return errNone
+		if _, err := find(tx, a, authz.BlobWrite, id); err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("look up blob %s: %w", id, err)
+		var holders int64
+		if err := tx.QueryRow(`SELECT holders FROM blob WHERE id = $1`, id).Scan(&holders); err != nil {
+			return fmt.Errorf("count the holders of blob %s: %w", id, err)
 		}
 		if holders > 0 {
 			return wire.Refuse(wire.Conflict, "a message holds the blob")

@@ -4,21 +4,22 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/wire"
 )
 
 // Hold has the message seq of a room hold blobs, in the transaction that appends
-// it. Each must be complete, and sender's own or readable by it; else NotFound,
-// for whichever reason.
-func (s *Store) Hold(tx *db.Tx, sender wire.AccountID, room wire.RoomID, seq int64, blobs []wire.BlobID) error {
+// it. Each must be complete, and the sender's own or readable by it; else
+// NotFound, for whichever reason.
+func (s *Store) Hold(tx *db.Tx, a authz.Actor, room wire.RoomID, seq int64, blobs []wire.BlobID) error {
 	for _, id := range blobs {
-		st, err := readable(tx, sender, id)
+		st, err := find(tx, a, authz.BlobRead, id)
 		if err != nil {
 			return err
 		}
 		if st.Have != st.Size {
-			return errNone
+			return authz.ErrDenied
 		}
 		const ref = `INSERT INTO blob_ref (blob_id, room_id, seq) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`
 		n, err := tx.Exec(ref, id, room, seq)

@@ -65,6 +65,24 @@ func Tell[T any](h *Hub, to Audience, ev wire.Event[T], v T) int {
 	return n
 }
 
+// TellEach hands each active device of an account an event of its own: what one
+// room is, say, differs by device. Of must not block.
+func TellEach[T any](h *Hub, id wire.AccountID, ev wire.Event[T], of func(wire.DeviceID) T) (n int) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	a := h.accounts[id]
+	if a == nil {
+		return 0
+	}
+	for l, p := range a.peers {
+		if p.active {
+			l.Hear(Frame(ev, of(p.device)))
+			n++
+		}
+	}
+	return n
+}
+
 func (a *account) tell(to Audience, frame func() []byte) (n int) {
 	if a.id == to.butAccount && !to.butAccount.IsZero() {
 		return 0

@@ -1,0 +1,82 @@
+package room
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/wire"
+)
+
+// exists scans a row that may not be there.
+func exists(row db.Row, dest ...any) (bool, error) {
+	err := row.Scan(dest...)
+	if errors.Is(err, db.ErrNone) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// cursorsOf returns the cursor of an account as a list of one, or an empty one.
+func cursorsOf(tx *db.Tx, id wire.RoomID, account wire.AccountID) ([]wire.Cursor, error) {
+	c := wire.Cursor{Account: account}
+	const get = `SELECT delivered, seen FROM room_cursor WHERE room_id = $1 AND account_id = $2`
+	found, err := exists(tx.QueryRow(get, id, account), &c.Delivered, &c.Read)
+	if err != nil {
+		return nil, fmt.Errorf("read the cursor of %s in %s: %w", account, id, err)
+	}
+	if !found {
+		return []wire.Cursor{}, nil
+	}
+	return []wire.Cursor{c}, nil
+}
+
+// SetCursor moves the account's cursors forward, up to the newest entry;
+// backward is ignored. What was read was delivered. The account's own devices
+// hear of both; of what was delivered the other members hear too, in rooms of up
+// to 100 people.
+func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor) error {
+	return rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		r, _, err := enter(tx, a, authz.RoomCursor, p.Room)
+		if err != nil {
+			return err
+		}
+		list, err := cursorsOf(tx, r.id, a.Account)
+		if err != nil {
+			return err
+		}
+		was := wire.Cursor{Account: a.Account}
+		if len(list) > 0 {
+			was = list[0]
+		}
+		now := was
+		now.Read = max(was.Read, min(p.Read, r.seq))
+		now.Delivered = max(was.Delivered, min(p.Delivered, r.seq), now.Read)
+		if now == was {
+			return nil
+		}
+		const set = `INSERT INTO room_cursor (room_id, account_id, delivered, seen) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (room_id, account_id) DO UPDATE SET delivered = excluded.delivered, seen = excluded.seen`
+		if _, err := tx.Exec(set, r.id, a.Account, now.Delivered, now.Read); err != nil {
+			return fmt.Errorf("move the cursor of %s in %s: %w", a.Account, r.id, err)
+		}
+		var members int64
+		const count = `SELECT COUNT(*) FROM (SELECT 1 FROM room_member WHERE room_id = $1 AND until_seq = 0 LIMIT $2) AS m`
+		if err := tx.QueryRow(count, r.id, int64(maxIntimate+1)).Scan(&members); err != nil {
+			return fmt.Errorf("count the members of %s: %w", r.id, err)
+		}
+		tx.OnCommit(func() {
+			hub.Tell(rs.cfg.Hub, hub.Account(a.Account), wire.OnCursor, wire.RoomCursor{Room: r.id, Cursor: now})
+			if members > maxIntimate || now.Delivered == was.Delivered {
+				return
+			}
+			others := now
+			others.Read = 0
+			hub.Tell(rs.cfg.Hub, hub.Room(r.id).ButAccount(a.Account), wire.OnCursor, wire.RoomCursor{Room: r.id, Cursor: others})
+		})
+		return nil
+	})
+}

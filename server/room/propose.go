@@ -1,0 +1,172 @@
+package room
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/veche-im/veche/internal/policy"
+	"github.com/veche-im/veche/mls"
+	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/wire"
+)
+
+// proposeTries is how often a proposal is judged anew because the room moved on
+// meanwhile: as often as others may leave in the same moment.
+const proposeTries = 5
+
+// Propose appends a proposal of the account to take out a leaf of its own. With
+// the last of its leaves the account leaves the room, at once. It refuses with
+// Stale (made in another epoch), Busy (the room moves on too fast), BadRequest
+// and NotFound.
+func (rs *Rooms) Propose(ctx context.Context, a authz.Actor, p wire.SendProposal) (got wire.Receipt, err error) {
+	if err := checkClient(p.Client); err != nil {
+		return got, err
+	}
+	if len(p.Proposal) > wire.MaxMessage {
+		return got, wire.Refuse(wire.TooLarge, "a proposal has at most %d bytes", wire.MaxMessage)
+	}
+	for range proposeTries {
+		base, group, sent, err := rs.stand(ctx, a, authz.RoomPropose, p.Room, p.Client)
+		if sent != nil || err != nil {
+			return deref(sent), err
+		}
+		removed, err := stageLeaving(group, a, base, p)
+		if err != nil {
+			return got, err
+		}
+		moved := false
+		err = rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+			r, sent, err := rs.begin(tx, a, authz.RoomPropose, p.Room, p.Client)
+			if err != nil {
+				return err
+			}
+			if sent != nil {
+				got = *sent
+				return nil
+			}
+			if moved = r.epoch != base.epoch || r.proposals != base.proposals; moved {
+				return nil
+			}
+			got, err = rs.applyProposal(tx, a, &r, group, removed, p)
+			return err
+		})
+		if !moved || err != nil {
+			return got, err
+		}
+	}
+	e := wire.Refuse(wire.Busy, "the room moves on too fast")
+	e.RetryAfter = 1000
+	return got, e
+}
+
+// stageLeaving judges a proposal on the group as it stands in base and adds it
+// to those that wait. It returns all leaves whose removal is proposed now.
+func stageLeaving(g *mls.PublicGroup, a authz.Actor, base room, p wire.SendProposal) (removed map[mls.LeafIndex]bool, err error) {
+	m, err := mls.ParsePublic(p.Proposal)
+	if err != nil {
+		return nil, bad("the proposal", err)
+	}
+	if m.Content.Type != mls.ContentProposal {
+		return nil, wire.Refuse(wire.BadRequest, "not a proposal but content type %d", m.Content.Type)
+	}
+	if m.Content.Epoch != base.epoch {
+		return nil, wire.Refuse(wire.Stale, "made in epoch %d, the room is in %d", m.Content.Epoch, base.epoch)
+	}
+	staged, err := g.StageProposal(m)
+	if err != nil {
+		return nil, bad("the proposal", err)
+	}
+	if staged.Sender.Type != mls.SenderMember || staged.Proposal.Type != mls.ProposalRemove || len(staged.AuthenticatedData) != 0 {
+		return nil, wire.Refuse(wire.BadRequest, "a member proposes to leave and nothing else")
+	}
+	sender, err := policy.LeafOf(staged.Sender.Leaf, g.Leaf(staged.Sender.Leaf))
+	if err != nil {
+		return nil, bad("the proposal", err)
+	}
+	target := staged.Proposal.Remove.Removed
+	leaver, err := policy.LeafOf(target, g.Leaf(target))
+	if err != nil {
+		return nil, bad("the proposal", err)
+	}
+	switch {
+	case base.kind != wire.Group:
+		return nil, wire.Refuse(wire.BadRequest, "nobody leaves a direct room")
+	case sender.Account != a.Account || sender.Device != a.Device:
+		return nil, wire.Refuse(wire.BadRequest, "the proposal is of another device")
+	case leaver.Account != a.Account:
+		return nil, wire.Refuse(wire.BadRequest, "one proposes to leave oneself, not others")
+	}
+	removed = map[mls.LeafIndex]bool{target: true}
+	for _, w := range g.PendingProposals() {
+		if w.Proposal.Remove.Removed == target {
+			// Two Removes of one leaf make every commit invalid (RFC 9420 §12.2).
+			return nil, wire.Refuse(wire.BadRequest, "leaf %d is leaving already", target)
+		}
+		removed[w.Proposal.Remove.Removed] = true
+	}
+	if err := g.AddProposal(staged); err != nil {
+		return nil, bad("the proposal", err)
+	}
+	return removed, nil
+}
+
+// applyProposal appends a proposal. r is locked and stands as it was judged.
+func (rs *Rooms) applyProposal(tx *db.Tx, a authz.Actor, r *room, g *mls.PublicGroup, removed map[mls.LeafIndex]bool, p wire.SendProposal) (wire.Receipt, error) {
+	e := wire.Entry{Kind: wire.ProposalEntry, Account: a.Account, Device: a.Device, Client: p.Client, Epoch: r.epoch, Body: p.Proposal}
+	if err := rs.append(tx, r, &e); err != nil {
+		return wire.Receipt{}, err
+	}
+	if err := g.Save(&state{room: r.id, tx: tx, epoch: r.epoch}); err != nil {
+		return wire.Receipt{}, err
+	}
+	r.proposals++
+	const wait = `UPDATE room SET proposals = $2, proposed_ms = $3 WHERE id = $1`
+	if _, err := tx.Exec(wait, r.id, r.proposals, int64(e.Time)); err != nil {
+		return wire.Receipt{}, fmt.Errorf("count the proposals of %s: %w", r.id, err)
+	}
+	stays := false
+	err := tx.Each(func(rows *db.Rows) error {
+		var leaf int64
+		if err := rows.Scan(&leaf); err != nil {
+			return err
+		}
+		stays = stays || !removed[mls.LeafIndex(leaf)]
+		return nil
+	}, `SELECT leaf FROM room_leaf WHERE room_id = $1 AND account_id = $2`, r.id, a.Account)
+	if err != nil {
+		return wire.Receipt{}, fmt.Errorf("list the leaves of %s in %s: %w", a.Account, r.id, err)
+	}
+	if !stays {
+		if err := rs.leave(tx, a, r); err != nil {
+			return wire.Receipt{}, err
+		}
+	}
+	return receipt(&e), nil
+}
+
+// leave ends the account's membership with the newest entry.
+func (rs *Rooms) leave(tx *db.Tx, a authz.Actor, r *room) error {
+	if err := endSpan(tx, r.id, a.Account, r.seq); err != nil {
+		return err
+	}
+	const deserted = `UPDATE room SET deserted_ms = $2 WHERE id = $1
+		AND NOT EXISTS (SELECT 1 FROM room_member WHERE room_id = $1 AND until_seq = 0)`
+	if _, err := tx.Exec(deserted, r.id, rs.cfg.Now().UnixMilli()); err != nil {
+		return fmt.Errorf("look whether %s is deserted: %w", r.id, err)
+	}
+	s, err := spanOf(tx, r.id, a.Account)
+	if err != nil {
+		return err
+	}
+	w, err := rs.former(tx, a, *r, s, true)
+	if err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		rs.cfg.Hub.Leave(r.id, a.Account)
+		hub.Tell(rs.cfg.Hub, hub.Account(a.Account), wire.OnRoom, w)
+	})
+	return nil
+}

@@ -1,0 +1,137 @@
+package room
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/wire"
+)
+
+const (
+	sweepEvery = time.Hour
+	// sweepBatch is how many rows go in one transaction, so that no sender waits
+	// long.
+	sweepBatch = 500
+)
+
+// Run drops, every hour, Welcomes that nobody used for 30 days, with the trees
+// that are kept for them, and rooms that the last member left 30 days ago. It
+// returns when ctx ends.
+func (rs *Rooms) Run(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if err := rs.Sweep(ctx); err != nil && ctx.Err() == nil {
+			rs.cfg.Log.Error("sweep rooms", "err", err) // the next tick comes
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Sweep is what Run does every hour.
+func (rs *Rooms) Sweep(ctx context.Context) error {
+	if err := rs.sweepWelcomes(ctx); err != nil {
+		return err
+	}
+	return rs.sweepDeserted(ctx)
+}
+
+func (rs *Rooms) sweepWelcomes(ctx context.Context) error {
+	before := rs.cfg.Now().Add(-welcomeTTL).UnixMilli()
+	for {
+		rooms, err := rs.list(ctx, `SELECT DISTINCT room_id FROM room_welcome WHERE made_ms < $1 LIMIT $2`, before, int64(sweepBatch))
+		if err != nil || len(rooms) == 0 {
+			return err
+		}
+		for _, id := range rooms {
+			err := rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+				if _, err := tx.Exec(`DELETE FROM room_welcome WHERE room_id = $1 AND made_ms < $2`, id, before); err != nil {
+					return fmt.Errorf("drop old Welcomes to %s: %w", id, err)
+				}
+				return prune(tx, id)
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (rs *Rooms) sweepDeserted(ctx context.Context) error {
+	before := rs.cfg.Now().Add(-desertedTTL).UnixMilli()
+	for {
+		rooms, err := rs.list(ctx, `SELECT id FROM room WHERE deserted_ms > 0 AND deserted_ms < $1 LIMIT $2`, before, int64(sweepBatch))
+		if err != nil || len(rooms) == 0 {
+			return err
+		}
+		for _, id := range rooms {
+			if err := rs.delete(ctx, id); err != nil {
+				return err
+			}
+			rs.cfg.Log.Info("deleted a room that everybody left", "room", id)
+		}
+	}
+}
+
+func (rs *Rooms) list(ctx context.Context, query string, args ...any) (ids []wire.RoomID, err error) {
+	err = rs.cfg.DB.View(ctx, func(tx *db.Tx) error {
+		return tx.Each(func(r *db.Rows) error {
+			var id wire.RoomID
+			if err := r.Scan(&id); err != nil {
+				return err
+			}
+			ids = append(ids, id)
+			return nil
+		}, query, args...)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list rooms: %w", err)
+	}
+	return ids, nil
+}
+
+// delete removes a room with all that it has: first who may see it, so that
+// nobody meets it half gone, then its log in pieces, then its row, by which a
+// sweep that was cut off finds it again.
+func (rs *Rooms) delete(ctx context.Context, id wire.RoomID) error {
+	err := rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		for _, table := range []string{
+			`DELETE FROM room_member WHERE room_id = $1`,
+			`DELETE FROM room_leaf WHERE room_id = $1`,
+			`DELETE FROM room_cursor WHERE room_id = $1`,
+			`DELETE FROM room_welcome WHERE room_id = $1`,
+			`DELETE FROM room_info WHERE room_id = $1`,
+			`DELETE FROM room_node WHERE room_id = $1`,
+		} {
+			if _, err := tx.Exec(table, id); err != nil {
+				return fmt.Errorf("delete room %s: %w", id, err)
+			}
+		}
+		return rs.cfg.Blobs.ReleaseRoom(tx, id)
+	})
+	for err == nil {
+		var more bool
+		err = rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+			const some = `DELETE FROM room_entry WHERE room_id = $1 AND seq IN (SELECT seq FROM room_entry WHERE room_id = $1 LIMIT $2)`
+			n, err := tx.Exec(some, id, int64(sweepBatch))
+			if err != nil {
+				return fmt.Errorf("delete the log of %s: %w", id, err)
+			}
+			if more = n > 0; more {
+				return nil
+			}
+			_, err = tx.Exec(`DELETE FROM room WHERE id = $1`, id)
+			return err
+		})
+		if !more {
+			break
+		}
+	}
+	return err
+}
