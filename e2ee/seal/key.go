@@ -10,17 +10,16 @@ import (
 const KeySize = 32
 
 // Key is a symmetric key. It does not print, compare or marshal; its bytes
-// leave through Bytes alone.
+// leave through Bytes.
 type Key struct {
-	Opaque
-	b *[KeySize]byte
+	Secret[[KeySize]byte]
 }
 
 // NewKey returns a random key.
 func NewKey() Key {
-	var b [KeySize]byte
-	rand.Read(b[:])
-	return Key{b: &b}
+	k := Key{NewSecret([KeySize]byte{})}
+	rand.Read(k.Reveal()[:])
+	return k
 }
 
 // ParseKey returns the key with these 32 bytes, which it copies.
@@ -28,29 +27,18 @@ func ParseKey(b []byte) (Key, error) {
 	if len(b) != KeySize {
 		return Key{}, fmt.Errorf("seal: a key has %d bytes, not %d", KeySize, len(b))
 	}
-	c := [KeySize]byte(b)
-	return Key{b: &c}, nil
+	return Key{NewSecret([KeySize]byte(b))}, nil
 }
 
-// IsZero reports whether k was never set.
-func (k Key) IsZero() bool { return k.b == nil }
-
-// Bytes returns a copy of the key, to be sealed or stored.
+// Bytes returns a copy of the key, to be sealed or stored; nil if it was never
+// set.
 func (k Key) Bytes() []byte {
-	if k.b == nil {
+	if k.IsZero() {
 		return nil
 	}
-	c := *k.b
+	c := *k.Reveal()
 	return c[:]
 }
 
 // Equal compares in constant time.
 func (k Key) Equal(o Key) bool { return subtle.ConstantTimeCompare(k.Bytes(), o.Bytes()) == 1 }
-
-// Wipe overwrites the key, also for all copies of k. Copies of the bytes that
-// Go has made stay.
-func (k Key) Wipe() {
-	if k.b != nil {
-		clear(k.b[:])
-	}
-}

@@ -66,6 +66,10 @@ type Body struct {
 	Root    Key            `cbor:"root"` // the same in the whole chain
 	Time    wire.Millis    `cbor:"time"` // when it was signed, by the signer's clock
 	Devices []Device       `cbor:"devices"`
+
+	// Recovery is SHA-256 of the recovery lock's HPKE public key, zero if there
+	// is no recovery key. It may change with any statement.
+	Recovery wire.Hash `cbor:"recovery"`
 }
 
 // Device is one device of the list.
