@@ -13,8 +13,9 @@ import {
   type TabID,
   type ToCore,
 } from "./tabs/protocol.ts";
+import { keepShell } from "./tabs/shell.ts";
 import { TabCore } from "./tabs/tab.ts";
-import { workerURL } from "./tabs/trusted.ts";
+import { scriptURL } from "./tabs/trusted.ts";
 import address from "./worker.ts?worker&url";
 
 /** connectCore returns the core of this browser profile, and starts one if this is the first tab. */
@@ -31,7 +32,7 @@ export function connectCore(): Core {
     core.fail({ code: "unsupported", text: "this browser lacks Web Locks, OPFS or WebAssembly" });
     return core;
   }
-  const url = workerURL(address);
+  const url = scriptURL(address);
   const until = new Promise<void>((resolve) => {
     addEventListener("pagehide", () => resolve(), { once: true });
   });
@@ -49,6 +50,7 @@ export function connectCore(): Core {
     if (e.persisted) location.reload();
   });
   const tell = (message: ToCore) => calls.postMessage(message);
+  keepShell();
   askToPersist(core, (kept) => tell({ kind: "kept", kept }));
   const awake = () => document.visibilityState === "visible" && tell({ kind: "awake" });
   addEventListener("online", awake);

@@ -8,8 +8,8 @@ type Factory = {
 
 let policy: Policy | undefined;
 
-/** workerURL returns url in the form that new Worker takes under our policy. */
-export function workerURL(url: string): string {
+/** scriptURL returns url in the form that new Worker takes under our policy. */
+export function scriptURL(url: string): string {
   const factory = (globalThis as { trustedTypes?: Factory }).trustedTypes;
   if (!factory) return own(url); // browsers without Trusted Types have worker-src 'self'
   // A policy can be made once under its name, so it is kept.
