@@ -52,8 +52,10 @@ type pendingCommit struct {
 	staged  *Staged // nil after Load, until it is needed
 }
 
+func (s *commitSecrets) all() []*Secret { return []*Secret{&s.leaf, &s.path, &s.init, &s.psk} }
+
 func (p *pendingCommit) wipe() {
-	for _, s := range []*Secret{&p.secrets.leaf, &p.secrets.path, &p.secrets.init, &p.secrets.psk} {
+	for _, s := range p.secrets.all() {
 		s.Wipe()
 	}
 	if p.staged != nil {

@@ -15,11 +15,17 @@ const reuseGuard = 4
 
 // Seal encrypts an application message and signs it; the result is an
 // MLSMessage with a PrivateMessage. authenticatedData is for all to read. It is
-// not padded: whoever wants to hide its length pads plaintext. While proposals
-// wait it is ErrProposals.
+// not padded, see SealPadded. While proposals wait it is ErrProposals.
 //
 // The key is used up: Save must be committed before the bytes leave.
 func (g *Group) Seal(plaintext, authenticatedData []byte) ([]byte, error) {
+	return g.SealPadded(plaintext, authenticatedData, func(int) int { return 0 })
+}
+
+// SealPadded is Seal with padding (RFC 9420 §6.3.1), so that the length of the
+// result says less: pad gets the number of bytes to encrypt and returns how many
+// zeros to put behind them.
+func (g *Group) SealPadded(plaintext, authenticatedData []byte, pad func(n int) int) ([]byte, error) {
 	if err := g.active(); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
@@ -31,7 +37,7 @@ func (g *Group) Seal(plaintext, authenticatedData []byte) ([]byte, error) {
 		GroupID: c.GroupID, Epoch: c.Epoch, Sender: mls.MemberSender(g.leaf),
 		AuthenticatedData: authenticatedData,
 		Type:              mls.ContentApplication, ApplicationData: plaintext,
-	})
+	}, pad)
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
@@ -40,17 +46,17 @@ func (g *Group) Seal(plaintext, authenticatedData []byte) ([]byte, error) {
 
 // protect signs content and encrypts it with the next key of our own (RFC 9420
 // §6.3). A commit would need its confirmation tag; those go as PublicMessage.
-func (g *Group) protect(content *mls.FramedContent) (*mls.PrivateMessage, error) {
+func (g *Group) protect(content *mls.FramedContent, pad func(n int) int) (*mls.PrivateMessage, error) {
 	c := g.public.Context()
 	a := &mls.AuthenticatedContent{WireFormat: mls.WirePrivateMessage, Content: *content}
 	if err := g.signer.signContent(a, &c); err != nil {
 		return nil, err
 	}
-	return g.encrypt(a)
+	return g.encrypt(a, pad)
 }
 
 // encrypt encrypts a signed message with the next key of its sender, us.
-func (g *Group) encrypt(a *mls.AuthenticatedContent) (*mls.PrivateMessage, error) {
+func (g *Group) encrypt(a *mls.AuthenticatedContent, pad func(n int) int) (*mls.PrivateMessage, error) {
 	s := g.suite()
 	content := &a.Content
 	id := ratchetID{content.Sender.Leaf, content.Type != mls.ContentApplication}
@@ -68,6 +74,7 @@ func (g *Group) encrypt(a *mls.AuthenticatedContent) (*mls.PrivateMessage, error
 	if err != nil {
 		return nil, err
 	}
+	plain = append(plain, make([]byte, max(0, pad(len(plain))))...)
 	m := &mls.PrivateMessage{
 		GroupID: content.GroupID, Epoch: content.Epoch, Type: content.Type,
 		AuthenticatedData: content.AuthenticatedData,

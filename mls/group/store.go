@@ -1,7 +1,9 @@
 package group
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/veche-im/veche/mls"
@@ -9,22 +11,390 @@ import (
 
 const (
 	storeVersion = 1
-	maxSecret    = 4 << 10 // bytes of one stored secret
-	maxPSKs      = 256     // of one Welcome
+	maxSecret    = 4 << 10  // bytes of one stored secret
+	maxStored    = 32 << 20 // bytes of a stored message
+	maxRows      = 2 * mls.MaxLeaves
+	maxPSKs      = 256 // of one Welcome
 )
+
+// The keys of a Group, beside those of its mls.PublicGroup.
+const (
+	selfKey    = "self"
+	epochKey   = "epoch"
+	sendersKey = "senders"
+	updatesKey = "updates"
+	pendingKey = "pending"
+)
+
+func privateKey(x mls.NodeIndex) string { return fmt.Sprintf("key/%d", x) }
+func secretKey(x mls.NodeIndex) string  { return fmt.Sprintf("secret/%d", x) }
+func ratchetKey(l mls.LeafIndex) string { return fmt.Sprintf("ratchet/%d", l) }
+
+// saved is what Storage holds, so that Save can write the difference. It holds
+// no copies of secrets, only which ones were written.
+type saved struct {
+	self     *self
+	epoch    *epochSecrets
+	keys     map[mls.NodeIndex]*Secret
+	frontier map[mls.NodeIndex]*Secret
+	senders  map[mls.LeafIndex]bool
+	updates  []ownUpdate
+	pending  *pendingCommit
+}
+
+// self is the row that says who we are in the group.
+type self struct {
+	status status
+	leaf   mls.LeafIndex
+	public string // signature key
+}
 
 // takeSecret reads a secret from an encoding.
 func takeSecret(d *mls.Decoder) Secret { return Secret{b: d.Bytes(maxSecret)} }
 
-type saved struct{}
+// rows writes to Storage and remembers the first error.
+type rows struct {
+	s   mls.Storage
+	err error
+}
 
-var _ = slices.Clone[[]int]
+func (r *rows) put(key string, write func(*mls.Encoder)) {
+	if r.err != nil {
+		return
+	}
+	var e mls.Encoder
+	write(&e)
+	b, err := e.Result()
+	if err == nil {
+		err = r.s.Put(key, b)
+	}
+	if err != nil {
+		r.err = fmt.Errorf("store %s: %w", key, err)
+	}
+}
 
-// Load reads a group that Save wrote. It returns mls.ErrStorage if there is none
-// or it is damaged.
-func Load(s mls.Storage) (*Group, error) { return nil, fmt.Errorf("not yet") }
+func (r *rows) delete(key string) {
+	if r.err != nil {
+		return
+	}
+	if err := r.s.Delete(key); err != nil {
+		r.err = fmt.Errorf("delete %s: %w", key, err)
+	}
+}
+
+// get reads a row; ok is false if there is none or it is damaged, and then r has
+// an error if the row was required or damaged.
+func (r *rows) get(key string, required bool, read func(*mls.Decoder)) (ok bool) {
+	if r.err != nil {
+		return false
+	}
+	b, err := r.s.Get(key)
+	switch {
+	case err != nil:
+		r.err = fmt.Errorf("read %s: %w", key, err)
+		return false
+	case b == nil && required:
+		r.err = fmt.Errorf("%w: no row %s", mls.ErrStorage, key)
+		return false
+	case b == nil:
+		return false
+	}
+	d := mls.NewDecoder(b)
+	read(d)
+	if err := d.Finish(); err != nil {
+		r.err = fmt.Errorf("%w: %s: %w", mls.ErrStorage, key, err)
+		return false
+	}
+	return true
+}
 
 // Save writes what has changed since the group was loaded or last saved: one
 // small row after Seal or Open, a path after a commit. If the transaction
 // behind s fails to commit, the group must be loaded again.
-func (g *Group) Save(s mls.Storage) error { return fmt.Errorf("not yet") }
+func (g *Group) Save(s mls.Storage) error {
+	if err := g.public.Save(s); err != nil {
+		return err
+	}
+	r := &rows{s: s}
+	if now := (self{g.status, g.leaf, string(g.signer.public)}); g.saved.self == nil || *g.saved.self != now {
+		r.put(selfKey, func(e *mls.Encoder) {
+			e.Uint8(storeVersion)
+			e.Uint8(uint8(g.status))
+			e.Uint32(uint32(g.leaf))
+			e.Uint8(uint8(g.signer.scheme))
+			e.Bytes(g.signer.priv.b)
+		})
+		g.saved.self = &now
+	}
+	g.saveEpoch(r)
+	g.saveSecrets(r)
+	g.savePending(r)
+	return r.err
+}
+
+// saveEpoch writes the epoch's secrets and the private keys of the tree.
+func (g *Group) saveEpoch(r *rows) {
+	if g.epoch != g.saved.epoch {
+		if g.epoch == nil {
+			r.delete(epochKey)
+		} else {
+			r.put(epochKey, g.encodeEpoch)
+		}
+		g.saved.epoch = g.epoch
+	}
+	for _, x := range slices.Sorted(maps.Keys(g.keys)) {
+		if private := g.keys[x]; g.saved.keys[x] != private {
+			r.put(privateKey(x), func(e *mls.Encoder) { e.Bytes(private.b) })
+		}
+	}
+	for _, x := range slices.Sorted(maps.Keys(g.saved.keys)) {
+		if g.keys[x] == nil {
+			r.delete(privateKey(x))
+		}
+	}
+	g.saved.keys = maps.Clone(g.keys)
+}
+
+func (g *Group) encodeEpoch(e *mls.Encoder) {
+	for _, s := range g.epoch.all() {
+		e.Bytes(s.b)
+	}
+	putIndices(e, slices.Sorted(maps.Keys(g.keys)))
+	e.Vector(func() {
+		for _, p := range g.past {
+			e.Uint64(p.epoch)
+			e.Bytes(p.resumption.b)
+		}
+	})
+}
+
+// saveSecrets writes what has changed in the secret tree.
+func (g *Group) saveSecrets(r *rows) {
+	frontier := map[mls.NodeIndex]*Secret{}
+	senders := map[mls.LeafIndex]bool{}
+	if g.secrets != nil {
+		frontier = g.secrets.frontier
+		for id := range g.secrets.ratchets {
+			senders[id.leaf] = true
+		}
+	}
+	if !maps.Equal(frontier, g.saved.frontier) || !maps.Equal(senders, g.saved.senders) {
+		r.put(sendersKey, func(e *mls.Encoder) {
+			putIndices(e, slices.Sorted(maps.Keys(frontier)))
+			putIndices(e, slices.Sorted(maps.Keys(senders)))
+		})
+	}
+	for _, x := range slices.Sorted(maps.Keys(frontier)) {
+		if secret := frontier[x]; g.saved.frontier[x] != secret {
+			r.put(secretKey(x), func(e *mls.Encoder) { e.Bytes(secret.b) })
+		}
+	}
+	for _, x := range slices.Sorted(maps.Keys(g.saved.frontier)) {
+		if frontier[x] == nil {
+			r.delete(secretKey(x))
+		}
+	}
+	for _, l := range slices.Sorted(maps.Keys(senders)) {
+		handshake, application := g.secrets.ratchets[ratchetID{l, true}], g.secrets.ratchets[ratchetID{l, false}]
+		if handshake.dirty || application.dirty {
+			r.put(ratchetKey(l), func(e *mls.Encoder) {
+				handshake.encode(e)
+				application.encode(e)
+			})
+			handshake.dirty, application.dirty = false, false
+		}
+	}
+	for _, l := range slices.Sorted(maps.Keys(g.saved.senders)) {
+		if !senders[l] {
+			r.delete(ratchetKey(l))
+		}
+	}
+	g.saved.frontier, g.saved.senders = maps.Clone(frontier), senders
+}
+
+func (g *Group) savePending(r *rows) {
+	if g.pending != g.saved.pending {
+		if g.pending == nil {
+			r.delete(pendingKey)
+		} else {
+			r.put(pendingKey, func(e *mls.Encoder) {
+				e.Bytes(g.pending.message)
+				for _, s := range g.pending.secrets.all() {
+					e.Bytes(s.b)
+				}
+			})
+		}
+		g.saved.pending = g.pending
+	}
+	same := func(a, b ownUpdate) bool { return bytes.Equal(a.public, b.public) }
+	if !slices.EqualFunc(g.updates, g.saved.updates, same) {
+		if len(g.updates) == 0 {
+			r.delete(updatesKey)
+		} else {
+			r.put(updatesKey, func(e *mls.Encoder) {
+				e.Vector(func() {
+					for _, u := range g.updates {
+						e.Bytes(u.public)
+						e.Bytes(u.private.b)
+					}
+				})
+			})
+		}
+		g.saved.updates = slices.Clone(g.updates)
+	}
+}
+
+func (r *ratchet) encode(e *mls.Encoder) {
+	e.Uint32(r.generation)
+	e.Bytes(r.secret.b)
+	e.Vector(func() {
+		for _, k := range r.skipped {
+			e.Uint32(k.generation)
+			e.Bytes(k.key.b)
+			e.Bytes(k.nonce.b)
+		}
+	})
+}
+
+func decodeRatchet(d *mls.Decoder) *ratchet {
+	return &ratchet{
+		generation: d.Uint32(),
+		secret:     takeSecret(d),
+		skipped: mls.Vector(d, maxSkipped, func(d *mls.Decoder, k *messageKey) {
+			k.generation, k.key, k.nonce = d.Uint32(), takeSecret(d), takeSecret(d)
+		}),
+	}
+}
+
+func putIndices[T ~uint32](e *mls.Encoder, list []T) {
+	e.Vector(func() {
+		for _, x := range list {
+			e.Uint32(uint32(x))
+		}
+	})
+}
+
+func indices[T ~uint32](d *mls.Decoder) []T {
+	return mls.Vector(d, maxRows, func(d *mls.Decoder, x *T) { *x = T(d.Uint32()) })
+}
+
+// Load reads a group that Save wrote. It returns mls.ErrStorage if there is none
+// or it is damaged.
+func Load(s mls.Storage) (*Group, error) {
+	public, err := mls.LoadPublicGroup(s)
+	if err != nil {
+		return nil, err
+	}
+	g := &Group{public: public}
+	r := &rows{s: s}
+	g.loadSelf(r)
+	if g.status == member {
+		g.loadEpoch(r)
+		g.loadSecrets(r)
+	}
+	g.loadPending(r)
+	if r.err != nil {
+		return nil, r.err
+	}
+	if g.status == joining && g.pending == nil {
+		return nil, fmt.Errorf("%w: joining without a commit", mls.ErrStorage)
+	}
+	return g, nil
+}
+
+func (g *Group) loadSelf(r *rows) {
+	r.get(selfKey, true, func(d *mls.Decoder) {
+		if v := d.Uint8(); v != storeVersion {
+			d.Fail("written by version %d of the layout", v)
+			return
+		}
+		g.status = status(d.Uint8())
+		g.leaf = mls.LeafIndex(d.Uint32())
+		scheme := mls.SignatureScheme(d.Uint8())
+		private := takeSecret(d)
+		if d.Err() != nil {
+			return
+		}
+		if g.status < member || g.status > removed {
+			d.Fail("status %d", g.status)
+			return
+		}
+		signer, err := parseSigner(scheme, private.b)
+		if err != nil {
+			d.Fail("%v", err)
+			return
+		}
+		g.signer = signer
+		g.saved.self = &self{g.status, g.leaf, string(signer.public)}
+	})
+}
+
+func (g *Group) loadEpoch(r *rows) {
+	g.epoch = new(epochSecrets)
+	var nodes []mls.NodeIndex
+	r.get(epochKey, true, func(d *mls.Decoder) {
+		for _, s := range g.epoch.all() {
+			*s = takeSecret(d)
+		}
+		nodes = indices[mls.NodeIndex](d)
+		g.past = mls.Vector(d, keepPast, func(d *mls.Decoder, p *pastEpoch) {
+			p.epoch, p.resumption = d.Uint64(), takeSecret(d)
+		})
+	})
+	g.keys = map[mls.NodeIndex]*Secret{}
+	for _, x := range nodes {
+		r.get(privateKey(x), true, func(d *mls.Decoder) {
+			private := takeSecret(d)
+			g.keys[x] = &private
+		})
+	}
+	if r.err == nil && (g.keys[g.leaf.Node()] == nil || g.public.Leaf(g.leaf) == nil) {
+		r.err = fmt.Errorf("%w: no key for our own leaf", mls.ErrStorage)
+	}
+	g.saved.epoch, g.saved.keys = g.epoch, maps.Clone(g.keys)
+}
+
+func (g *Group) loadSecrets(r *rows) {
+	g.secrets = &secretTree{
+		suite:    g.suite(),
+		frontier: map[mls.NodeIndex]*Secret{},
+		ratchets: map[ratchetID]*ratchet{},
+	}
+	var frontier []mls.NodeIndex
+	var senders []mls.LeafIndex
+	r.get(sendersKey, true, func(d *mls.Decoder) {
+		frontier = indices[mls.NodeIndex](d)
+		senders = indices[mls.LeafIndex](d)
+	})
+	g.saved.senders = map[mls.LeafIndex]bool{}
+	for _, x := range frontier {
+		r.get(secretKey(x), true, func(d *mls.Decoder) {
+			secret := takeSecret(d)
+			g.secrets.frontier[x] = &secret
+		})
+	}
+	for _, l := range senders {
+		r.get(ratchetKey(l), true, func(d *mls.Decoder) {
+			g.secrets.ratchets[ratchetID{l, true}] = decodeRatchet(d)
+			g.secrets.ratchets[ratchetID{l, false}] = decodeRatchet(d)
+		})
+		g.saved.senders[l] = true
+	}
+	g.saved.frontier = maps.Clone(g.secrets.frontier)
+}
+
+func (g *Group) loadPending(r *rows) {
+	r.get(pendingKey, false, func(d *mls.Decoder) {
+		p := &pendingCommit{message: d.Bytes(maxStored)}
+		for _, s := range p.secrets.all() {
+			*s = takeSecret(d)
+		}
+		g.pending = p
+	})
+	r.get(updatesKey, false, func(d *mls.Decoder) {
+		g.updates = mls.Vector(d, mls.MaxPendingProposals, func(d *mls.Decoder, u *ownUpdate) {
+			u.public, u.private = d.Bytes(maxSecret), takeSecret(d)
+		})
+	})
+	g.saved.pending, g.saved.updates = g.pending, slices.Clone(g.updates)
+}
