@@ -14,10 +14,13 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
-// waits for a server that takes connections and then says nothing.
+// waits for a server that takes connections and then says nothing. A browser
+// does not tell when a body has left, so a request with one gets a second more
+// for each 16 KiB.
 const (
 	dialTimeout   = 15 * time.Second
 	headerTimeout = 60 * time.Second
+	slowest       = 16 << 10
 )
 
 // Link implements link.Link.
@@ -110,7 +113,7 @@ func (l *Link) Do(ctx context.Context, r link.Request) (link.Response, error) {
 	defer cancel()
 	abort := js.Global().Get("AbortController").New()
 	defer context.AfterFunc(ctx, func() { abort.Call("abort") })()
-	late := time.AfterFunc(headerTimeout, cancel)
+	late := time.AfterFunc(headerTimeout+time.Duration(len(r.Body)/slowest)*time.Second, cancel)
 	defer late.Stop()
 
 	options, err := request(r, abort.Get("signal"))
