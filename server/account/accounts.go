@@ -143,6 +143,19 @@ func (s *Accounts) SignIn(ctx context.Context, name, password string, from netip
 	return a, s.db.Update(ctx, func(tx *db.Tx) error { return and(tx, a) })
 }
 
+// CheckNew says what is wrong with the names and the password of a new site, if
+// anything is.
+func CheckNew(org, name, password string) error {
+	if _, err := ParseName(org); err != nil {
+		return fmt.Errorf("organisation: %w", err)
+	}
+	if _, err := ParseName(name); err != nil {
+		return err
+	}
+	_, err := prepare(password)
+	return err
+}
+
 // SetUpUnattended is SetUp without a link and without a device, for who
 // installs by script. A site that somebody set up already is authz.ErrDenied.
 func (s *Accounts) SetUpUnattended(ctx context.Context, org, name, password string) (Account, error) {

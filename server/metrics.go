@@ -1,0 +1,72 @@
+package server
+
+import (
+	"net/http"
+	"net/http/pprof"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/wire"
+)
+
+// metrics counts what is done and how long it takes. Labels are methods, routes
+// and codes, never a person or a room.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	http     *prometheus.CounterVec
+	httpTime *prometheus.HistogramVec
+}
+
+func newMetrics(h *hub.Hub) *metrics {
+	buckets := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "veche_requests_total", Help: "Requests of devices that were answered, by method and code (ok or a refusal)."}, []string{"method", "code"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "veche_request_seconds", Help: "From the arrival of a device's request to its answer.", Buckets: buckets}, []string{"method"}),
+		http: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "veche_http_requests_total", Help: "HTTP requests that were answered, by route and status."}, []string{"route", "status"}),
+		httpTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "veche_http_request_seconds", Help: "From an HTTP request's head to the end of its answer.", Buckets: buckets}, []string{"route"}),
+	}
+	m.registry.MustRegister(m.requests, m.seconds, m.http, m.httpTime,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "veche_connections", Help: "Connected devices."}, func() float64 { return float64(h.Len()) }),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) request(method string, code wire.Code, took time.Duration) {
+	if method == "" {
+		method = "unknown" // whatever name a device made up
+	}
+	if code == "" {
+		code = "ok"
+	}
+	m.requests.WithLabelValues(method, string(code)).Inc()
+	m.seconds.WithLabelValues(method).Observe(took.Seconds())
+}
+
+func (m *metrics) route(pattern string, status int, took time.Duration) {
+	m.http.WithLabelValues(pattern, strconv.Itoa(status)).Inc()
+	m.httpTime.WithLabelValues(pattern).Observe(took.Seconds())
+}
+
+// handler serves the metrics and Go's profiles. It is for loopback alone.
+func (m *metrics) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}

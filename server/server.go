@@ -1,0 +1,417 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/admin"
+	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/blob"
+	"github.com/veche-im/veche/server/cert"
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/device"
+	"github.com/veche-im/veche/server/httpapi"
+	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/room"
+	"github.com/veche-im/veche/server/session"
+	"github.com/veche-im/veche/wire"
+)
+
+const (
+	drainTimeout  = 10 * time.Second
+	sweepEvery    = time.Hour
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 16 << 10
+)
+
+// schemas lists the tables of all nouns, in order of dependency.
+func schemas() []db.Schema {
+	return []db.Schema{account.Schema, device.Schema, room.Schema, blob.Schema}
+}
+
+// Server is one site.
+type Server struct {
+	cfg       Config
+	data      *dataDir
+	listeners listeners
+	db        *db.DB
+	hub       *hub.Hub
+	blobs     *blob.Store
+	rooms     *room.Rooms
+	certs     *cert.Authority
+	api       *httpapi.API
+	admin     *admin.Server
+	metrics   *metrics
+	fatal     chan error
+	once      sync.Once // of close
+}
+
+type listeners struct {
+	https, http, metrics net.Listener // the last two may be nil
+}
+
+// New opens a site: its data directory, which is made if missing, and its
+// ports. If anything is in the way it returns one sentence that says what, and
+// has changed nothing.
+func New(ctx context.Context, cfg Config) (s *Server, err error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	s = &Server{cfg: cfg, fatal: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			_ = s.close()
+		}
+	}()
+	// A directory that is there is locked first: that another server runs on it
+	// explains a busy port better than the port does.
+	exists, err := look(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	if exists {
+		if s.data, err = openData(cfg.Data); err != nil {
+			return nil, err
+		}
+	}
+	if s.listeners, err = listen(cfg); err != nil {
+		return nil, err
+	}
+	if s.data == nil {
+		if s.data, err = openData(cfg.Data); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// listen takes the ports.
+func listen(cfg Config) (l listeners, err error) {
+	if l.https, err = net.Listen("tcp", cfg.HTTPS); err != nil {
+		return l, busy(cfg.HTTPS, err)
+	}
+	if cfg.HTTP != off {
+		if l.http, err = net.Listen("tcp", cfg.HTTP); err != nil {
+			return l, busy(cfg.HTTP, err)
+		}
+	}
+	if cfg.Metrics == off {
+		return l, nil
+	}
+	address := cfg.Metrics
+	if address == "" {
+		address = DefaultMetrics
+	}
+	if l.metrics, err = net.Listen("tcp", address); err != nil {
+		if cfg.Metrics != "" {
+			return l, busy(address, err)
+		}
+		cfg.Log.Info("no metrics: their usual port is taken", "address", address, "err", err)
+	}
+	return l, nil
+}
+
+func busy(address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("port %s is in use by another program; stop it or choose another address: %w", address, err)
+	}
+	return fmt.Errorf("cannot listen on %s: %w", address, err)
+}
+
+// open opens what is in the data directory and puts the nouns together.
+func (s *Server) open(ctx context.Context) (err error) {
+	log := s.cfg.Log
+	if s.db, err = openDB(ctx, s.data, log, s.die); err != nil {
+		return err
+	}
+	s.hub = hub.New()
+	s.metrics = newMetrics(s.hub)
+	if s.blobs, err = blob.New(blob.Config{
+		DB: s.db, Dir: s.data.file(blobName), Log: log, Now: s.cfg.Now, Max: s.cfg.Blob, Quota: s.cfg.Quota, Fatal: s.die,
+	}); err != nil {
+		return err
+	}
+	if s.rooms, err = room.New(room.Config{
+		DB: s.db, Hub: s.hub, People: device.People{}, Blobs: s.blobs, Log: log, Now: s.cfg.Now,
+	}); err != nil {
+		return err
+	}
+	accounts, err := account.New(account.Config{DB: s.db, Now: s.cfg.Now, Cost: s.cfg.Cost})
+	if err != nil {
+		return err
+	}
+	names := []string{}
+	if s.cfg.Host != "" {
+		names = append(names, s.cfg.Host)
+	}
+	if s.certs, err = cert.Open(cert.Config{Dir: s.data.file(tlsName), Names: names, Now: s.cfg.Now, Log: log}); err != nil {
+		return err
+	}
+	sessions, err := s.sessions()
+	if err != nil {
+		return err
+	}
+	if s.api, err = httpapi.New(httpapi.Config{
+		DB: s.db, Hub: s.hub, Accounts: accounts, Sessions: sessions, Blobs: s.blobs, Log: log, Now: s.cfg.Now,
+		Version: s.cfg.Version, Web: s.cfg.Web, Observe: s.metrics.route,
+	}); err != nil {
+		return err
+	}
+	s.admin, err = admin.New(admin.Config{Dir: s.data.path, DB: s.db, Log: log, Now: s.cfg.Now, Base: s.url})
+	return err
+}
+
+func openDB(ctx context.Context, d *dataDir, log *slog.Logger, fatal func(error)) (*db.DB, error) {
+	return db.Open(ctx, db.Config{Path: d.file(dbName), Schemas: schemas(), Log: log, Fatal: fatal})
+}
+
+// sessions registers the methods of all nouns.
+func (s *Server) sessions() (*session.Sessions, error) {
+	deps := session.Deps{DB: s.db, Hub: s.hub, Log: s.cfg.Log, Now: s.cfg.Now, Caps: wire.Caps{Blob: s.cfg.Blob, Quota: s.cfg.Quota}}
+	t := session.NewTable()
+	session.SiteMethods(t, deps)
+	session.DirectoryMethods(t, deps)
+	session.DeviceMethods(t, deps)
+	session.KeyMethods(t, deps)
+	session.RoomMethods(t, s.rooms)
+	return session.New(session.Config{
+		Table: t, Hub: s.hub, Log: s.cfg.Log, Now: s.cfg.Now,
+		RoomsOf: s.rooms.Of, Hello: session.HelloOf(deps), Observe: s.metrics.request,
+	})
+}
+
+func (s *Server) url() string { return siteURL(s.cfg.Host, s.listeners.https.Addr()) }
+
+// die is what the disk's failure calls.
+func (s *Server) die(err error) {
+	if s.cfg.Fatal != nil {
+		s.cfg.Fatal(err)
+	}
+	select {
+	case s.fatal <- err:
+	default: // one is enough
+	}
+}
+
+// Run serves until ctx ends, then lets what has begun finish and returns nil.
+// A disk that failed returns its error at once. A Server runs once.
+func (s *Server) Run(ctx context.Context) error {
+	defer s.close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	info, err := s.info(ctx)
+	if err != nil {
+		return err
+	}
+	var tasks sync.WaitGroup
+	nouns, stopNouns := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopNouns()
+	ended := make(chan error, 8)
+	run := func(ctx context.Context, name string, f func(context.Context) error) {
+		tasks.Go(func() {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				ended <- fmt.Errorf("%s: %w", name, err)
+			}
+		})
+	}
+	run(nouns, "blobs", s.blobs.Run)
+	run(nouns, "rooms", s.rooms.Run)
+	run(nouns, "certificates", func(ctx context.Context) error { s.certs.Run(ctx); return nil })
+	run(nouns, "sweep", s.sweep)
+	run(ctx, "admin socket", s.admin.Run)
+	servers := s.serve(run, ctx)
+	s.cfg.Started(info)
+	s.cfg.Log.Info("started", "version", s.cfg.Version, "https", info.HTTPS, "data", s.cfg.Data)
+
+	select {
+	case <-ctx.Done():
+	case err = <-ended:
+	case err := <-s.fatal:
+		return fmt.Errorf("ended, because the disk cannot be trusted: %w", err)
+	}
+	s.cfg.Log.Info("draining")
+	cancel()
+	s.drain(servers)
+	stopNouns()
+	tasks.Wait()
+	s.cfg.Log.Info("stopped")
+	return err
+}
+
+// serve starts the doors.
+func (s *Server) serve(run func(context.Context, string, func(context.Context) error), ctx context.Context) []*http.Server {
+	quiet := slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug) // handshakes that strangers break off
+	door := func(h http.Handler) *http.Server {
+		return &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
+	}
+	https := door(s.api.Handler(httpapi.Door{}))
+	https.TLSConfig = s.certs.TLS()
+	servers := []*http.Server{https}
+	until := func(srv *http.Server, f func() error) func(context.Context) error {
+		return func(context.Context) error {
+			if err := f(); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		}
+	}
+	run(ctx, "https", until(https, func() error { return https.ServeTLS(s.listeners.https, "", "") }))
+	if l := s.listeners.http; l != nil {
+		h := door(s.api.Handler(httpapi.Door{Local: true}))
+		servers = append(servers, h)
+		run(ctx, "http", until(h, func() error { return h.Serve(l) }))
+	}
+	if l := s.listeners.metrics; l != nil {
+		m := door(s.metrics.handler())
+		servers = append(servers, m)
+		run(ctx, "metrics", until(m, func() error { return m.Serve(l) }))
+	}
+	return servers
+}
+
+// drain takes no more and lets what has begun finish, for a while.
+func (s *Server) drain(servers []*http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(s.api.Drain)
+	for _, srv := range servers {
+		wg.Go(func() {
+			if err := srv.Shutdown(ctx); err != nil {
+				srv.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// info gathers what the administrator is told, with a new set-up link while
+// nobody is set up.
+func (s *Server) info(ctx context.Context) (Info, error) {
+	i := Info{HTTPS: s.url(), HTTP: localURL(s.listeners.http), Fingerprint: s.certs.Fingerprint()}
+	if l := s.listeners.metrics; l != nil {
+		i.Metrics = "http://" + l.Addr().String() + "/metrics"
+	}
+	err := s.db.Update(ctx, func(tx *db.Tx) error {
+		t, err := account.NewSetupLink(tx, s.cfg.Now())
+		if errors.Is(err, authz.ErrDenied) {
+			return nil // there is somebody
+		}
+		i.SetupToken = t.Secret()
+		return err
+	})
+	if err != nil {
+		return Info{}, fmt.Errorf("make the set-up link: %w", err)
+	}
+	return i, nil
+}
+
+// sweep forgets what is over: devices that never enrolled, unused sessions,
+// expired key packages and links.
+func (s *Server) sweep(ctx context.Context) error {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		err := s.db.Update(ctx, func(tx *db.Tx) error {
+			ended, err := device.Sweep(tx, s.cfg.Now())
+			if err != nil {
+				return err
+			}
+			tx.OnCommit(func() {
+				for _, e := range ended {
+					s.hub.End(e.Account, e.Device, wire.Unauthenticated)
+				}
+			})
+			return account.SweepLinks(tx, s.cfg.Now())
+		})
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Log.Error("sweep", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+// close gives everything back. It may be called in any state.
+func (s *Server) close() error {
+	var errs []error
+	s.once.Do(func() {
+		for _, l := range []net.Listener{s.listeners.https, s.listeners.http, s.listeners.metrics} {
+			if l != nil {
+				_ = l.Close() // its server may have done it
+			}
+		}
+		if s.admin != nil {
+			_ = s.admin.Close()
+		}
+		if s.db != nil {
+			errs = append(errs, s.db.Close())
+		}
+		if s.data != nil {
+			errs = append(errs, s.data.close())
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// InitConfig says how a site is set up without a browser.
+type InitConfig struct {
+	Data     string
+	Org      string
+	Admin    string // name of the first administrator
+	Password string
+	Log      *slog.Logger
+	Now      func() time.Time
+	Cost     account.Cost
+}
+
+// Init makes a data directory with the organisation and its first
+// administrator, who enrols the first device at the first sign-in. What is
+// wrong with the names or the password is said before anything is made.
+func Init(ctx context.Context, cfg InitConfig) (err error) {
+	c := Config{Data: cfg.Data, Log: cfg.Log, Now: cfg.Now}
+	if err := c.check(); err != nil {
+		return err
+	}
+	if err := account.CheckNew(cfg.Org, cfg.Admin, cfg.Password); err != nil {
+		return err
+	}
+	d, err := openData(cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	store, err := openDB(ctx, d, c.Log, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if _, err := cert.Open(cert.Config{Dir: d.file(tlsName), Now: c.Now, Log: c.Log}); err != nil {
+		return err
+	}
+	accounts, err := account.New(account.Config{DB: store, Now: c.Now, Cost: cfg.Cost})
+	if err != nil {
+		return err
+	}
+	_, err = accounts.SetUpUnattended(ctx, strings.TrimSpace(cfg.Org), cfg.Admin, cfg.Password)
+	if errors.Is(err, authz.ErrDenied) {
+		return fmt.Errorf("%s is set up already; nothing was changed", cfg.Data)
+	}
+	return err
+}
