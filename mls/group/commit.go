@@ -248,7 +248,13 @@ func (m *making) make() (*Pending, error) {
 	if err := m.enter(); err != nil {
 		return nil, err
 	}
-	message, err := g.publicMessage(m.content, &context)
+	framed := &mls.PublicMessage{Content: m.content.Content, Auth: m.content.Auth}
+	if m.sender.Type == mls.SenderMember {
+		if framed, err = g.framing().tag(m.content); err != nil {
+			return nil, err
+		}
+	}
+	message, err := mls.Marshal(mls.Message{Public: framed})
 	if err != nil {
 		return nil, err
 	}
@@ -415,20 +421,6 @@ func (s Signer) signContent(a *mls.AuthenticatedContent, context *mls.GroupConte
 	}
 	a.Auth.Signature, err = s.SignWithLabel(mls.FramedContentLabel, content)
 	return err
-}
-
-// publicMessage adds the membership tag to a signed message, if its sender is a
-// member, and encodes it.
-func (g *Group) publicMessage(a *mls.AuthenticatedContent, context *mls.GroupContext) ([]byte, error) {
-	m := &mls.PublicMessage{Content: a.Content, Auth: a.Auth}
-	if a.Content.Sender.Type == mls.SenderMember {
-		tagged, err := a.TaggedContent(context)
-		if err != nil {
-			return nil, err
-		}
-		m.MembershipTag = mac(context.Suite, g.epoch.membership, tagged)
-	}
-	return mls.Marshal(mls.Message{Public: m})
 }
 
 // MergePending moves the group to the epoch of its pending commit.

@@ -71,7 +71,11 @@ func (g *Group) propose(p mls.Proposal) ([]byte, error) {
 	if err := g.signer.signContent(a, &context); err != nil {
 		return nil, fmt.Errorf("propose: %w", err)
 	}
-	message, err := g.publicMessage(a, &context)
+	m, err := g.framing().tag(a)
+	if err != nil {
+		return nil, fmt.Errorf("propose: %w", err)
+	}
+	message, err := mls.Marshal(mls.Message{Public: m})
 	if err != nil {
 		return nil, fmt.Errorf("propose: %w", err)
 	}
@@ -86,7 +90,7 @@ func (g *Group) ReceiveProposal(m *mls.PublicMessage) (*mls.StagedProposal, erro
 	if err := g.active(); err != nil {
 		return nil, err
 	}
-	a, err := g.authenticate(m)
+	a, err := g.framing().authenticate(m)
 	if err != nil {
 		return nil, err
 	}

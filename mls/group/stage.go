@@ -2,7 +2,6 @@ package group
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 
 	"github.com/veche-im/veche/mls"
@@ -49,7 +48,7 @@ func (g *Group) StageCommit(m *mls.PublicMessage) (*Staged, error) {
 	if err := g.active(); err != nil {
 		return nil, err
 	}
-	a, err := g.authenticate(m)
+	a, err := g.framing().authenticate(m)
 	if err != nil {
 		return nil, err
 	}
@@ -66,30 +65,6 @@ func (g *Group) StageContent(a *mls.AuthenticatedContent) (*Staged, error) {
 		return nil, ErrOwnCommit
 	}
 	return g.stage(a, nil)
-}
-
-// authenticate checks the membership tag of a handshake message (RFC 9420 §6.2).
-// Signature and content are checked afterwards.
-func (g *Group) authenticate(m *mls.PublicMessage) (*mls.AuthenticatedContent, error) {
-	c := g.public.Context()
-	if !bytes.Equal(m.Content.GroupID, c.GroupID) {
-		return nil, mls.ErrGroupID
-	}
-	if m.Content.Epoch != c.Epoch {
-		return nil, fmt.Errorf("%w: %d, the group is in %d", mls.ErrEpoch, m.Content.Epoch, c.Epoch)
-	}
-	a := m.Authenticated()
-	if m.Content.Sender.Type != mls.SenderMember {
-		return a, nil
-	}
-	tagged, err := a.TaggedContent(&c)
-	if err != nil {
-		return nil, err
-	}
-	if !macEqual(m.MembershipTag, mac(c.Suite, g.epoch.membership, tagged)) {
-		return nil, mls.ErrMembershipTag
-	}
-	return a, nil
 }
 
 // stage follows a commit into its epoch (RFC 9420 §12.4.2). own holds the
