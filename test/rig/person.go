@@ -53,7 +53,7 @@ func (s *Site) Invite(name string) *Person {
 func (s *Site) login(name, link string) *Person {
 	s.tb.Helper()
 	p := &Person{Name: name, Profile: filepath.Join(s.Dir, "profile-"+name), site: s}
-	p.Must("login", link, "--name", name, "--password-file", s.passwordFile(), "--ca", filepath.Join(s.Data, "ca.pem"), "--json")
+	p.Must("login", link, "--name", name, "--password-file", s.passwordFile(), "--ca", filepath.Join(s.Data, "tls", "ca.pem"), "--json")
 	return p
 }
 

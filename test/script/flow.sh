@@ -76,7 +76,7 @@ echo "correct horse cy" >"$dir/cy.pw"
 claim "a site is set up without a browser" \
   "$VECHE" init --data "$data" --org "Novgorod" --admin ann --password-file "$dir/ann.pw"
 serve || give_up "the server did not start"
-ca=$data/ca.pem
+ca=$data/tls/ca.pem
 
 entered=$(v ann login "$url" --name ann --password-file "$dir/ann.pw" --ca "$ca" --json) || give_up "ann cannot sign in"
 claim "the first device gets a recovery key, once" has "$entered" '"recoveryKey":"'

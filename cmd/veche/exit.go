@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/veche-im/veche/client/api"
+)
+
+// The exit statuses. Scripts rely on them: none changes its meaning.
+const (
+	exitDone     = 0
+	exitFailed   = 1 // refused, or went wrong
+	exitUsage    = 2 // the command line makes no sense
+	exitOffline  = 3 // the server cannot be reached; trying again later may help
+	exitSignedIn = 4 // nobody is signed in here, or this device is not let in yet
+)
+
+// usageError says that the person asked for something that cannot be meant.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// status returns the exit status that says what err is.
+func status(err error) int {
+	var usage usageError
+	var failure *api.Failure
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &usage):
+		return exitUsage
+	case !errors.As(err, &failure):
+		return exitFailed
+	}
+	switch failure.Code {
+	case api.Offline:
+		return exitOffline
+	case api.SignedOut, api.NotEnrolled:
+		return exitSignedIn
+	default:
+		return exitFailed
+	}
+}
+
+// sentence says what happened in words for the person at the terminal.
+func sentence(err error) string {
+	var f *api.Failure
+	if !errors.As(err, &f) {
+		if errors.Is(err, context.Canceled) {
+			return "interrupted"
+		}
+		return err.Error()
+	}
+	words, ok := failureWords[f.Code]
+	if !ok {
+		words = string(f.Code)
+	}
+	switch {
+	case f.Field != "" && f.Text != "":
+		return fmt.Sprintf("%s (%s: %s)", words, f.Field, f.Text)
+	case f.Text != "":
+		return fmt.Sprintf("%s (%s)", words, f.Text)
+	default:
+		return words
+	}
+}
+
+var failureWords = map[api.FailureCode]string{
+	api.BadInput:     "that cannot be accepted",
+	api.NotFound:     "there is no such thing, or the name, password or link is wrong",
+	api.NotAllowed:   "the rules of this conversation do not allow that",
+	api.Taken:        "that name is taken",
+	api.Offline:      "the server cannot be reached",
+	api.SignedOut:    "nobody is signed in here: run veche login first",
+	api.NotEnrolled:  "this device has not been let in yet: approve it on another device or use the recovery key",
+	api.WrongKey:     "that recovery key does not open this account",
+	api.TooLarge:     "too large",
+	api.NoSpace:      "no space left",
+	api.Busy:         "the server is busy: try again later",
+	api.Cancelled:    "interrupted",
+	api.Distrusted:   "refused, because the server or a member did what must not be; nothing was changed",
+	api.Unopenable:   "it could not be opened",
+	api.Unsupported:  "this version cannot do that",
+	api.InternalFail: "something went wrong inside",
+	api.Damaged:      "the profile's database is damaged",
+}
