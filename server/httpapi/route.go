@@ -45,7 +45,7 @@ func (a *API) table() []route {
 
 		{pattern: "GET /healthz", action: authz.SiteRead, types: "→ text", handle: a.healthy},
 		{pattern: "GET /readyz", action: authz.SiteRead, types: "→ text", handle: a.ready},
-		{pattern: "/api/", action: authz.SiteRead, types: "→ wire.Error", handle: func(*call) error { return authz.ErrDenied }},
+		{pattern: "GET /api/", action: authz.SiteRead, types: "→ wire.Error", handle: func(*call) error { return authz.ErrDenied }},
 		{pattern: "GET /", action: authz.SiteRead, types: "→ files of the web app", bytes: true, handle: a.serveWeb},
 	}
 }
