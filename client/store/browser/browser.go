@@ -149,10 +149,11 @@ func fromJS(v js.Value) (any, error) {
 	case js.TypeString:
 		return v.String(), nil
 	case js.TypeNumber:
-		if f := v.Float(); f != math.Trunc(f) {
+		f := v.Float()
+		if f != math.Trunc(f) {
 			return f, nil
 		}
-		return integer(v)
+		return int64(f), nil // exact: larger ones come as BigInt
 	case js.TypeObject:
 		b := make([]byte, v.Get("length").Int())
 		js.CopyBytesToGo(b, v)
@@ -169,6 +170,9 @@ func typeOf(v js.Value) (t js.Type, known bool) {
 
 // integer reads a whole number or a BigInt.
 func integer(v js.Value) (int64, error) {
+	if t, known := typeOf(v); known && t == js.TypeNumber {
+		return int64(v.Float()), nil
+	}
 	n, err := strconv.ParseInt(js.Global().Get("String").Invoke(v).String(), 10, 64)
 	if err != nil {
 		return 0, fmt.Errorf("browser: not an integer: %w", err)
