@@ -158,7 +158,7 @@ func (p *profile) sent(ctx context.Context, q api.Queued, wait time.Duration) (s
 	row := sentRow{Room: q.Room, ID: q.ID}
 	deadline := time.Now().Add(wait)
 	for {
-		item, err := p.waitSent(ctx, api.ItemRef{Room: q.Room, ID: q.ID})
+		item, err := p.waitSent(ctx, api.ItemRef(q))
 		if err == nil {
 			row.Seq = item.Seq
 			return row, nil

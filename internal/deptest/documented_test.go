@@ -2,6 +2,7 @@ package deptest
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,16 +32,23 @@ func TestEveryDependencyIsWrittenDown(t *testing.T) {
 func dependencies(t *testing.T, root string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
-	for _, s := range systems {
-		cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", "./cmd/...")
+	for _, program := range []struct{ path, goos, goarch string }{
+		{"./cmd/veche", "linux", "amd64"}, {"./cmd/veche", "windows", "amd64"}, {"./cmd/veche", "darwin", "arm64"},
+		{"./cmd/veche-wasm", "js", "wasm"},
+	} {
+		cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}{{end}}{{end}}", program.path)
 		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "GOOS="+s.goos, "GOARCH="+s.goarch, "CGO_ENABLED=0")
+		cmd.Env = append(os.Environ(), "GOOS="+program.goos, "GOARCH="+program.goarch, "CGO_ENABLED=0")
 		out, err := cmd.Output()
 		if err != nil {
-			t.Fatalf("go list: %v", err)
+			var exit *exec.ExitError
+			if errors.As(err, &exit) {
+				t.Fatalf("go list %s: %v: %s", program.path, err, exit.Stderr)
+			}
+			t.Fatal(err)
 		}
 		for _, m := range strings.Fields(string(out)) {
-			found[m] = "linked into cmd for " + s.goos
+			found[m] = "linked into " + program.path + " for " + program.goos
 		}
 	}
 	manifests, err := filepath.Glob(filepath.Join(root, "*/package.json"))
