@@ -118,3 +118,11 @@ test("what a tab tells is passed on", () => {
   r.hear({ kind: "kept", kept: false });
   expect(r.heard).toEqual(["awake", false]);
 });
+
+test("a number of an earlier shelf means nothing on a later one", () => {
+  const before = new Shelf();
+  const n = before.put(new Blob(["secret plans"]));
+  const after = new Shelf();
+  after.put(new Blob(["holiday photo"]));
+  expect(after.size(n)).toBe(-1);
+});

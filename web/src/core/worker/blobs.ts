@@ -4,7 +4,10 @@
  * worker's memory, on disk when they are large.
  */
 export class Shelf {
-  private next = 1;
+  // A message that waits for its files keeps their numbers over the end of this
+  // worker. In the next one they must not mean other files, so numbers begin
+  // somewhere else each time (below 2^53).
+  private next = crypto.getRandomValues(new Uint32Array(1)).reduce((_, n) => (n + 1) * 2 ** 20, 0);
   private readonly sources = new Map<number, Blob>();
   private readonly sinks = new Map<number, Blob[]>();
 
