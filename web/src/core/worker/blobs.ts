@@ -7,7 +7,7 @@ export class Shelf {
   // A message that waits for its files keeps their numbers over the end of this
   // worker. In the next one they must not mean other files, so numbers begin
   // somewhere else each time (below 2^53).
-  private next = crypto.getRandomValues(new Uint32Array(1)).reduce((_, n) => (n + 1) * 2 ** 20, 0);
+  private next = 1 + (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) * 2 ** 20;
   private readonly sources = new Map<number, Blob>();
   private readonly sinks = new Map<number, Blob[]>();
 
