@@ -68,11 +68,11 @@ func New(ctx context.Context, cfg Config) (s *Server, err error) {
 		return nil, err
 	}
 	s = &Server{cfg: cfg, fatal: make(chan error, 1)}
-	defer func() {
+	defer func(opened *Server) { // s is nil where an error is returned
 		if err != nil {
-			_ = s.close()
+			_ = opened.close()
 		}
-	}()
+	}(s)
 	// A directory that is there is locked first: that another server runs on it
 	// explains a busy port better than the port does.
 	exists, err := look(cfg.Data)
