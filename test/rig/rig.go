@@ -108,7 +108,7 @@ func (s *Site) Start() {
 		s.tb.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(s.bin, "serve", "--data", s.Data, "--listen", "127.0.0.1:"+s.port, "--local", "127.0.0.1:0")
+	cmd := exec.Command(s.bin, "serve", "--data", s.Data, "--listen", "127.0.0.1:"+s.port, "--local", "127.0.0.1:0", "--metrics", "off")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		s.tb.Fatal(err)

@@ -54,7 +54,7 @@ has() { grep -qF -- "$2" <<<"$1"; }
 
 serve() {
   : >"$dir/server.log"
-  "$VECHE" serve --data "$data" --listen "${1:-127.0.0.1:0}" --local "${2:-127.0.0.1:0}" >>"$dir/server.log" 2>&1 &
+  "$VECHE" serve --data "$data" --listen "${1:-127.0.0.1:0}" --local "${2:-127.0.0.1:0}" --metrics off >>"$dir/server.log" 2>&1 &
   server=$!
   for _ in $(seq 300); do
     url=$(grep -o 'https://[^ /"]*:[0-9]*' "$dir/server.log" | head -n 1)
