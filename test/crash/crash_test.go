@@ -68,6 +68,10 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	if l.Count(ledger.Ack) < n/2 {
 		t.Errorf("only %d messages were acknowledged in %d lives of the server: the test tests little", l.Count(ledger.Ack), n)
 	}
+	if code := s.Stop(); code != 0 {
+		t.Errorf("asked to stop, the server ended with %d", code)
+	}
+	dense(t, s)
 	if t.Failed() {
 		keep(t, l)
 	}
