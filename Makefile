@@ -84,7 +84,7 @@ test-web: web/node_modules/.package-lock.json bin/tally
 	cd web && npm test --silent | TALLY_DIR=../$(OUT) ../bin/tally text web
 
 test-browser: bin/veche bin/tally
-	VECHE_BIN=$(CURDIR)/bin/veche node --test test/browser/ | $(TALLY) text browser
+	VECHE_BIN=$(CURDIR)/bin/veche node --test --test-concurrency=1 test/browser/*.test.mjs | $(TALLY) text browser
 
 sizes: bin/veche
 	@node test/sizes.mjs
