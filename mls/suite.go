@@ -4,13 +4,12 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ecdh"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/hpke"
 	"crypto/sha256"
 	"fmt"
 	"hash"
+	"slices"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -59,15 +58,14 @@ type suiteRow struct {
 
 const nonceSize = 12 // bytes of an AEAD nonce, the same in all suites
 
-var suites = []suiteRow{
+var suites = slices.Concat([]suiteRow{
 	{X25519AES128, "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519", x25519KEM, hpke.HKDFSHA256, hpke.AES128GCM, sha256.New, 32, 16, newGCM, Ed25519},
-	{P256AES128, "MLS_128_DHKEMP256_AES128GCM_SHA256_P256", p256KEM, hpke.HKDFSHA256, hpke.AES128GCM, sha256.New, 32, 16, newGCM, ECDSAP256},
+}, p256Suites, []suiteRow{
 	{X25519ChaCha, "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519", x25519KEM, hpke.HKDFSHA256, hpke.ChaCha20Poly1305, sha256.New, 32, 32, chacha20poly1305.New, Ed25519},
 	{HybridX25519MLKEM768, "MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519", hpke.MLKEM768X25519, hpke.HKDFSHA256, hpke.AES128GCM, sha256.New, 32, 16, newGCM, Ed25519},
-}
+})
 
 func x25519KEM() hpke.KEM { return hpke.DHKEM(ecdh.X25519()) }
-func p256KEM() hpke.KEM   { return hpke.DHKEM(ecdh.P256()) }
 
 func newGCM(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
@@ -202,10 +200,7 @@ func (s SignatureScheme) CheckKey(key []byte) error {
 		}
 		return nil
 	case ECDSAP256:
-		if _, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), key); err != nil {
-			return fmt.Errorf("%w: %w", ErrSignatureKey, err)
-		}
-		return nil
+		return checkP256(key)
 	}
 	return fmt.Errorf("%w: unknown scheme", ErrSignatureKey)
 }
@@ -221,12 +216,7 @@ func (s SignatureScheme) Verify(key, message, signature []byte) error {
 	case Ed25519:
 		ok = ed25519.Verify(key, message, signature)
 	case ECDSAP256:
-		pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), key)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrSignatureKey, err)
-		}
-		digest := sha256.Sum256(message)
-		ok = ecdsa.VerifyASN1(pub, digest[:], signature)
+		ok = verifyP256(key, message, signature)
 	}
 	if !ok {
 		return ErrSignature

@@ -1,14 +1,11 @@
 package group
 
 import (
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/hpke"
 	"crypto/rand"
-	"crypto/sha256"
 	"fmt"
 
 	"github.com/veche-im/veche/mls"
@@ -201,13 +198,9 @@ func NewSigner(suite mls.Suite) (Signer, error) {
 		return Signer{}, fmt.Errorf("%w: %v", mls.ErrSuite, suite)
 	}
 	if suite.Signature() == mls.ECDSAP256 {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		b, err := newP256()
 		if err != nil {
-			return Signer{}, fmt.Errorf("generate a signature key: %w", err)
-		}
-		b, err := key.Bytes()
-		if err != nil {
-			return Signer{}, fmt.Errorf("generate a signature key: %w", err)
+			return Signer{}, err
 		}
 		return ParseSigner(suite, b)
 	}
@@ -232,13 +225,11 @@ func parseSigner(scheme mls.SignatureScheme, private []byte) (Signer, error) {
 		}
 		s.public = ed25519.NewKeyFromSeed(private).Public().(ed25519.PublicKey)
 	case mls.ECDSAP256:
-		key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), private)
+		public, err := publicP256(private)
 		if err != nil {
-			return Signer{}, fmt.Errorf("%w: %w", mls.ErrSignatureKey, err)
+			return Signer{}, err
 		}
-		if s.public, err = key.PublicKey.Bytes(); err != nil {
-			return Signer{}, fmt.Errorf("%w: %w", mls.ErrSignatureKey, err)
-		}
+		s.public = public
 	default:
 		return Signer{}, fmt.Errorf("%w: unknown scheme", mls.ErrSignatureKey)
 	}
@@ -259,12 +250,7 @@ func (s Signer) SignWithLabel(label string, content []byte) ([]byte, error) {
 	case mls.Ed25519:
 		return ed25519.Sign(ed25519.NewKeyFromSeed(s.priv.b), message), nil
 	case mls.ECDSAP256:
-		key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), s.priv.b)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", mls.ErrSignatureKey, err)
-		}
-		digest := sha256.Sum256(message)
-		return ecdsa.SignASN1(rand.Reader, key, digest[:])
+		return signP256(s.priv.b, message)
 	}
 	return nil, fmt.Errorf("%w: no key", mls.ErrSignatureKey)
 }
