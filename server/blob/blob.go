@@ -76,7 +76,7 @@ func New(cfg Config) (*Store, error) {
 	}
 	return &Store{
 		cfg:    cfg,
-		dir:    dir(cfg.Dir),
+		dir:    dir{cfg.Dir, (*os.File).Sync},
 		locked: make(map[wire.BlobID]chan struct{}),
 		wake:   make(chan struct{}, 1),
 	}, nil

@@ -14,14 +14,17 @@ import (
 
 // dir is a directory of files named by blob ids, in folders named by the first
 // two characters, so that none holds more than a thousandth of them.
-type dir string
+type dir struct {
+	path string
+	sync func(*os.File) error // (*os.File).Sync, but for tests of disks that fail
+}
 
 // errSync is returned when what reached the disk is unknown.
 var errSync = errors.New("sync failed")
 
-func (d dir) path(id wire.BlobID) string {
+func (d dir) file(id wire.BlobID) string {
 	name := id.String()
-	return filepath.Join(string(d), name[:2], name)
+	return filepath.Join(d.path, name[:2], name)
 }
 
 // write cuts the file of id to have bytes and appends what r holds. It returns
@@ -41,7 +44,7 @@ func (d dir) write(id wire.BlobID, have int64, r io.Reader) (n int64, err error)
 	if isFull(err) {
 		return 0, errors.Join(err, f.Truncate(have)) // gives back what little there is
 	}
-	if serr := f.Sync(); serr != nil {
+	if serr := d.sync(f); serr != nil {
 		if isFull(serr) {
 			return 0, serr
 		}
@@ -51,7 +54,7 @@ func (d dir) write(id wire.BlobID, have int64, r io.Reader) (n int64, err error)
 }
 
 func (d dir) openForWriting(id wire.BlobID, have int64) (f *os.File, err error) {
-	path := d.path(id)
+	path := d.file(id)
 	if have == 0 {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, err
@@ -83,30 +86,30 @@ func (d dir) openForWriting(id wire.BlobID, have int64) (f *os.File, err error) 
 		return nil, err
 	}
 	if have == 0 { // so that the synced bytes cannot lose their name
-		if err := syncDir(filepath.Dir(path)); err != nil {
+		if err := d.syncDir(filepath.Dir(path)); err != nil {
 			return nil, err
 		}
-		if err := syncDir(string(d)); err != nil {
+		if err := d.syncDir(d.path); err != nil {
 			return nil, err
 		}
 	}
 	return f, nil
 }
 
-func syncDir(path string) error {
+func (d dir) syncDir(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := f.Sync(); err != nil {
+	if err := d.sync(f); err != nil {
 		return fmt.Errorf("%w: %w", errSync, err)
 	}
 	return nil
 }
 
 func (d dir) open(id wire.BlobID, size int64) (*os.File, error) {
-	f, err := os.Open(d.path(id))
+	f, err := os.Open(d.file(id))
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +126,7 @@ func (d dir) open(id wire.BlobID, size int64) (*os.File, error) {
 
 // remove deletes the file of id; that there is none is no error.
 func (d dir) remove(id wire.BlobID) error {
-	if err := os.Remove(d.path(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(d.file(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -132,12 +135,12 @@ func (d dir) remove(id wire.BlobID) error {
 // each calls f for the id of every file. Files of other names are not ours and
 // left alone.
 func (d dir) each(f func(wire.BlobID) error) error {
-	return filepath.WalkDir(string(d), func(path string, e fs.DirEntry, err error) error {
+	return filepath.WalkDir(d.path, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
 		var id wire.BlobID
-		if id.UnmarshalText([]byte(e.Name())) != nil || d.path(id) != path {
+		if id.UnmarshalText([]byte(e.Name())) != nil || d.file(id) != path {
 			return nil
 		}
 		return f(id)
