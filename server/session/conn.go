@@ -31,6 +31,7 @@ type session struct {
 	working bool
 	out     queue
 	sending bool
+	ending  bool // takes no more requests
 	closed  bool
 }
 
@@ -111,13 +112,38 @@ func (s *session) read() {
 			return
 		}
 		last = f.ID
-		select {
-		case s.slots <- struct{}{}:
-		case <-s.ctx.Done():
+		if s.isEnding() {
+			continue
+		}
+		if !s.slot() {
 			return
 		}
 		s.take(request{id: f.ID, params: f.Body, began: s.cfg.Now()}, f.Method)
 	}
+}
+
+// slot waits until one more request may be under way. Meanwhile nothing is read,
+// so no answer to a ping either: the peer is not to be asked.
+func (s *session) slot() bool {
+	select {
+	case s.slots <- struct{}{}:
+		return true
+	default:
+	}
+	s.quiet.Stop()
+	select {
+	case s.slots <- struct{}{}:
+		s.quiet.Reset(wire.Heartbeat)
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+func (s *session) isEnding() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ending
 }
 
 // take starts a request, or queues it behind those that change something.

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"time"
 
 	"github.com/veche-im/veche/server/hub"
 	"github.com/veche-im/veche/wire"
@@ -62,6 +63,9 @@ func (s *session) send(put func(*queue)) {
 		return
 	}
 	put(&s.out)
+	if s.ending {
+		s.out.events = nil
+	}
 	idle := !s.sending
 	s.sending = true
 	s.mu.Unlock()
@@ -103,18 +107,33 @@ func (s *session) Become(state wire.DeviceState) {
 	s.actor.State = state
 }
 
-// End is hub.Listener's: nothing more is told or carried out from now on.
+// End is hub.Listener's: nothing more is told or begun from now on. Requests
+// that have begun get their answers, if that takes no longer than lastWords.
 func (s *session) End(code wire.Code) {
 	why := Ended
+	s.mu.Lock()
 	if code == wire.Cancelled {
 		why = GoingAway
+	} else {
+		s.actor.State = wire.DeviceRevoked // what waits in the queue is refused
 	}
-	s.mu.Lock()
-	if code != wire.Cancelled {
-		s.actor.State = wire.DeviceRevoked
-	}
+	s.ending = true
+	s.out.events = nil
 	s.mu.Unlock()
-	s.start(func() { s.close(why) }) // it says goodbye to the peer, which may be slow
+	s.start(func() {
+		late := time.After(lastWords)
+	wait:
+		for range cap(s.slots) { // all of them are free when everything was answered
+			select {
+			case s.slots <- struct{}{}:
+			case <-late:
+				break wait
+			case <-s.ctx.Done():
+				return
+			}
+		}
+		s.close(why)
+	})
 }
 
 // Who is hub.Listener's.

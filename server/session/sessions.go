@@ -35,9 +35,10 @@ const (
 )
 
 const (
-	writeTimeout   = 15 * time.Second // for one message; framing.md
-	requestTimeout = 30 * time.Second // for one handler
-	maxReads       = 4                // reading requests at a time on one connection, until their answers are written
+	writeTimeout   = 15 * time.Second       // for one message; framing.md
+	requestTimeout = 30 * time.Second       // for one handler
+	lastWords      = 500 * time.Millisecond // for answers under way when a session ends
+	maxReads       = 4                      // reading requests at a time on one connection, until their answers are written
 )
 
 // Config says what Sessions work with. Everything is required but Observe.

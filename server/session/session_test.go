@@ -1,0 +1,577 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/wire"
+)
+
+// pipe is a connection in memory: the test is the device.
+type pipe struct {
+	in     chan []byte
+	out    chan []byte // unbuffered: the device takes what it wants
+	pings  chan chan error
+	mu     sync.Mutex // guards what follows
+	closed chan struct{}
+	why    Reason
+}
+
+func newPipe() *pipe {
+	return &pipe{in: make(chan []byte), out: make(chan []byte), pings: make(chan chan error), closed: make(chan struct{})}
+}
+
+func (p *pipe) Read(ctx context.Context) ([]byte, error) {
+	select {
+	case b := <-p.in:
+		if b == nil {
+			return nil, ErrText
+		}
+		return b, nil
+	case <-p.closed:
+		return nil, errors.New("closed")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipe) Write(ctx context.Context, b []byte) error {
+	select {
+	case p.out <- b:
+		return nil
+	case <-p.closed:
+		return errors.New("closed")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *pipe) Ping(ctx context.Context) error {
+	pong := make(chan error)
+	select {
+	case p.pings <- pong:
+		return <-pong
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-p.closed:
+		return errors.New("closed")
+	}
+}
+
+func (p *pipe) Close(why Reason) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.closed:
+	default:
+		p.why = why
+		close(p.closed)
+	}
+}
+
+// reason returns why the server closed, 0 if it has not.
+func (p *pipe) reason() Reason {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.why
+}
+
+func (p *pipe) ask(t *testing.T, id uint64, method string, params any) {
+	t.Helper()
+	body, err := wire.Encode(params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := wire.Encode(wire.Frame{ID: id, Method: method, Body: body})
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case p.in <- b:
+	case <-p.closed:
+		t.Fatal("closed")
+	}
+}
+
+func (p *pipe) take(t *testing.T) (f wire.Frame) {
+	t.Helper()
+	if err := wire.Decode(<-p.out, &f); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+type number struct {
+	N int `cbor:"n"`
+}
+
+var (
+	slow  = wire.Method[number, number]{Name: "test.slow", Max: 100}
+	read  = wire.Method[number, number]{Name: "test.read", Max: 100}
+	broke = wire.Method[wire.None, wire.None]{Name: "test.broke", Max: 100}
+)
+
+// desk is sessions with methods that the test steers.
+type desk struct {
+	*Sessions
+	hub     *hub.Hub
+	gate    chan struct{} // each write takes one
+	readers chan struct{} // each read takes one
+	mu      sync.Mutex    // guards what follows
+	order   []int
+	reading int
+	most    int
+	failure error
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{hub: hub.New(), gate: make(chan struct{}, 1000), readers: make(chan struct{}, 1000)}
+	table := NewTable()
+	Writes(table, slow, authz.RoomList, func(ctx context.Context, _ *Actor, p number) (number, error) {
+		<-d.gate
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.order = append(d.order, p.N)
+		return p, d.failure
+	})
+	Reads(table, read, authz.RoomList, func(ctx context.Context, _ *Actor, p number) (number, error) {
+		d.mu.Lock()
+		d.reading++
+		d.most = max(d.most, d.reading)
+		d.mu.Unlock()
+		<-d.readers
+		d.mu.Lock()
+		d.reading--
+		d.mu.Unlock()
+		return p, nil
+	})
+	Reads(table, broke, authz.RoomList, func(context.Context, *Actor, wire.None) (wire.None, error) { panic("ouch") })
+	s, err := New(Config{
+		Table: table, Hub: d.hub, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		RoomsOf: func(context.Context, wire.AccountID) ([]wire.RoomID, error) { return nil, nil },
+		Hello: func(_ context.Context, a *Actor) (wire.Hello, error) {
+			return wire.Hello{Account: a.Account, Device: a.Device, State: a.State}, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Sessions = s
+	return d
+}
+
+var ann = Actor{Actor: authz.Actor{Account: wire.NewAccountID(), Device: wire.NewDeviceID(), State: wire.DeviceActive}}
+
+// connect serves a pipe and takes the hello.
+func (d *desk) connect(t *testing.T) *pipe {
+	t.Helper()
+	p := newPipe()
+	go d.Serve(context.Background(), p, ann)
+	if f := p.take(t); f.Method != wire.OnHello.Name {
+		t.Fatalf("the first frame is %q", f.Method)
+	}
+	return p
+}
+
+func TestWritesAreCarriedOutInOrderOfArrival(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		for i := range 20 {
+			p.ask(t, uint64(i+1), slow.Name, number{i})
+		}
+		for range 20 {
+			d.gate <- struct{}{}
+		}
+		for i := range 20 {
+			if f := p.take(t); f.ID != uint64(i+1) || f.Error != nil {
+				t.Fatalf("answer %d is to %d: %v", i, f.ID, f.Error)
+			}
+		}
+		for i, n := range d.order {
+			if n != i {
+				t.Fatalf("carried out in the order %v", d.order)
+			}
+		}
+		p.Close(GoingAway)
+	})
+}
+
+func TestReadsOvertakeWritesButOnlyAFewAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		p.ask(t, 1, slow.Name, number{1})
+		for i := range 10 {
+			p.ask(t, uint64(i+2), read.Name, number{i})
+		}
+		synctest.Wait()
+		if d.most != maxReads {
+			t.Errorf("%d reads at a time, want %d", d.most, maxReads)
+		}
+		for range 10 {
+			d.readers <- struct{}{}
+		}
+		for range 10 {
+			if f := p.take(t); f.ID == 1 {
+				t.Error("the write was answered before it ran")
+			}
+		}
+		d.gate <- struct{}{}
+		if f := p.take(t); f.ID != 1 {
+			t.Errorf("answer to %d", f.ID)
+		}
+		p.Close(GoingAway)
+	})
+}
+
+func TestServerStopsReadingWhenTooManyWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		for i := range wire.MaxOutstanding {
+			p.ask(t, uint64(i+1), slow.Name, number{i})
+		}
+		// One more is read and waits for a slot; the one after it is not read.
+		p.ask(t, wire.MaxOutstanding+1, slow.Name, number{})
+		body, _ := wire.Encode(wire.Frame{ID: wire.MaxOutstanding + 2, Method: slow.Name, Body: []byte{0xa1, 0x61, 'n', 0}})
+		took := make(chan struct{})
+		go func() { p.in <- body; close(took) }()
+		synctest.Wait()
+		select {
+		case <-took:
+			t.Fatal("a frame beyond the bound was read")
+		default:
+		}
+		d.gate <- struct{}{}
+		p.take(t)
+		<-took
+		// The server reads nothing, so it cannot hear an answer to a ping: it
+		// must not take the peer for dead meanwhile.
+		time.Sleep(4 * wire.Heartbeat)
+		if p.reason() != 0 {
+			t.Errorf("closed with %d while it was not reading", p.reason())
+		}
+		p.Close(GoingAway)
+		close(d.gate)
+	})
+}
+
+func TestOverflowingEventsBecomeOneCatchUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		tell := func(n int) {
+			hub.Tell(d.hub, hub.Account(ann.Account), wire.OnNudge, wire.Nudge{Room: wire.NewRoomID(), Seq: int64(n)})
+		}
+		tell(0) // is being written, and stays there: nobody takes it
+		synctest.Wait()
+		for i := range wire.MaxQueue + 1 {
+			tell(i + 1)
+		}
+		tell(1000)
+		p.take(t)
+		if f := p.take(t); f.Method != wire.OnCatchUp.Name {
+			t.Errorf("after the overflow came %s", f.Method)
+		}
+		f := p.take(t)
+		var n wire.Nudge
+		if err := wire.Decode(f.Body, &n); err != nil || n.Seq != 1000 {
+			t.Errorf("then came %s %v", f.Method, n)
+		}
+		p.Close(GoingAway)
+	})
+}
+
+func TestAnswersAreNotDroppedByEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		hub.Tell(d.hub, hub.Account(ann.Account), wire.OnCatchUp, wire.CatchUp{})
+		synctest.Wait() // it is being written
+		d.gate <- struct{}{}
+		p.ask(t, 1, slow.Name, number{})
+		synctest.Wait()
+		for range 3 * wire.MaxQueue {
+			hub.Tell(d.hub, hub.Account(ann.Account), wire.OnCatchUp, wire.CatchUp{})
+		}
+		p.take(t)
+		if f := p.take(t); f.ID != 1 {
+			t.Errorf("the answer was overtaken by %s", f.Method)
+		}
+		p.Close(GoingAway)
+	})
+}
+
+func TestPeerThatTakesNothingIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		d.gate <- struct{}{}
+		p.ask(t, 1, slow.Name, number{}) // its answer is never taken
+		began := time.Now()
+		<-p.closed
+		if took := time.Since(began); took != writeTimeout || p.reason() != Silent {
+			t.Errorf("closed after %v with %d", took, p.reason())
+		}
+	})
+}
+
+func TestQuietPeerIsAskedAndKeptWhileItAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		began := time.Now()
+		for i := range 3 {
+			pong := <-p.pings
+			if at := time.Since(began); at != time.Duration(i+1)*wire.Heartbeat {
+				t.Errorf("ping %d after %v", i, at)
+			}
+			pong <- nil
+		}
+		// Then it falls silent.
+		<-p.closed
+		if at := time.Since(began); at != 5*wire.Heartbeat || p.reason() != Silent {
+			t.Errorf("closed after %v with %d", at, p.reason())
+		}
+	})
+}
+
+func TestRulesOfFraming(t *testing.T) {
+	frame := func(f any) []byte {
+		b, err := wire.Encode(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, tt := range []struct {
+		name  string
+		bytes []byte // nil is a text message
+	}{
+		{"a text message", nil},
+		{"no CBOR", []byte{0xff, 0x00}},
+		{"nothing", []byte{}},
+		{"an unknown field", frame(map[string]any{"i": 1, "m": "test.read", "x": 1})},
+		{"no number", frame(wire.Frame{Method: "test.read"})},
+		{"no method", frame(wire.Frame{ID: 1})},
+		{"an answer", frame(wire.Frame{ID: 1, Method: "test.read", Error: &wire.Error{Code: wire.Busy}})},
+		{"two values", append(frame(wire.Frame{ID: 1, Method: "test.read"}), 0)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newDesk(t).connect(t)
+				p.in <- tt.bytes
+				<-p.closed
+				if p.reason() != Violation {
+					t.Errorf("closed with %d", p.reason())
+				}
+			})
+		})
+	}
+	t.Run("a number used again", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDesk(t)
+			p := d.connect(t)
+			d.readers <- struct{}{}
+			p.ask(t, 5, read.Name, number{})
+			p.take(t)
+			p.ask(t, 5, read.Name, number{})
+			<-p.closed
+			if p.reason() != Violation {
+				t.Errorf("closed with %d", p.reason())
+			}
+		})
+	})
+}
+
+func TestWrongRequestsAreRefusedAndTheConnectionGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		for i, tt := range []struct {
+			method string
+			params any
+			want   wire.Code
+		}{
+			{"test.none", number{}, wire.BadRequest},
+			{read.Name, "text", wire.BadRequest},
+			{read.Name, map[string]int{"n": 1, "more": 2}, wire.BadRequest},
+			{read.Name, map[string]string{"n": string(make([]byte, 200))}, wire.TooLarge},
+			{broke.Name, wire.None{}, wire.Internal},
+		} {
+			p.ask(t, uint64(i+1), tt.method, tt.params)
+			if f := p.take(t); f.Error == nil || f.Error.Code != tt.want || f.ID != uint64(i+1) {
+				t.Errorf("%s %v: %+v", tt.method, tt.params, f)
+			}
+		}
+		d.readers <- struct{}{}
+		p.ask(t, 100, read.Name, number{7})
+		if f := p.take(t); f.Error != nil {
+			t.Error(f.Error)
+		}
+		p.Close(GoingAway)
+	})
+}
+
+func TestErrorsTellThePeerNoMoreThanTheirCode(t *testing.T) {
+	secret := errors.New("open /var/secret: no")
+	for _, tt := range []struct {
+		err  error
+		want wire.Code
+	}{
+		{wire.Refuse(wire.Stale, "old"), wire.Stale},
+		{fmt.Errorf("send: %w", wire.Refuse(wire.NotFound, "no such thing")), wire.NotFound},
+		{db.ErrBusy, wire.Busy},
+		{fmt.Errorf("x: %w", db.ErrNoSpace), wire.NoSpace},
+		{db.ErrClosed, wire.Cancelled},
+		{context.Canceled, wire.Cancelled},
+		{context.DeadlineExceeded, wire.Busy},
+		{secret, wire.Internal},
+	} {
+		e := ErrorOf(tt.err)
+		if e.Code != tt.want {
+			t.Errorf("%v became %v", tt.err, e)
+		}
+		if tt.want == wire.Internal && e.Text != "" {
+			t.Errorf("told: %s", e.Text)
+		}
+		if tt.want == wire.Busy && e.RetryAfter <= 0 {
+			t.Errorf("%v says no time to wait", tt.err)
+		}
+	}
+}
+
+func TestEndedSessionAnswersWhatHasBegunAndHearsNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		p.ask(t, 1, slow.Name, number{1})
+		p.ask(t, 2, slow.Name, number{2}) // waits behind it
+		synctest.Wait()
+		d.hub.Become(ann.Account, ann.Device, wire.DeviceRevoked)
+		if n := hub.Tell(d.hub, hub.Account(ann.Account), wire.OnCatchUp, wire.CatchUp{}); n != 0 {
+			t.Errorf("%d heard an event after the end", n)
+		}
+		d.gate <- struct{}{}
+		d.gate <- struct{}{}
+		if f := p.take(t); f.ID != 1 || f.Error != nil {
+			t.Errorf("what had begun got %+v", f)
+		}
+		if f := p.take(t); f.ID != 2 || f.Error == nil || f.Error.Code != wire.NotFound {
+			t.Errorf("what waited got %+v", f)
+		}
+		<-p.closed
+		if p.reason() != Ended || len(d.order) != 1 {
+			t.Errorf("closed with %d, carried out %v", p.reason(), d.order)
+		}
+	})
+}
+
+func TestEndedSessionDoesNotWaitLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		p.ask(t, 1, slow.Name, number{1}) // never finishes before the end
+		synctest.Wait()
+		began := time.Now()
+		d.hub.Become(ann.Account, ann.Device, wire.DeviceRevoked)
+		<-p.closed
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the socket stayed for %v", took)
+		}
+		d.gate <- struct{}{}
+	})
+}
+
+func TestEndOfTheServerLetsRequestsFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		p.ask(t, 1, slow.Name, number{1})
+		synctest.Wait()
+		ended := make(chan struct{})
+		go func() { d.End(); close(ended) }()
+		synctest.Wait()
+		d.gate <- struct{}{}
+		if f := p.take(t); f.ID != 1 || f.Error != nil {
+			t.Errorf("got %+v", f)
+		}
+		<-ended
+		if p.reason() != GoingAway {
+			t.Errorf("closed with %d", p.reason())
+		}
+		late := newPipe()
+		d.Serve(context.Background(), late, ann)
+		if late.reason() != GoingAway {
+			t.Error("a connection was served after the end")
+		}
+	})
+}
+
+// A device that was revoked after it was let in, and before the hub knew of its
+// connection, must not stay.
+func TestRevocationBetweenSignInAndHelloIsNotMissed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		d.cfg.Hello = func(context.Context, *Actor) (wire.Hello, error) {
+			return wire.Hello{}, wire.Refuse(wire.Unauthenticated, "the session is over")
+		}
+		p := newPipe()
+		d.Serve(context.Background(), p, ann)
+		if p.reason() != Ended {
+			t.Errorf("closed with %d", p.reason())
+		}
+		if d.hub.Len() != 0 {
+			t.Error("the hub keeps it")
+		}
+	})
+}
+
+func TestEventsWaitForTheHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		hello := d.cfg.Hello
+		d.cfg.Hello = func(ctx context.Context, a *Actor) (wire.Hello, error) {
+			hub.Tell(d.hub, hub.Account(a.Account), wire.OnCatchUp, wire.CatchUp{})
+			synctest.Wait()
+			return hello(ctx, a)
+		}
+		p := d.connect(t)
+		if f := p.take(t); f.Method != wire.OnCatchUp.Name {
+			t.Errorf("then came %s", f.Method)
+		}
+		p.Close(GoingAway)
+	})
+}
+
+func TestRegistrationRefusesWhatDeclaresNothing(t *testing.T) {
+	ok := func(context.Context, *Actor, wire.None) (wire.None, error) { return wire.None{}, nil }
+	for name, register := range map[string]func(*Table){
+		"no cap":            func(t *Table) { Reads(t, wire.Method[wire.None, wire.None]{Name: "a.b"}, authz.RoomList, ok) },
+		"no name":           func(t *Table) { Reads(t, wire.Method[wire.None, wire.None]{Max: 1}, authz.RoomList, ok) },
+		"no action":         func(t *Table) { Reads(t, broke, "", ok) },
+		"an unknown action": func(t *Table) { Reads(t, broke, "room.burn", ok) },
+		"an anonymous one":  func(t *Table) { Reads(t, broke, authz.SessionOpen, ok) },
+		"twice":             func(t *Table) { Reads(t, broke, authz.RoomList, ok); Reads(t, broke, authz.RoomList, ok) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("it was registered")
+				}
+			}()
+			register(NewTable())
+		})
+	}
+}
