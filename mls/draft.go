@@ -341,7 +341,7 @@ func (d *Draft) SetPathKeys(keys [][]byte) (parentHash []byte, err error) {
 // inUse reports whether the encryption key stands anywhere in the tree.
 func (d *Draft) inUse(key []byte) bool {
 	for i := range d.tree.nodes {
-		if bytes.Equal(key, d.tree.EncryptionKey(NodeIndex(i))) {
+		if k := d.tree.EncryptionKey(NodeIndex(i)); k != nil && bytes.Equal(key, k) {
 			return true
 		}
 	}
@@ -379,6 +379,9 @@ func (d *Draft) mergePath(u *UpdatePath) error {
 	keys := make([][]byte, len(u.Nodes))
 	for i := range u.Nodes {
 		keys[i] = u.Nodes[i].EncryptionKey
+	}
+	if u.Leaf.Source != LeafCommit {
+		return fmt.Errorf("%w: path with source %d", ErrLeafSource, u.Leaf.Source)
 	}
 	if old := d.predecessor(); d.inUse(u.Leaf.EncryptionKey) && (old == nil || !bytes.Equal(old.EncryptionKey, u.Leaf.EncryptionKey)) {
 		return fmt.Errorf("%w: leaf node of the path", ErrDuplicateKey)

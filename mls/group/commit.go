@@ -77,9 +77,9 @@ func (g *Group) Commit(opts CommitOptions) (*Pending, error) {
 	if now.IsZero() {
 		now = time.Now()
 	}
-	for i := range opts.Add {
-		if err := opts.Add[i].Verify(now); err != nil {
-			return nil, fmt.Errorf("commit: key package %d: %w", i, err)
+	for i := range opts.Add { // the rest of a key package is checked with the proposals
+		if !opts.Add[i].Leaf.Lifetime.Contains(now) {
+			return nil, fmt.Errorf("commit: key package %d: %w", i, mls.ErrLifetime)
 		}
 	}
 	list, err := g.proposalList(opts, now)
