@@ -72,9 +72,6 @@ func deref(r *wire.Receipt) (got wire.Receipt) {
 }
 
 func checkUpload(u wire.GroupUpload) error {
-	if err := checkClient(u.Client); err != nil {
-		return err
-	}
 	if len(u.Commit) > wire.MaxCommit || len(u.Welcome) > wire.MaxCommit || len(u.GroupInfo) > maxInfo {
 		return wire.Refuse(wire.TooLarge, "a commit or Welcome has at most %d bytes, a GroupInfo %d", wire.MaxCommit, maxInfo)
 	}
@@ -118,6 +115,9 @@ func prepare(g *mls.PublicGroup, a authz.Actor, base room, u wire.GroupUpload) (
 	if m.Content.Epoch != base.epoch {
 		return nil, wire.Refuse(wire.Conflict, "the commit ends epoch %d, the room is in %d", m.Content.Epoch, base.epoch)
 	}
+	if n := leavesAfter(g, m); n > wire.MaxLeaves { // before signatures are checked
+		return nil, wire.Refuse(wire.TooLarge, "a room has at most %d devices, not %d", wire.MaxLeaves, n)
+	}
 	c := &commit{upload: u, group: g}
 	if c.staged, err = g.StageCommit(m); err != nil {
 		if errors.Is(err, mls.ErrUnknownProposal) {
@@ -147,10 +147,23 @@ func prepare(g *mls.PublicGroup, a authz.Actor, base room, u wire.GroupUpload) (
 	if err := g.Apply(c.staged); err != nil {
 		return nil, bad("the commit", err)
 	}
-	if n := len(g.Members()); n > wire.MaxLeaves {
-		return nil, wire.Refuse(wire.TooLarge, "a room has at most %d devices, not %d", wire.MaxLeaves, n)
-	}
 	return c, c.checkInfo()
+}
+
+// leavesAfter counts the leaves that a commit leads to, if it is valid.
+func leavesAfter(g *mls.PublicGroup, m *mls.PublicMessage) int {
+	n := len(g.Members())
+	for _, p := range m.Content.Commit.Proposals {
+		switch {
+		case p.Proposal == nil: // somebody leaves
+			n--
+		case p.Proposal.Type == mls.ProposalAdd, p.Proposal.Type == mls.ProposalExternalInit:
+			n++
+		case p.Proposal.Type == mls.ProposalRemove:
+			n--
+		}
+	}
+	return n
 }
 
 // includesPending refuses a commit that does not refer to every proposal that

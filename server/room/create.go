@@ -63,8 +63,8 @@ func (rs *Rooms) createdBefore(tx *db.Tx, a authz.Actor, r room, p wire.CreateRo
 	return nil
 }
 
-// found checks epoch 0 of a group: the room's id, the creator's device alone,
-// and the policy.
+// found checks epoch 0 of a group: the room's id and the policy. That it has the
+// creator's device alone is judged with the first commit.
 func found(a authz.Actor, p wire.CreateRoom) (*mls.PublicGroup, policy.Policy, error) {
 	fail := func(err error) (*mls.PublicGroup, policy.Policy, error) { return nil, policy.Policy{}, err }
 	if p.Room.IsZero() {
@@ -81,25 +81,15 @@ func found(a authz.Actor, p wire.CreateRoom) (*mls.PublicGroup, policy.Policy, e
 	if string(info.Context.GroupID) != string(p.Room[:]) || g.Epoch() != 0 {
 		return fail(wire.Refuse(wire.BadRequest, "the group is not of this room, or not in epoch 0"))
 	}
-	// RFC 9420 §11: at epoch 0 nothing is confirmed.
-	if len(info.Context.ConfirmedTranscriptHash) != 0 {
-		return fail(wire.Refuse(wire.BadRequest, "a group begins with an empty transcript"))
-	}
 	rules, err := policy.FromContext(info.Context.Extensions)
 	if err != nil {
 		return fail(bad("the policy", err))
-	}
-	leaves, err := policy.Leaves(g.Members())
-	if err != nil {
-		return fail(bad("the tree", err))
 	}
 	switch {
 	case rules.Kind != p.Kind:
 		return fail(wire.Refuse(wire.BadRequest, "the policy is that of a %s room", rules.Kind))
 	case !rules.Owns(a.Account): // else a stranger could ask which room two others have
 		return fail(wire.Refuse(wire.BadRequest, "the creator of a room is among its owners"))
-	case len(leaves) != 1 || leaves[0].Account != a.Account || leaves[0].Device != a.Device:
-		return fail(wire.Refuse(wire.BadRequest, "a room starts with its creator's device alone"))
 	}
 	return g, rules, nil
 }

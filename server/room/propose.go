@@ -21,8 +21,8 @@ const proposeTries = 5
 // Stale (made in another epoch), Busy (the room moves on too fast), BadRequest
 // and NotFound.
 func (rs *Rooms) Propose(ctx context.Context, a authz.Actor, p wire.SendProposal) (got wire.Receipt, err error) {
-	if err := checkClient(p.Client); err != nil {
-		return got, err
+	if p.Client.IsZero() { // messages and commits carry theirs inside
+		return got, wire.Refuse(wire.BadRequest, "an entry needs a client id")
 	}
 	if len(p.Proposal) > wire.MaxMessage {
 		return got, wire.Refuse(wire.TooLarge, "a proposal has at most %d bytes", wire.MaxMessage)

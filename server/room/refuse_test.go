@@ -605,8 +605,7 @@ func TestRoomsThatAreNotMade(t *testing.T) {
 	taken := ann.makeGroup(bob)
 	with := func(p policy.Policy, x ...mls.Extension) mls.Extensions { return append(s.policyExtensions(p), x...) }
 	// made is a founding with GroupContext extensions of the test's own.
-	made := func(extensions mls.Extensions, kind wire.RoomKind, add ...*device) wire.CreateRoom {
-		id := wire.NewRoomID()
+	madeAs := func(id wire.RoomID, extensions mls.Extensions, kind wire.RoomKind, add ...*device) wire.CreateRoom {
 		g, err := group.Create(group.Config{
 			Suite: s.suite, GroupID: id[:], Signer: ann.signer, Credential: ann.credential(), Extensions: extensions, Capabilities: capabilities(),
 		})
@@ -619,6 +618,9 @@ func TestRoomsThatAreNotMade(t *testing.T) {
 		return wire.CreateRoom{Room: id, Kind: kind, Info: info, First: wire.GroupUpload{
 			Client: client, Commit: c.Message, Welcome: c.Welcome, GroupInfo: c.GroupInfo,
 		}}
+	}
+	made := func(extensions mls.Extensions, kind wire.RoomKind, add ...*device) wire.CreateRoom {
+		return madeAs(wire.NewRoomID(), extensions, kind, add...)
 	}
 	founding := func(p policy.Policy, others ...*device) wire.CreateRoom {
 		_, c := ann.founding(p, others...)
@@ -652,23 +654,24 @@ func TestRoomsThatAreNotMade(t *testing.T) {
 			return c
 		}, wire.BadRequest},
 		{"under an id that is taken", ann, func() wire.CreateRoom {
-			g, err := group.Create(group.Config{
-				Suite: s.suite, GroupID: taken[:], Signer: ann.signer, Credential: ann.credential(),
-				Extensions: with(ann.owns()), Capabilities: capabilities(),
-			})
-			s.must(err)
-			info, err := g.GroupInfo(true)
-			s.must(err)
-			client := wire.NewClientID()
-			c, err := g.Commit(group.CommitOptions{AuthenticatedData: policy.CommitData{Client: client}.Encode()})
-			s.must(err)
-			return wire.CreateRoom{Room: taken, Kind: wire.Group, Info: info, First: wire.GroupUpload{Client: client, Commit: c.Message, GroupInfo: c.GroupInfo}}
+			return madeAs(taken, with(ann.owns()), wire.Group, bob)
 		}, wire.Conflict},
-		{"without an id", ann, func() wire.CreateRoom {
+		{"without an id", ann, func() wire.CreateRoom { return madeAs(wire.RoomID{}, with(ann.owns()), wire.Group, bob) }, wire.BadRequest},
+		{"without a client id", ann, func() wire.CreateRoom {
 			c := founding(ann.owns(), bob)
-			c.Room = wire.RoomID{}
+			c.First.Client = wire.ClientID{}
 			return c
 		}, wire.BadRequest},
+		{"with too large a GroupInfo", ann, func() wire.CreateRoom {
+			c := founding(ann.owns(), bob)
+			c.First.GroupInfo = make([]byte, 257<<10)
+			return c
+		}, wire.TooLarge},
+		{"with too large a beginning", ann, func() wire.CreateRoom {
+			c := founding(ann.owns(), bob)
+			c.Info = make([]byte, 257<<10)
+			return c
+		}, wire.TooLarge},
 		{"without the tree", ann, func() wire.CreateRoom {
 			c := founding(ann.owns(), bob)
 			c.Info = ann.info(c.Info, func(g *mls.GroupInfo) { g.Extensions = g.Extensions.Without(mls.ExtensionRatchetTree) })
@@ -685,11 +688,6 @@ func TestRoomsThatAreNotMade(t *testing.T) {
 			var err error
 			c.Info, err = g.GroupInfo(true)
 			s.must(err)
-			return c
-		}, wire.BadRequest},
-		{"with a transcript", ann, func() wire.CreateRoom {
-			c := founding(ann.owns(), bob)
-			c.Info = ann.info(c.Info, func(g *mls.GroupInfo) { g.Context.ConfirmedTranscriptHash = make([]byte, 32) })
 			return c
 		}, wire.BadRequest},
 		{"with a first commit that does not fit", ann, func() wire.CreateRoom {

@@ -192,10 +192,3 @@ func (rs *Rooms) checkActive(tx *db.Tx, a authz.Actor) error {
 	}
 	return nil
 }
-
-func checkClient(client wire.ClientID) error {
-	if client.IsZero() {
-		return wire.Refuse(wire.BadRequest, "an entry needs a client id")
-	}
-	return nil
-}
