@@ -473,6 +473,9 @@ func TestErasingKeepsPlaceAndHash(t *testing.T) {
 	s.want(erase(ann, 99), wire.NotFound)
 	s.want(erase(s.person(), got.Seq), wire.NotFound)
 	s.want(erase(ann, 1), wire.BadRequest) // a commit
+	lost := ann.another()
+	lost.revoke()
+	s.want(erase(lost, got.Seq), wire.NotFound)
 	s.must(erase(ann, got.Seq))
 	s.must(erase(ann, got.Seq))
 	if heard := events(bob, wire.OnErased); len(heard) != 1 || heard[0].Seq != got.Seq {

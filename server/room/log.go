@@ -175,7 +175,7 @@ func (rs *Rooms) Erase(ctx context.Context, a authz.Actor, p wire.Erase) error {
 			return err
 		}
 		tx.OnCommit(func() {
-			hub.Tell(rs.cfg.Hub, hub.Room(p.Room), wire.OnErased, wire.Erased{Room: p.Room, Seq: p.Seq})
+			hub.Tell(rs.cfg.Hub, hub.Room(p.Room), wire.OnErased, wire.Erased(p))
 		})
 		return nil
 	})
