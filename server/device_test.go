@@ -61,7 +61,10 @@ func TestPendingDeviceMayOnlyEnrol(t *testing.T) {
 			return err
 		}},
 		{"upload", func() error { _, err := testenv.Try(c, wire.KeyUpload, wire.UploadKeys{}); return err }},
-		{"drop", func() error { _, err := testenv.Try(c, wire.DeviceDrop, wire.DropDevice{Device: ann.Device}); return err }},
+		{"drop", func() error {
+			_, err := testenv.Try(c, wire.DeviceDrop, wire.DropDevice{Device: ann.Device})
+			return err
+		}},
 	} {
 		refused(t, try.do(), wire.NotFound, try.name)
 	}
