@@ -86,8 +86,6 @@ func judgeFirst(c Change) error {
 		return nil
 	}
 	switch {
-	case c.External:
-		return refuse("an external commit cannot be the first")
 	case len(c.Leaves) != 1 || c.Leaves[0] != c.Committer:
 		return refuse("a room starts with its creator's device alone")
 	case !c.Before.Owns(c.Committer.Account):

@@ -182,6 +182,7 @@ func TestJudge(t *testing.T) {
 		{"group: makes a second owner at once", in(group('a'), ann, ann), []change{first, adds(bob), owned(group('a', 'b'))}, yes},
 		{"group: starts with somebody in it", in(group('a'), ann, ann, bob), []change{first}, no},
 		{"direct: of two others", in(direct('b', 'c'), ann, ann), []change{first, adds(bob, cid)}, no},
+		{"direct: of two others, who are not added yet", in(direct('b', 'c'), ann, ann), []change{first}, no},
 		{"notes to oneself", in(direct('a'), ann, ann), []change{first}, yes},
 		{"group: first commit from outside", in(group('a'), ann2, ann), []change{first, external}, no},
 	} {

@@ -38,7 +38,7 @@ func (s *site) unchanged() func() {
 	}
 }
 
-func private(t *testing.T, b []byte, change func(*mls.PrivateMessage)) []byte {
+func private(t testing.TB, b []byte, change func(*mls.PrivateMessage)) []byte {
 	t.Helper()
 	m, err := mls.ParseMessage(b)
 	if err != nil {
@@ -112,12 +112,12 @@ func TestMessagesThatAreRefused(t *testing.T) {
 			tt.change(&m)
 			check := s.unchanged()
 			_, err := s.rooms.Send(s.ctx, tt.by.Actor, m)
-			s.T = t
+			s.TB = t
 			s.want(err, tt.want)
 			check()
 		})
 	}
-	s.T = t
+	s.TB = t
 	if _, err := ann.send(id, "hello", own); err != nil {
 		t.Error(err)
 	}
@@ -131,7 +131,7 @@ func TestMessagesThatAreRefused(t *testing.T) {
 	s.want(err, wire.NotFound)
 }
 
-func public(t *testing.T, b []byte, change func(*mls.PublicMessage)) []byte {
+func public(t testing.TB, b []byte, change func(*mls.PublicMessage)) []byte {
 	t.Helper()
 	m, err := mls.ParseMessage(b)
 	if err != nil {
@@ -223,17 +223,17 @@ func TestCommitsThatAreRefused(t *testing.T) {
 		}, wire.BadRequest},
 		{"a later epoch", func(s *site, id wire.RoomID, ann, bob, cid *device) (*device, wire.SendCommit) {
 			c := bob.committing(id, group.CommitOptions{})
-			c.Commit = public(s.T, c.Commit, func(m *mls.PublicMessage) { m.Content.Epoch++ })
+			c.Commit = public(s.TB, c.Commit, func(m *mls.PublicMessage) { m.Content.Epoch++ })
 			return bob, c
 		}, wire.Conflict},
 		{"a broken signature", func(s *site, id wire.RoomID, ann, bob, cid *device) (*device, wire.SendCommit) {
 			c := bob.committing(id, group.CommitOptions{})
-			c.Commit = public(s.T, c.Commit, func(m *mls.PublicMessage) { m.Auth.Signature[0] ^= 1 })
+			c.Commit = public(s.TB, c.Commit, func(m *mls.PublicMessage) { m.Auth.Signature[0] ^= 1 })
 			return bob, c
 		}, wire.BadRequest},
 		{"another confirmation tag than the GroupInfo's", func(s *site, id wire.RoomID, ann, bob, cid *device) (*device, wire.SendCommit) {
 			c := bob.committing(id, group.CommitOptions{})
-			c.Commit = public(s.T, c.Commit, func(m *mls.PublicMessage) { m.Auth.ConfirmationTag[0] ^= 1 })
+			c.Commit = public(s.TB, c.Commit, func(m *mls.PublicMessage) { m.Auth.ConfirmationTag[0] ^= 1 })
 			return bob, c
 		}, wire.BadRequest},
 
@@ -592,7 +592,7 @@ func TestProposalsThatAreRefused(t *testing.T) {
 			p := tt.make()
 			check := s.unchanged()
 			_, err := s.rooms.Propose(s.ctx, tt.by.Actor, p)
-			s.T = t
+			s.TB = t
 			s.want(err, tt.want)
 			check()
 		})
@@ -706,12 +706,12 @@ func TestRoomsThatAreNotMade(t *testing.T) {
 			c := tt.make()
 			check := s.unchanged()
 			_, err := s.rooms.Create(s.ctx, tt.by.Actor, c)
-			s.T = t
+			s.TB = t
 			s.want(err, tt.want)
 			check()
 		})
 	}
-	s.T = t
+	s.TB = t
 	late := s.person()
 	_, c := late.founding(late.owns())
 	late.revoke()

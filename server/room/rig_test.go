@@ -23,7 +23,7 @@ import (
 // site is a database, a hub, rooms and blobs, with statements that a test
 // writes as it likes.
 type site struct {
-	*testing.T
+	testing.TB
 	ctx    context.Context
 	db     *db.DB
 	hub    *hub.Hub
@@ -35,10 +35,10 @@ type site struct {
 	suite  mls.Suite
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{
-		T: t, ctx: t.Context(), hub: hub.New(), dir: t.TempDir(), suite: mls.X25519AES128,
+		TB: t, ctx: t.Context(), hub: hub.New(), dir: t.TempDir(), suite: mls.X25519AES128,
 		people: &people{devices: make(map[wire.DeviceID]listed)},
 		clock:  &clock{at: time.Now()},
 	}
