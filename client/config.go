@@ -3,10 +3,10 @@ package client
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"time"
 
+	"github.com/veche-im/veche/client/files"
 	"github.com/veche-im/veche/client/link"
 	"github.com/veche-im/veche/client/store"
 )
@@ -27,36 +27,21 @@ type Config struct {
 	OpenSource func(ctx context.Context, source string) (Source, error)
 	CreateSink func(ctx context.Context, sink string, f SinkInfo) (Sink, error)
 
+	// Cache is how many sealed bytes of files are kept for opening again; 0
+	// means 256 MiB.
+	Cache int64
+
 	Version string           // of the program, for api.Status
 	Log     *slog.Logger     // nil: nothing is logged
 	Now     func() time.Time // nil: time.Now
 }
 
-// Source is the plain bytes of a file to send. They must not change until it is
-// closed.
-type Source interface {
-	io.ReaderAt
-	Size() int64
-	Close() error
-}
-
-// SinkInfo says what a Sink is for. Name has been made safe to save.
-type SinkInfo struct {
-	Name string
-	Type string
-	Size int64
-}
-
-// Sink takes the plain bytes of a file in order. Nothing may be shown to anybody
-// before Commit: only then has all of the file been checked.
-type Sink interface {
-	io.Writer
-	// Commit says that everything was written and is genuine; it returns what
-	// api.Opened.Source shall be.
-	Commit() (source string, err error)
-	// Abort throws away what was written.
-	Abort()
-}
+// What a file comes from and goes to, see package files.
+type (
+	Source   = files.Source
+	Sink     = files.Sink
+	SinkInfo = files.SinkInfo
+)
 
 func (c *Config) check() error {
 	switch {
@@ -72,6 +57,9 @@ func (c *Config) check() error {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Cache == 0 {
+		c.Cache = 256 << 20
 	}
 	return nil
 }

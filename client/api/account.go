@@ -134,6 +134,8 @@ const (
 	NoticeOldEpoch  NoticeCode = "old_epoch"         // the server offered a group older than one that we left
 	NoticeNewDevice NoticeCode = "new_device"        // a device of mine was added
 	NoticeStorage   NoticeCode = "storage"           // the browser may delete what is stored here
+
+	NoticeNoRecovery NoticeCode = "no_recovery_key" // nobody has seen the account's recovery key: make a new one
 )
 
 // Notice is something that the person must be told, once.

@@ -281,21 +281,37 @@ func (p *People) read(ctx context.Context, accounts []wire.AccountID, known Stat
 	return nil
 }
 
+// The two ways in which a server shows less or other than what is pinned.
+var (
+	errRollback = errors.New("the server shows fewer statements than are known")
+	errReset    = errors.New("the server shows another chain of statements than the one that is known")
+)
+
+// Follow checks what the server showed of account's chain, from pinned on with
+// that one included, or from the first where pinned is nil. It returns the
+// newest statement, nil if there is none.
+func Follow(pinned *statement.Verified, account wire.AccountID, chain []wire.SignedStatement) (*statement.Verified, error) {
+	if pinned == nil {
+		return statement.Extend(nil, account, chain)
+	}
+	switch {
+	case len(chain) == 0:
+		return nil, fmt.Errorf("%w: %d is missing", errRollback, pinned.Seq)
+	case !bytes.Equal(chain[0].Body, pinned.Signed.Body):
+		return nil, fmt.Errorf("%w: statement %d differs", errReset, pinned.Seq)
+	}
+	return statement.Extend(pinned, account, chain[1:])
+}
+
 // judge verifies what the server showed of account's chain from before on, and
 // pins the newest. Only the store's errors are returned.
 func (p *People) judge(ctx context.Context, account wire.AccountID, before *statement.Verified, chain []wire.SignedStatement) (*statement.Verified, error) {
-	if before != nil {
-		switch {
-		case len(chain) == 0:
-			return before, p.alarm(ctx, api.NoticeRollback, account, "the server does not have statement %d, which is known", before.Seq)
-		case !bytes.Equal(chain[0].Body, before.Signed.Body):
-			return before, p.alarm(ctx, api.NoticeReset, account, "the server has another statement %d than the one that is known", before.Seq)
-		}
-		chain = chain[1:]
-	}
-	after, err := statement.Extend(before, account, chain)
-	if err != nil {
-		return before, p.alarm(ctx, api.NoticeReset, account, "the chain of statements does not hold: %v", err)
+	after, err := Follow(before, account, chain)
+	switch {
+	case errors.Is(err, errRollback):
+		return before, p.alarm(ctx, api.NoticeRollback, account, "%v", err)
+	case err != nil:
+		return before, p.alarm(ctx, api.NoticeReset, account, "%v", err)
 	}
 	if after == nil || before != nil && after.Seq == before.Seq {
 		return after, nil

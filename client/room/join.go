@@ -1,0 +1,472 @@
+package room
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/session"
+	"github.com/veche-im/veche/client/store"
+	"github.com/veche-im/veche/client/timeline"
+	"github.com/veche-im/veche/e2ee/identity"
+	"github.com/veche-im/veche/internal/policy"
+	"github.com/veche-im/veche/mls"
+	"github.com/veche-im/veche/mls/group"
+	"github.com/veche-im/veche/wire"
+)
+
+// enter makes this device a member of a room that it is not in yet: by making
+// the room, by a Welcome, or by external commit.
+func (w *worker) enter(ctx context.Context) error {
+	if w.row.State != store.RoomJoining {
+		return w.dropWelcome(ctx)
+	}
+	if planned, err := w.create(ctx); err != nil || planned {
+		return err
+	}
+	s, err := session.Call(ctx, w.cfg.Session, wire.RoomGet, wire.GetRoom{Room: w.id})
+	if err != nil {
+		return err
+	}
+	w.raiseTarget(s.Seq)
+	if s.Until != 0 {
+		return w.write(ctx, func(tx *store.Tx, row *store.Room) error {
+			row.State = store.RoomLeft
+			return nil
+		})
+	}
+	if s.Welcome {
+		joined, err := w.welcome(ctx)
+		if err := w.blockIf(ctx, err); err != nil || joined || w.row.State == store.RoomBlocked {
+			return err
+		}
+	}
+	return w.blockIf(ctx, w.external(ctx, &s))
+}
+
+// dropWelcome lets the server forget a Welcome that was used already, where the
+// word of it was lost.
+func (w *worker) dropWelcome(ctx context.Context) error {
+	w.mu.Lock()
+	stale := w.server != nil && w.server.Welcome
+	w.server = nil
+	w.mu.Unlock()
+	if !stale || w.row.State != store.RoomOpen {
+		return nil
+	}
+	_, err := session.Call(ctx, w.cfg.Session, wire.RoomJoined, wire.GetRoom{Room: w.id})
+	return err
+}
+
+// welcome joins by the Welcome that waits on the server. false means that there
+// is none that this device can open.
+func (w *worker) welcome(ctx context.Context) (bool, error) {
+	st, err := session.Call(ctx, w.cfg.Session, wire.RoomWelcome, wire.GetRoom{Room: w.id})
+	if wire.CodeOf(err) == wire.NotFound {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	g, used, err := w.openWelcome(ctx, &st)
+	if err != nil {
+		if ctx.Err() != nil || errors.Is(err, store.ErrDamaged) {
+			return false, err
+		}
+		w.cfg.Log.Warn("welcome does not open", "room", w.id, "err", err)
+		return false, nil
+	}
+	c, err := w.vet(ctx, g)
+	if err != nil {
+		return false, err
+	}
+	w.out = true
+	err = w.write(ctx, func(tx *store.Tx, row *store.Room) error {
+		if !used.LastResort {
+			if err := store.DeleteKeyPackage(tx, used.Ref); err != nil {
+				return err
+			}
+		}
+		return w.joinedAt(tx, row, g, c, st.Seq, st.Head, wire.Now(w.cfg.Now()))
+	})
+	if err != nil {
+		return false, err
+	}
+	w.g = g
+	w.raiseTarget(st.LogSeq)
+	_, err = session.Call(ctx, w.cfg.Session, wire.RoomJoined, wire.GetRoom{Room: w.id})
+	return true, err
+}
+
+func (w *worker) openWelcome(ctx context.Context, st *wire.GroupState) (*group.Group, store.KeyPackage, error) {
+	var m mls.Message
+	var used store.KeyPackage
+	if err := mls.Unmarshal(st.Welcome, &m); err != nil {
+		return nil, used, err
+	}
+	if m.Welcome == nil {
+		return nil, used, fmt.Errorf("%w: not a Welcome", policy.ErrMalformed)
+	}
+	err := w.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		for _, s := range m.Welcome.Secrets {
+			var err error
+			used, err = store.GetKeyPackage(tx, s.NewMember)
+			if !errors.Is(err, store.ErrNone) {
+				return err
+			}
+		}
+		return fmt.Errorf("%w: no key package of ours", store.ErrNone)
+	})
+	if err != nil {
+		return nil, used, err
+	}
+	var kp mls.KeyPackage
+	if err := mls.Unmarshal(used.Package, &kp); err != nil {
+		return nil, used, fmt.Errorf("%w: key package: %w", store.ErrDamaged, err)
+	}
+	secrets, err := group.ParseKeyPackageSecrets(used.Secrets)
+	if err != nil {
+		return nil, used, fmt.Errorf("%w: key package: %w", store.ErrDamaged, err)
+	}
+	g, err := group.Join(m.Welcome, kp, secrets, st.Tree)
+	return g, used, err
+}
+
+// composition is who is in a group, as the group itself proves it.
+type composition struct {
+	policy policy.Policy
+	leaves []policy.Leaf
+}
+
+// vet decides whether a group that we are about to join can be what the server
+// says it is: this room, not older than what we left, every leaf listed by its
+// account.
+func (w *worker) vet(ctx context.Context, g *group.Group) (composition, error) {
+	return w.vetPublic(ctx, g.Context(), g.Members())
+}
+
+func (w *worker) vetPublic(ctx context.Context, c mls.GroupContext, members []mls.Member) (composition, error) {
+	if !bytes.Equal(c.GroupID, w.id[:]) {
+		return composition{}, faultf(api.NoticeForked, "the server offers another room's group")
+	}
+	if c.Epoch < w.row.Epoch {
+		return composition{}, faultf(api.NoticeOldEpoch, "the server offers epoch %d, we were in %d", c.Epoch, w.row.Epoch)
+	}
+	p, err := policy.FromContext(c.Extensions)
+	if err != nil {
+		return composition{}, faultf(api.NoticeBadCommit, "the room's policy: %v", err)
+	}
+	if w.row.Seq > 0 && p.Kind != w.row.Kind {
+		return composition{}, faultf(api.NoticeBadCommit, "the room became %s", p.Kind)
+	}
+	leaves, err := policy.Leaves(members)
+	if err != nil {
+		return composition{}, faultf(api.NoticeBadCommit, "%v", err)
+	}
+	out := composition{p, leaves}
+	if err := checkMembers(out); err != nil {
+		return composition{}, faultf(api.NoticeBadCommit, "%v", err)
+	}
+	return out, w.vetDevices(ctx, leaves, members)
+}
+
+// checkMembers holds a group to what the policy says of every epoch.
+func checkMembers(c composition) error {
+	accounts := accountsOf(c.leaves)
+	seen := map[wire.DeviceID]bool{}
+	for _, l := range c.leaves {
+		if seen[l.Device] {
+			return fmt.Errorf("device %s has two leaves", l.Device)
+		}
+		seen[l.Device] = true
+		if c.policy.Kind == wire.Direct && !c.policy.Owns(l.Account) {
+			return fmt.Errorf("%s is in a direct room of others", l.Account)
+		}
+	}
+	for _, o := range c.policy.Owners {
+		if c.policy.Kind == wire.Group && !accounts[o] {
+			return fmt.Errorf("owner %s is not a member", o)
+		}
+	}
+	return nil
+}
+
+// vetDevices holds every leaf against its account's statement. A device that
+// was revoked and not removed yet does not keep us out: nothing is sealed to it.
+func (w *worker) vetDevices(ctx context.Context, leaves []policy.Leaf, members []mls.Member) error {
+	var accounts []wire.AccountID
+	for _, l := range leaves {
+		accounts = append(accounts, l.Account)
+	}
+	accounts = policy.Sorted(accounts...)
+	known, err := w.cfg.People.Current(ctx, accounts...)
+	if err != nil {
+		return err
+	}
+	for again := range 2 {
+		var missing []policy.Leaf
+		for i, l := range leaves {
+			if !listed(known[l.Account], policy.Fresh{Leaf: l, Key: members[i].Leaf.SignatureKey}, 0) {
+				missing = append(missing, l)
+			}
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+		if again == 1 {
+			f := faultf(api.NoticeBadDevice, "device %s in the room is not listed", missing[0].Device)
+			f.account = missing[0].Account
+			return f
+		}
+		var ask []wire.AccountID
+		for _, l := range missing {
+			ask = append(ask, l.Account)
+		}
+		newer, err := w.cfg.People.Newest(ctx, policy.Sorted(ask...)...)
+		if err != nil {
+			return err
+		}
+		for a, v := range newer {
+			known[a] = v
+		}
+	}
+	return nil
+}
+
+// joinedAt stores a group that was joined and where in the log that was.
+func (w *worker) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c composition, seq int64, head wire.Hash, now wire.Millis) error {
+	first := row.Joined == 0
+	me := w.me().Account
+	row.Kind, row.State = c.policy.Kind, store.RoomOpen
+	row.Seq, row.Head, row.Epoch, row.Joined = seq, head, g.Epoch(), seq
+	row.Peer = wire.AccountID{}
+	if c.policy.Kind == wire.Direct {
+		row.Peer = other(me, c.policy.Owners)
+	}
+	row.Time = max(row.Time, now)
+	if err := store.DropMLS(tx, w.id); err != nil {
+		return err
+	}
+	if err := g.Save(store.MLS(tx, w.id)); err != nil {
+		return err
+	}
+	if err := store.PutHead(tx, w.id, seq, head); err != nil {
+		return faultf(api.NoticeForked, "the room is offered with another history than the one we have")
+	}
+	if err := store.SetMembers(tx, w.id, membersOf(c.leaves, c.policy)); err != nil {
+		return err
+	}
+	if err := putMark(tx, w.id, mark{Seq: seq, Time: now}); err != nil {
+		return err
+	}
+	if err := store.DeleteSetting(tx, leaveName(w.id)); err != nil {
+		return err
+	}
+	place := timeline.Place{Room: w.id, Seq: seq, Sub: startSub, Time: now, ID: fmt.Sprintf("start-%d", seq), Changed: func(ids ...string) { w.cfg.Feed.Items(w.id, ids...) }}
+	if !first && !w.out {
+		return nil // joined anew: what was missed is said where it was
+	}
+	return timeline.Start(tx, place)
+}
+
+// startSub is the place of the line that says that the device came in here,
+// behind what the same entry changed.
+const startSub = 1000
+
+// external joins by external commit: as a further device of a member, or again
+// after it could not follow.
+func (w *worker) external(ctx context.Context, s *wire.Room) error {
+	st, err := session.Call(ctx, w.cfg.Session, wire.RoomGroup, wire.GetRoom{Room: w.id})
+	if err != nil {
+		return err
+	}
+	var m mls.Message
+	if err := mls.Unmarshal(st.GroupInfo, &m); err != nil {
+		return fmt.Errorf("group info of %s: %w", w.id, err)
+	}
+	if m.GroupInfo == nil {
+		return fmt.Errorf("group info of %s: %w", w.id, policy.ErrMalformed)
+	}
+	public, err := mls.NewPublicGroup(m.GroupInfo, st.Tree)
+	if err != nil {
+		return fmt.Errorf("group of %s: %w", w.id, err)
+	}
+	c, err := w.vetPublic(ctx, public.Context(), public.Members())
+	if err != nil {
+		return err
+	}
+	me := w.me()
+	if err := mayJoin(c, me.Account); err != nil {
+		return err
+	}
+	if !public.Context().Suite.Supported() {
+		return fmt.Errorf("suite of %s: %w", w.id, mls.ErrSuite)
+	}
+	client := wire.NewClientID()
+	g, p, err := group.JoinExternal(m.GroupInfo, st.Tree, me.config(), group.ExternalOptions{
+		AuthenticatedData: policy.CommitData{Client: client, Seq: st.LogSeq, Head: st.LogHead}.Encode(),
+		RemoveOwn:         ownLeaf(c.leaves, me.Device),
+	})
+	if err != nil {
+		return fmt.Errorf("external commit to %s: %w", w.id, err)
+	}
+	receipt, err := session.Call(ctx, w.cfg.Session, wire.RoomCommit, wire.SendCommit{
+		Room: w.id, GroupUpload: wire.GroupUpload{Client: client, Commit: p.Message, GroupInfo: p.GroupInfo},
+	})
+	if err != nil {
+		return err
+	}
+	return w.joinedExternally(ctx, g, s, &st, receipt)
+}
+
+func mayJoin(c composition, me wire.AccountID) error {
+	if c.policy.Kind == wire.Direct && c.policy.Owns(me) || accountsOf(c.leaves)[me] {
+		return nil
+	}
+	return faultf(api.NoticeBadCommit, "the server says that we are in a room whose tree says otherwise")
+}
+
+func ownLeaf(leaves []policy.Leaf, device wire.DeviceID) *mls.LeafIndex {
+	i := slices.IndexFunc(leaves, func(l policy.Leaf) bool { return l.Device == device })
+	if i < 0 {
+		return nil
+	}
+	index := mls.LeafIndex(leaves[i].Index)
+	return &index
+}
+
+// joinedExternally stores the group after the server took the external commit.
+// The log up to it is checked from the last entry that we know, or that our
+// commit vouches for; messages in between cannot be opened.
+func (w *worker) joinedExternally(ctx context.Context, g *group.Group, s *wire.Room, st *wire.GroupState, receipt wire.Receipt) error {
+	skip := skipper{seq: st.LogSeq, head: st.LogHead, mark: st.LogSeq, markHead: st.LogHead}
+	w.out = w.row.Seq > 0 && s.From > w.row.Seq+1 // not a member in between
+	if w.row.Seq > 0 && !w.out {
+		skip.seq, skip.head = w.row.Seq, w.row.Head
+	}
+	if err := w.skip(ctx, &skip, receipt); err != nil {
+		return err
+	}
+	return w.write(ctx, func(tx *store.Tx, row *store.Room) error {
+		if err := g.MergePending(); err != nil {
+			return err
+		}
+		leaves, err := policy.Leaves(g.Members())
+		if err != nil {
+			return err
+		}
+		p, err := policy.FromContext(g.Context().Extensions)
+		if err != nil {
+			return err
+		}
+		first := row.Joined == 0
+		if err := w.skipped(tx, row, skip.passed); err != nil {
+			return err
+		}
+		if skip.lost > 0 && row.Seq > 0 && !w.out {
+			place := timeline.Place{Room: w.id, Seq: skip.firstLost, Time: receipt.Time, ID: fmt.Sprintf("gap-%d", skip.firstLost), Changed: func(ids ...string) { w.cfg.Feed.Items(w.id, ids...) }}
+			if err := timeline.Unopenable(tx, place, wire.AccountID{}); err != nil {
+				return err
+			}
+		}
+		if err := w.joinedAt(tx, row, g, composition{p, leaves}, receipt.Seq, receipt.Head, receipt.Time); err != nil {
+			return err
+		}
+		w.g = g
+		if first && p.Kind == wire.Group {
+			return w.enqueueAsk(tx, w.id)
+		}
+		return nil
+	})
+}
+
+// skipper walks over entries that this device cannot open.
+type skipper struct {
+	seq       int64 // newest entry that was checked
+	head      wire.Hash
+	mark      int64 // where the server said that the log stood …
+	markHead  wire.Hash
+	lost      int // messages of others
+	firstLost int64
+	passed    []wire.Entry // without bodies but for our own messages
+}
+
+// skip checks the log up to our own external commit.
+func (w *worker) skip(ctx context.Context, k *skipper, receipt wire.Receipt) error {
+	me := w.me()
+	for k.seq < receipt.Seq {
+		page, err := session.Call(ctx, w.cfg.Session, wire.RoomLog, wire.ReadLog{Room: w.id, After: k.seq})
+		if err != nil {
+			return err
+		}
+		if len(page.Entries) == 0 {
+			return faultf(api.NoticeForked, "the log ends at %d, our commit is %d", k.seq, receipt.Seq)
+		}
+		for i := range page.Entries {
+			e := &page.Entries[i]
+			if k.seq >= receipt.Seq {
+				break
+			}
+			if f := w.follows(&store.Room{Seq: k.seq, Head: k.head}, e); f != nil {
+				return f
+			}
+			k.seq, k.head = e.Seq, e.Head
+			if e.Seq == k.mark && e.Head != k.markHead {
+				return faultf(api.NoticeForked, "the head of entry %d does not fit", e.Seq)
+			}
+			own := e.Account == me.Account && e.Kind == wire.MessageEntry
+			if e.Kind == wire.MessageEntry && e.Device != me.Device {
+				if k.lost == 0 {
+					k.firstLost = e.Seq
+				}
+				k.lost++
+			}
+			if !own {
+				e.Body = nil
+			}
+			k.passed = append(k.passed, *e)
+		}
+	}
+	if k.head != receipt.Head {
+		return faultf(api.NoticeForked, "our commit is not where the server said")
+	}
+	return nil
+}
+
+// skipped notes entries that were walked over, and takes those that this device
+// (or the one before it, here) has sent itself: the outbox knows what they say.
+func (w *worker) skipped(tx *store.Tx, row *store.Room, entries []wire.Entry) error {
+	for i := range entries {
+		e := &entries[i]
+		if err := store.PutEntry(tx, w.id, e); err != nil {
+			return faultf(api.NoticeForked, "entry %d is not the one that we have", e.Seq)
+		}
+		if e.Body == nil {
+			continue
+		}
+		o, err := store.OutgoingByClient(tx, w.id, e.Client)
+		if errors.Is(err, store.ErrNone) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if sent := (&wire.Entry{Body: o.Body}); sent.BodyHash() == e.BodyHash() {
+			if err := w.ownMessage(tx, row, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// config says how this device takes part in a group.
+func (m Me) config() group.Config {
+	caps := group.DefaultCapabilities(mls.ExtensionType(policy.Extension))
+	return group.Config{
+		Suite: m.Suite, Signer: m.Signer, Credential: identity.Credential(m.Account, m.Device), Capabilities: &caps,
+	}
+}
