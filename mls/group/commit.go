@@ -278,7 +278,7 @@ func (m *making) makePath(context *mls.GroupContext) (*mls.UpdatePath, error) {
 		return nil, err
 	}
 	m.secrets.path = randomSecret(s.HashSize())
-	if m.keys, err = derivePath(s, NewSecret(m.secrets.path.b), len(m.draft.Path())); err != nil {
+	if m.keys, err = derivePath(s, NewSecret(m.secrets.path.bytes()), len(m.draft.Path())); err != nil {
 		return nil, err
 	}
 	leaf := m.leaf
@@ -317,7 +317,7 @@ func (m *making) enter() error {
 	commit := zeroSecret(m.g.suite())
 	if m.keys != nil {
 		commit = m.keys.commit
-		leaf := NewSecret(m.secrets.leaf.b)
+		leaf := NewSecret(m.secrets.leaf.bytes())
 		m.staged.keys[m.draft.Leaf().Node()] = &leaf
 		for i, step := range m.draft.Path() {
 			m.staged.keys[step.Node] = m.keys.private[i]
@@ -379,11 +379,11 @@ func (m *making) welcome() ([]byte, error) {
 	}
 	secret := welcomeSecret(s, m.joiner, m.secrets.psk)
 	w := &mls.Welcome{Suite: s}
-	aead, err := s.AEAD(expandLabel(s, secret, "key", nil, s.KeySize()).b)
+	aead, err := s.AEAD(expandLabel(s, secret, "key", nil, s.KeySize()).bytes())
 	if err != nil {
 		return nil, err
 	}
-	w.EncryptedGroupInfo = aead.Seal(nil, expandLabel(s, secret, "nonce", nil, s.NonceSize()).b, plain, nil)
+	w.EncryptedGroupInfo = aead.Seal(nil, expandLabel(s, secret, "nonce", nil, s.NonceSize()).bytes(), plain, nil)
 
 	for i, kp := range m.draft.Packages() {
 		secrets := groupSecrets{joiner: m.joiner, psks: m.draft.PSKs()}

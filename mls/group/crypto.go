@@ -18,18 +18,18 @@ func randomBytes(n int) []byte {
 	return b
 }
 
-func randomSecret(n int) Secret { return Secret{b: randomBytes(n)} }
+func randomSecret(n int) Secret { return own(randomBytes(n)) }
 
 // zeroSecret is the all-zero vector of length KDF.Nh.
-func zeroSecret(s mls.Suite) Secret { return Secret{b: make([]byte, s.HashSize())} }
+func zeroSecret(s mls.Suite) Secret { return own(make([]byte, s.HashSize())) }
 
 // extract is KDF.Extract (RFC 9420 §8).
 func extract(s mls.Suite, salt, ikm Secret) Secret {
-	prk, err := hkdf.Extract(s.NewHash, ikm.b, salt.b)
+	prk, err := hkdf.Extract(s.NewHash, ikm.bytes(), salt.bytes())
 	if err != nil {
 		panic(err) // only a hash that FIPS mode forbids
 	}
-	return Secret{b: prk}
+	return own(prk)
 }
 
 // expandLabel is ExpandWithLabel (RFC 9420 §8). n is at most 255 hashes, which
@@ -43,11 +43,11 @@ func expandLabel(s mls.Suite, secret Secret, label string, context []byte, n int
 	if err != nil {
 		panic(err)
 	}
-	out, err := hkdf.Expand(s.NewHash, secret.b, string(info), n)
+	out, err := hkdf.Expand(s.NewHash, secret.bytes(), string(info), n)
 	if err != nil {
 		panic(err)
 	}
-	return Secret{b: out}
+	return own(out)
 }
 
 // derive is DeriveSecret (RFC 9420 §8).
@@ -57,7 +57,7 @@ func derive(s mls.Suite, secret Secret, label string) Secret {
 
 // mac is the suite's MAC: HMAC with its hash (RFC 9420 §5.1).
 func mac(s mls.Suite, key Secret, message []byte) []byte {
-	m := hmac.New(s.NewHash, key.b)
+	m := hmac.New(s.NewHash, key.bytes())
 	m.Write(message)
 	return m.Sum(nil)
 }
@@ -87,7 +87,7 @@ func sealTo(s mls.Suite, public []byte, label string, context []byte, plaintext 
 	if err != nil {
 		return mls.HPKECiphertext{}, fmt.Errorf("encapsulate: %w", err)
 	}
-	ct, err := sender.Seal(nil, plaintext.b)
+	ct, err := sender.Seal(nil, plaintext.bytes())
 	if err != nil {
 		return mls.HPKECiphertext{}, fmt.Errorf("seal: %w", err)
 	}
@@ -97,7 +97,7 @@ func sealTo(s mls.Suite, public []byte, label string, context []byte, plaintext 
 // openWith is DecryptWithLabel (RFC 9420 §5.1.3).
 func openWith(s mls.Suite, private Secret, label string, context []byte, c mls.HPKECiphertext) (Secret, error) {
 	kem, kdf, aead := s.HPKE()
-	key, err := kem.NewPrivateKey(private.b)
+	key, err := kem.NewPrivateKey(private.bytes())
 	if err != nil {
 		return Secret{}, err
 	}
@@ -110,7 +110,7 @@ func openWith(s mls.Suite, private Secret, label string, context []byte, c mls.H
 		return Secret{}, err
 	}
 	b, err := r.Open(nil, c.Ciphertext)
-	return Secret{b: b}, err
+	return own(b), err
 }
 
 const externalInitLabel = "MLS 1.0 external init secret"
@@ -128,13 +128,13 @@ func sendExternalInit(s mls.Suite, externalPub []byte) (kemOutput []byte, init S
 		return nil, Secret{}, fmt.Errorf("encapsulate: %w", err)
 	}
 	b, err := sender.Export(externalInitLabel, s.HashSize())
-	return enc, Secret{b: b}, err
+	return enc, own(b), err
 }
 
 // receiveExternalInit is the other end of sendExternalInit.
 func receiveExternalInit(s mls.Suite, external Secret, kemOutput []byte) (Secret, error) {
 	kem, kdf, aead := s.HPKE()
-	key, err := kem.DeriveKeyPair(external.b)
+	key, err := kem.DeriveKeyPair(external.bytes())
 	if err != nil {
 		return Secret{}, err
 	}
@@ -143,7 +143,7 @@ func receiveExternalInit(s mls.Suite, external Secret, kemOutput []byte) (Secret
 		return Secret{}, fmt.Errorf("%w: %w", mls.ErrExternalCommit, err)
 	}
 	b, err := r.Export(externalInitLabel, s.HashSize())
-	return Secret{b: b}, err
+	return own(b), err
 }
 
 // newKeyPair makes a fresh HPKE key pair.
@@ -159,7 +159,7 @@ func newKeyPair(s mls.Suite) (private Secret, public []byte, err error) {
 // deriveKeyPair is KEM.DeriveKeyPair.
 func deriveKeyPair(s mls.Suite, ikm Secret) (private Secret, public []byte, err error) {
 	kem, _, _ := s.HPKE()
-	key, err := kem.DeriveKeyPair(ikm.b)
+	key, err := kem.DeriveKeyPair(ikm.bytes())
 	if err != nil {
 		return Secret{}, nil, fmt.Errorf("derive a key pair: %w", err)
 	}
@@ -177,7 +177,7 @@ func splitKey(key hpke.PrivateKey) (Secret, []byte, error) {
 // publicOf returns the public key to a private HPKE key.
 func publicOf(s mls.Suite, private Secret) ([]byte, error) {
 	kem, _, _ := s.HPKE()
-	key, err := kem.NewPrivateKey(private.b)
+	key, err := kem.NewPrivateKey(private.bytes())
 	if err != nil {
 		return nil, err
 	}
@@ -248,9 +248,9 @@ func (s Signer) SignWithLabel(label string, content []byte) ([]byte, error) {
 	message := mls.SignContent(label, content)
 	switch s.scheme {
 	case mls.Ed25519:
-		return ed25519.Sign(ed25519.NewKeyFromSeed(s.priv.b), message), nil
+		return ed25519.Sign(ed25519.NewKeyFromSeed(s.priv.bytes()), message), nil
 	case mls.ECDSAP256:
-		return signP256(s.priv.b, message)
+		return signP256(s.priv.bytes(), message)
 	}
 	return nil, fmt.Errorf("%w: no key", mls.ErrSignatureKey)
 }

@@ -94,7 +94,7 @@ func (f *framing) encrypt(a *mls.AuthenticatedContent, pad func(n int) int) (*ml
 		AuthenticatedData: content.AuthenticatedData,
 	}
 	guard := randomBytes(reuseGuard)
-	aead, err := s.AEAD(key.key.b)
+	aead, err := s.AEAD(key.key.bytes())
 	if err != nil {
 		return nil, err
 	}
@@ -151,11 +151,11 @@ func senderAAD(m *mls.PrivateMessage) []byte {
 func (f *framing) senderBox(m *mls.PrivateMessage) (cipher.AEAD, []byte, error) {
 	s := f.context.Suite
 	sample := m.Ciphertext[:min(len(m.Ciphertext), s.HashSize())]
-	aead, err := s.AEAD(expandLabel(s, f.senderData, "key", sample, s.KeySize()).b)
+	aead, err := s.AEAD(expandLabel(s, f.senderData, "key", sample, s.KeySize()).bytes())
 	if err != nil {
 		return nil, nil, err
 	}
-	return aead, expandLabel(s, f.senderData, "nonce", sample, s.NonceSize()).b, nil
+	return aead, expandLabel(s, f.senderData, "nonce", sample, s.NonceSize()).bytes(), nil
 }
 
 // decrypt decrypts m and verifies its signature; only then is its key used up,
@@ -208,7 +208,7 @@ func (f *framing) decrypt(m *mls.PrivateMessage) (a *mls.AuthenticatedContent, g
 // decryptContent opens the ciphertext of m and reads the message in it, whose
 // padding must be zeros (RFC 9420 §6.3.1).
 func decryptContent(s mls.Suite, m *mls.PrivateMessage, key messageKey, guard []byte) (*mls.AuthenticatedContent, bool) {
-	aead, err := s.AEAD(key.key.b)
+	aead, err := s.AEAD(key.key.bytes())
 	if err != nil {
 		return nil, false
 	}

@@ -176,7 +176,7 @@ func exportFrom(e *epochSecrets, s mls.Suite, label string, context []byte, n in
 	if n < 1 || n > 255*s.HashSize() {
 		return nil, fmt.Errorf("%w: export of %d bytes", ErrConfig, n)
 	}
-	return e.export(s, label, context, n).b, nil
+	return e.export(s, label, context, n).bytes(), nil
 }
 
 // EpochAuthenticator is equal for all members that share this epoch's state

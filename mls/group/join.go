@@ -19,10 +19,10 @@ type groupSecrets struct {
 // encode returns the encoding, as a secret.
 func (s *groupSecrets) encode() (Secret, error) {
 	var e mls.Encoder
-	e.Bytes(s.joiner.b)
+	e.Bytes(s.joiner.bytes())
 	e.Optional(s.path != nil)
 	if s.path != nil {
-		e.Bytes(s.path.b)
+		e.Bytes(s.path.bytes())
 	}
 	e.Vector(func() {
 		for _, id := range s.psks {
@@ -30,11 +30,11 @@ func (s *groupSecrets) encode() (Secret, error) {
 		}
 	})
 	b, err := e.Result()
-	return Secret{b: b}, err
+	return own(b), err
 }
 
 func decodeGroupSecrets(b Secret) (*groupSecrets, error) {
-	d := mls.NewDecoder(b.b)
+	d := mls.NewDecoder(b.bytes())
 	s := &groupSecrets{joiner: takeSecret(d)}
 	if d.Optional() {
 		path := takeSecret(d)
@@ -141,11 +141,11 @@ func (g *Group) welcomePSK(s mls.Suite, ids []mls.PreSharedKeyID) (Secret, error
 
 // openGroupInfo decrypts the group info of a Welcome.
 func openGroupInfo(s mls.Suite, secret Secret, sealed []byte) (*mls.GroupInfo, error) {
-	aead, err := s.AEAD(expandLabel(s, secret, "key", nil, s.KeySize()).b)
+	aead, err := s.AEAD(expandLabel(s, secret, "key", nil, s.KeySize()).bytes())
 	if err != nil {
 		return nil, err
 	}
-	plain, err := aead.Open(nil, expandLabel(s, secret, "nonce", nil, s.NonceSize()).b, sealed, nil)
+	plain, err := aead.Open(nil, expandLabel(s, secret, "nonce", nil, s.NonceSize()).bytes(), sealed, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: group info: %w", mls.ErrWelcome, err)
 	}
@@ -171,7 +171,7 @@ func (g *Group) findOwnLeaf(kp *mls.KeyPackage, secrets KeyPackageSecrets) error
 			return fmt.Errorf("%w: secrets of another key package", mls.ErrKeyPackage)
 		}
 		g.leaf = m.Index
-		private := NewSecret(secrets.leaf.b)
+		private := NewSecret(secrets.leaf.bytes())
 		g.keys[m.Index.Node()] = &private
 		return nil
 	}

@@ -128,9 +128,9 @@ func (k KeyPackageSecrets) Export() []byte {
 	var e mls.Encoder
 	e.Uint8(storeVersion)
 	e.Uint8(uint8(k.signer.scheme))
-	e.Bytes(k.signer.priv.b)
-	e.Bytes(k.init.b)
-	e.Bytes(k.leaf.b)
+	e.Bytes(k.signer.priv.bytes())
+	e.Bytes(k.init.bytes())
+	e.Bytes(k.leaf.bytes())
 	b, err := e.Result()
 	if err != nil {
 		panic(err) // three short strings always have an encoding

@@ -123,7 +123,7 @@ func (g *Group) keysFor(tree *mls.Tree) map[mls.NodeIndex]*Secret {
 	if leaf := tree.Leaf(g.leaf); leaf != nil {
 		for i := range g.updates {
 			if bytes.Equal(g.updates[i].public, leaf.EncryptionKey) {
-				private := NewSecret(g.updates[i].private.b)
+				private := NewSecret(g.updates[i].private.bytes())
 				out[g.leaf.Node()] = &private
 			}
 		}

@@ -33,7 +33,7 @@ func snapshot(t *testing.T, g *Group) string {
 func TestRefusesMessages(t *testing.T) {
 	c := newCourt(t)
 	sender, reader := c.members[0], c.victim
-	m := must2(mls.ParsePrivate(must2(sender.group.Seal([]byte("hello"), []byte("ad")))))
+	m := must(mls.ParsePrivate(must(sender.group.Seal([]byte("hello"), []byte("ad")))))
 	before := snapshot(t, reader.group)
 	for _, tt := range []struct {
 		name   string
@@ -52,8 +52,8 @@ func TestRefusesMessages(t *testing.T) {
 		{"no ciphertext", func(m *mls.PrivateMessage) { m.Ciphertext = nil }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := must2(mls.Marshal(mls.Message{Private: m}))
-			changed := must2(mls.ParsePrivate(b))
+			b := must(mls.Marshal(mls.Message{Private: m}))
+			changed := must(mls.ParsePrivate(b))
 			tt.change(changed)
 			if got, err := reader.group.Open(changed); err != ErrOpen { //nolint:errorlint // exactly the one opaque value
 				t.Errorf("opened %q, %v", got.Plaintext, err)
@@ -96,17 +96,17 @@ func (c *court) forgeMessage(as mls.LeafIndex, generation uint32, signer Signer,
 	a.Content.MarshalBody(&e)
 	a.Auth.MarshalFor(&e, a.Content.Type)
 	e.Raw(padding)
-	plain := must2(e.Result())
+	plain := must(e.Result())
 	m := &mls.PrivateMessage{GroupID: context.GroupID, Epoch: context.Epoch, Type: mls.ContentApplication, AuthenticatedData: []byte{}}
 	guard := []byte{1, 2, 3, 4}
-	m.Ciphertext = must2(c.suite.AEAD(key.key.b)).Seal(nil, guarded(key.nonce, guard), plain, contentAAD(m))
+	m.Ciphertext = must(c.suite.AEAD(key.key.bytes())).Seal(nil, guarded(key.nonce, guard), plain, contentAAD(m))
 	var sd mls.Encoder
 	sd.Uint32(uint32(as))
 	sd.Uint32(generation)
 	sd.Raw(guard)
 	box, nonce, err := f.senderBox(m)
 	c.check(err)
-	m.SenderData = box.Seal(nil, nonce, must2(sd.Result()), senderAAD(m))
+	m.SenderData = box.Seal(nil, nonce, must(sd.Result()), senderAAD(m))
 	return m
 }
 
@@ -121,7 +121,7 @@ func TestForgedMessageBurnsNoKey(t *testing.T) {
 	if snapshot(t, c.victim.group) != before {
 		t.Error("a forged message has changed the group")
 	}
-	m := must2(mls.ParsePrivate(must2(poor.group.Seal([]byte("hello"), nil))))
+	m := must(mls.ParsePrivate(must(poor.group.Seal([]byte("hello"), nil))))
 	if got, err := c.victim.group.Open(m); err != nil || got.Generation != 0 {
 		t.Errorf("the real message with the same key: %v", err)
 	}
@@ -155,7 +155,7 @@ func TestWindowOfGenerations(t *testing.T) {
 	// mallory's own ratchet is moved so that it can derive what lies far ahead
 	far := func(generation uint32) error {
 		r := c.mallory.group.secrets.ratchet(ratchetID{leaf: me})
-		ahead := &ratchet{generation: r.generation, secret: NewSecret(r.secret.b)}
+		ahead := &ratchet{generation: r.generation, secret: NewSecret(r.secret.bytes())}
 		for ahead.generation+500 < generation {
 			key, _ := ahead.peek(c.suite, ahead.generation+500)
 			ahead.use(key)
@@ -199,7 +199,7 @@ func TestWindowOfGenerations(t *testing.T) {
 func TestRatchetEnds(t *testing.T) {
 	c := newCourt(t)
 	g := c.mallory.group
-	must2(g.Seal(nil, nil))
+	must(g.Seal(nil, nil))
 	r := g.secrets.ratchets[ratchetID{leaf: g.OwnLeaf()}]
 	r.generation = 1<<32 - 1
 	if _, err := g.Seal([]byte("x"), nil); !errors.Is(err, ErrExhausted) {
@@ -214,13 +214,13 @@ func TestRatchetEnds(t *testing.T) {
 // it again, whoever takes it.
 func TestForwardSecrecy(t *testing.T) {
 	c := newCourt(t)
-	m := must2(mls.ParsePrivate(must2(c.mallory.group.Seal([]byte("burn after reading"), nil))))
+	m := must(mls.ParsePrivate(must(c.mallory.group.Seal([]byte("burn after reading"), nil))))
 	if _, err := c.victim.group.Open(m); err != nil {
 		t.Fatal(err)
 	}
 	for _, thief := range []*client{c.victim, c.mallory} {
 		thief.reload(t)
-		g := must2(Load(thief.store))
+		g := must(Load(thief.store))
 		if _, err := g.Open(m); !errors.Is(err, ErrOpen) {
 			t.Errorf("what %s has stored opens a message of the past: %v", thief.name, err)
 		}

@@ -67,7 +67,7 @@ func TestRefusesTrees(t *testing.T) {
 		c.check(err)
 		info := &mls.GroupInfo{
 			Context: context, Signer: liar.group.OwnLeaf(),
-			Extensions:      mls.Extensions{mls.ExternalPubExtension(must2(liar.group.epoch.externalPub(c.suite)))},
+			Extensions:      mls.Extensions{mls.ExternalPubExtension(must(liar.group.epoch.externalPub(c.suite)))},
 			ConfirmationTag: liar.group.epoch.confirmationTag(&context),
 		}
 		if tree, err := mls.ParseTree(c.suite, b); err == nil {
@@ -252,7 +252,7 @@ func TestRefusesTrees(t *testing.T) {
 	}
 }
 
-func must2[T any](v T, err error) T {
+func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
 	}
@@ -283,7 +283,7 @@ func TestCheckGroupInfo(t *testing.T) {
 		{"an extension twice", func(i *mls.GroupInfo) { i.Extensions = append(i.Extensions, i.Extensions[0]) }},
 		{"another tree", func(i *mls.GroupInfo) { i.Extensions = i.Extensions.With(mls.ExtensionRatchetTree, []byte{0}) }},
 	} {
-		info := must2(mls.ParseGroupInfo(must2(author.group.GroupInfo(true))))
+		info := must(mls.ParseGroupInfo(must(author.group.GroupInfo(true))))
 		if err := c.server.CheckGroupInfo(info); err != nil {
 			t.Fatal(err)
 		}
@@ -293,7 +293,7 @@ func TestCheckGroupInfo(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
-	info := must2(mls.ParseGroupInfo(must2(author.group.GroupInfo(false))))
+	info := must(mls.ParseGroupInfo(must(author.group.GroupInfo(false))))
 	info.Signature[0] ^= 1
 	if err := c.server.CheckGroupInfo(info); !errors.Is(err, mls.ErrGroupInfo) {
 		t.Errorf("a broken signature: %v", err)
@@ -314,7 +314,7 @@ func TestRefusesWelcomes(t *testing.T) {
 	c.check(err)
 	tree, err := mls.Marshal(p.Tree())
 	c.check(err)
-	parse := func() *mls.Welcome { return must2(mls.ParseWelcome(p.Welcome)) }
+	parse := func() *mls.Welcome { return must(mls.ParseWelcome(p.Welcome)) }
 
 	g, err := Join(parse(), kp, private, nil)
 	if err != nil {
@@ -371,7 +371,7 @@ func TestRefusesWelcomes(t *testing.T) {
 			w.Suite = 0x1234
 			return w
 		}, kp, private, nil, mls.ErrSuite},
-		{"with the tree of the epoch before", parse, kp, private, must2(c.server.Tree()), mls.ErrTreeHash},
+		{"with the tree of the epoch before", parse, kp, private, must(c.server.Tree()), mls.ErrTreeHash},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, err := Join(tt.welcome(), tt.kp, tt.private, tt.tree); !errors.Is(err, tt.want) {
@@ -394,13 +394,13 @@ func TestRefusesWelcomes(t *testing.T) {
 		c.check(author.signer.signInfo(info))
 		psk := zero
 		if len(gs.psks) > 0 {
-			psk = must2(pskSecret(c.suite, gs.psks, []Secret{NewSecret([]byte("known"))}))
+			psk = must(pskSecret(c.suite, gs.psks, []Secret{NewSecret([]byte("known"))}))
 		}
 		secret := welcomeSecret(c.suite, gs.joiner, psk)
-		aead, err := c.suite.AEAD(expandLabel(c.suite, secret, "key", nil, c.suite.KeySize()).b)
+		aead, err := c.suite.AEAD(expandLabel(c.suite, secret, "key", nil, c.suite.KeySize()).bytes())
 		c.check(err)
-		w.EncryptedGroupInfo = aead.Seal(nil, expandLabel(c.suite, secret, "nonce", nil, 12).b, must2(mls.Marshal(info)), nil)
-		w.Secrets[0].Secrets, err = sealTo(c.suite, kp.InitKey, "Welcome", w.EncryptedGroupInfo, must2(gs.encode()))
+		w.EncryptedGroupInfo = aead.Seal(nil, expandLabel(c.suite, secret, "nonce", nil, 12).bytes(), must(mls.Marshal(info)), nil)
+		w.Secrets[0].Secrets, err = sealTo(c.suite, kp.InitKey, "Welcome", w.EncryptedGroupInfo, must(gs.encode()))
 		c.check(err)
 		return w
 	}

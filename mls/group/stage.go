@@ -81,7 +81,7 @@ func (g *Group) stage(a *mls.AuthenticatedContent, own *commitSecrets) (*Staged,
 			return out, nil
 		}
 	}
-	psk := zeroSecret(g.suite())
+	var psk Secret
 	if own != nil {
 		psk = own.psk
 	} else if psk, err = g.pskSecret(public.Draft().PSKs()); err != nil {
@@ -125,7 +125,7 @@ func (g *Group) commitSecret(c *Staged, own *commitSecrets) (Secret, error) {
 	case own == nil:
 		return openPath(c.StagedPublicCommit, g.leaf, c.keys)
 	}
-	leaf := NewSecret(own.leaf.b)
+	leaf := NewSecret(own.leaf.bytes())
 	c.keys[c.Committer.Node()] = &leaf
 	return installPath(s, own.path, c.Draft().Path(), c.Tree(), c.keys)
 }
@@ -189,7 +189,7 @@ func (g *Group) leavePast(epoch uint64) {
 	if g.epoch == nil {
 		return
 	}
-	g.past = append(g.past, pastEpoch{epoch, NewSecret(g.epoch.resumption.b)})
+	g.past = append(g.past, pastEpoch{epoch, NewSecret(g.epoch.resumption.bytes())})
 	if len(g.past) > keepPast {
 		g.past[0].resumption.Wipe()
 		g.past = slices.Delete(g.past, 0, 1)

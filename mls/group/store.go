@@ -50,7 +50,7 @@ type self struct {
 }
 
 // takeSecret reads a secret from an encoding.
-func takeSecret(d *mls.Decoder) Secret { return Secret{b: d.Bytes(maxSecret)} }
+func takeSecret(d *mls.Decoder) Secret { return own(d.Bytes(maxSecret)) }
 
 // rows writes to Storage and remembers the first error.
 type rows struct {
@@ -122,7 +122,7 @@ func (g *Group) Save(s mls.Storage) error {
 			e.Uint8(uint8(g.status))
 			e.Uint32(uint32(g.leaf))
 			e.Uint8(uint8(g.signer.scheme))
-			e.Bytes(g.signer.priv.b)
+			e.Bytes(g.signer.priv.bytes())
 		})
 		g.saved.self = &now
 	}
@@ -144,7 +144,7 @@ func (g *Group) saveEpoch(r *rows) {
 	}
 	for _, x := range slices.Sorted(maps.Keys(g.keys)) {
 		if private := g.keys[x]; g.saved.keys[x] != private {
-			r.put(privateKey(x), func(e *mls.Encoder) { e.Bytes(private.b) })
+			r.put(privateKey(x), func(e *mls.Encoder) { e.Bytes(private.bytes()) })
 		}
 	}
 	for _, x := range slices.Sorted(maps.Keys(g.saved.keys)) {
@@ -157,13 +157,13 @@ func (g *Group) saveEpoch(r *rows) {
 
 func (g *Group) encodeEpoch(e *mls.Encoder) {
 	for _, s := range g.epoch.all() {
-		e.Bytes(s.b)
+		e.Bytes(s.bytes())
 	}
 	putIndices(e, slices.Sorted(maps.Keys(g.keys)))
 	e.Vector(func() {
 		for _, p := range g.past {
 			e.Uint64(p.epoch)
-			e.Bytes(p.resumption.b)
+			e.Bytes(p.resumption.bytes())
 		}
 	})
 }
@@ -186,7 +186,7 @@ func (g *Group) saveSecrets(r *rows) {
 	}
 	for _, x := range slices.Sorted(maps.Keys(frontier)) {
 		if secret := frontier[x]; g.saved.frontier[x] != secret {
-			r.put(secretKey(x), func(e *mls.Encoder) { e.Bytes(secret.b) })
+			r.put(secretKey(x), func(e *mls.Encoder) { e.Bytes(secret.bytes()) })
 		}
 	}
 	for _, x := range slices.Sorted(maps.Keys(g.saved.frontier)) {
@@ -220,7 +220,7 @@ func (g *Group) savePending(r *rows) {
 			r.put(pendingKey, func(e *mls.Encoder) {
 				e.Bytes(g.pending.message)
 				for _, s := range g.pending.secrets.all() {
-					e.Bytes(s.b)
+					e.Bytes(s.bytes())
 				}
 			})
 		}
@@ -235,7 +235,7 @@ func (g *Group) savePending(r *rows) {
 				e.Vector(func() {
 					for _, u := range g.updates {
 						e.Bytes(u.public)
-						e.Bytes(u.private.b)
+						e.Bytes(u.private.bytes())
 					}
 				})
 			})
@@ -246,12 +246,12 @@ func (g *Group) savePending(r *rows) {
 
 func (r *ratchet) encode(e *mls.Encoder) {
 	e.Uint32(r.generation)
-	e.Bytes(r.secret.b)
+	e.Bytes(r.secret.bytes())
 	e.Vector(func() {
 		for _, k := range r.skipped {
 			e.Uint32(k.generation)
-			e.Bytes(k.key.b)
-			e.Bytes(k.nonce.b)
+			e.Bytes(k.key.bytes())
+			e.Bytes(k.nonce.bytes())
 		}
 	})
 }
@@ -319,7 +319,7 @@ func (g *Group) loadSelf(r *rows) {
 			d.Fail("status %d", g.status)
 			return
 		}
-		signer, err := parseSigner(scheme, private.b)
+		signer, err := parseSigner(scheme, private.bytes())
 		if err != nil {
 			d.Fail("%v", err)
 			return
