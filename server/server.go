@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"strings"
 	"sync"
 	"syscall"
@@ -232,7 +231,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run(nouns, "certificates", func(ctx context.Context) error { s.certs.Run(ctx); return nil })
 	run(nouns, "sweep", s.sweep)
 	run(ctx, "admin socket", s.admin.Run)
-	servers := s.serve(run, ctx)
+	doors := s.serve(ctx, run)
 	s.cfg.Started(info)
 	s.cfg.Log.Info("started", "version", s.cfg.Version, "https", info.HTTPS, "data", s.cfg.Data)
 
@@ -244,7 +243,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	s.cfg.Log.Info("draining")
 	cancel()
-	s.drain(servers)
+	s.drain(doors)
 	stopNouns()
 	tasks.Wait()
 	s.cfg.Log.Info("stopped")
@@ -252,48 +251,32 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 // serve starts the doors.
-func (s *Server) serve(run func(context.Context, string, func(context.Context) error), ctx context.Context) []*http.Server {
-	quiet := slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug) // handshakes that strangers break off
-	door := func(h http.Handler) *http.Server {
-		return &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: quiet}
-	}
-	https := door(s.api.Handler(httpapi.Door{}))
+func (s *Server) serve(ctx context.Context, run func(context.Context, string, func(context.Context) error)) []*door {
+	https := newDoor(s.api.Handler(httpapi.Door{}), s.cfg.Log)
 	https.TLSConfig = s.certs.TLS()
-	servers := []*http.Server{https}
-	until := func(srv *http.Server, f func() error) func(context.Context) error {
-		return func(context.Context) error {
-			if err := f(); !errors.Is(err, http.ErrServerClosed) {
-				return err
-			}
-			return nil
-		}
-	}
-	run(ctx, "https", until(https, func() error { return https.ServeTLS(s.listeners.https, "", "") }))
+	doors := []*door{https}
+	run(ctx, "https", serving(func() error { return https.ServeTLS(s.listeners.https, "", "") }))
 	if l := s.listeners.http; l != nil {
-		h := door(s.api.Handler(httpapi.Door{Local: true}))
-		servers = append(servers, h)
-		run(ctx, "http", until(h, func() error { return h.Serve(l) }))
+		h := newDoor(s.api.Handler(httpapi.Door{Local: true}), s.cfg.Log)
+		doors = append(doors, h)
+		run(ctx, "http", serving(func() error { return h.Serve(l) }))
 	}
 	if l := s.listeners.metrics; l != nil {
-		m := door(s.metrics.handler())
-		servers = append(servers, m)
-		run(ctx, "metrics", until(m, func() error { return m.Serve(l) }))
+		m := newDoor(s.metrics.handler(), s.cfg.Log)
+		doors = append(doors, m)
+		run(ctx, "metrics", serving(func() error { return m.Serve(l) }))
 	}
-	return servers
+	return doors
 }
 
 // drain takes no more and lets what has begun finish, for a while.
-func (s *Server) drain(servers []*http.Server) {
+func (s *Server) drain(doors []*door) {
 	ctx, cancel := context.WithTimeout(context.Background(), drainTimeout)
 	defer cancel()
 	var wg sync.WaitGroup
 	wg.Go(s.api.Drain)
-	for _, srv := range servers {
-		wg.Go(func() {
-			if err := srv.Shutdown(ctx); err != nil {
-				srv.Close()
-			}
-		})
+	for _, d := range doors {
+		wg.Go(func() { d.drain(ctx) })
 	}
 	wg.Wait()
 }

@@ -104,7 +104,8 @@ func (c *conn) integrity(pragma string) error {
 			return err
 		}
 		if s != "ok" && len(faults) < 5 {
-			faults = append(faults, s)
+			s = strings.TrimPrefix(s, "*** in database main ***\n")
+			faults = append(faults, strings.ReplaceAll(s, "\n", ", "))
 		}
 	}
 	if err := rows.Err(); err != nil {
