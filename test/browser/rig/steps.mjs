@@ -1,0 +1,104 @@
+// What people do, by the names of the things that they click.
+import { until } from "./until.mjs";
+
+const exact = { exact: true };
+
+/** setUp makes the site and its first person from the set-up link. */
+export async function setUp(p, token, org) {
+  await p.page.goto(`${p.origin}/setup#${token}`);
+  await p.page.getByLabel(p.t("setup.org"), exact).fill(org);
+  await makeAccount(p, "setup.do");
+}
+
+/** join makes an account from an invite link. */
+export async function join(p, token) {
+  await p.page.goto(`${p.origin}/join#${token}`);
+  await makeAccount(p, "join.do");
+}
+
+async function makeAccount(p, action) {
+  await p.page.getByLabel(p.t("entry.name"), exact).fill(p.name);
+  await p.page.getByLabel(p.t("entry.newPassword"), exact).fill(p.password);
+  await p.page.getByRole("button", { name: p.t(action) }).click();
+}
+
+/** keepKey reads the recovery key that is shown once, and goes on. */
+export async function keepKey(p) {
+  await p.page.getByRole("heading", { name: p.t("key.title") }).waitFor();
+  await p.page.getByLabel(p.t("key.kept")).check();
+  await p.page.getByRole("button", { name: p.t("key.go") }).click();
+  await rooms(p).waitFor();
+}
+
+export const rooms = (p, page = p.page) => page.getByRole("navigation", { name: p.t("rooms.title") });
+export const messages = (p, page = p.page) => page.getByRole("list", { name: p.t("chat.messages") });
+export const row = (p, text, page = p.page) => messages(p, page).getByRole("listitem").filter({ hasText: text });
+export const composer = (p, page = p.page) => page.getByLabel(p.t("write.label"));
+
+/** openDirect opens the chat with a person from "new chat". */
+export async function openDirect(p, name) {
+  await rooms(p).getByRole("button", { name: p.t("rooms.new") }).first().click();
+  await p.page.getByRole("dialog").getByRole("option", { name }).click();
+  await composer(p).waitFor();
+}
+
+/** openRoom opens a chat that stands in the list. */
+export async function openRoom(p, title, page = p.page) {
+  await page.getByRole("navigation", { name: p.t("rooms.title") }).getByRole("link").filter({ hasText: title }).first().click();
+  await composer(p, page).waitFor();
+}
+
+/** createGroup makes a group of people and opens it. */
+export async function createGroup(p, name, members) {
+  await rooms(p).getByRole("button", { name: p.t("rooms.new") }).first().click();
+  const dialog = p.page.getByRole("dialog");
+  await dialog.getByRole("button", { name: p.t("new.group") }).click();
+  for (const m of members) await dialog.getByRole("option", { name: m }).click();
+  await dialog.getByRole("button", { name: p.t("new.next"), exact: true }).click();
+  await dialog.getByLabel(p.t("new.groupName"), exact).fill(name);
+  await dialog.getByRole("button", { name: p.t("new.create") }).click();
+  await composer(p).waitFor();
+}
+
+/** write sends a text with Enter; it is in the list at once. */
+export async function write(p, text, page = p.page) {
+  await composer(p, page).fill(text);
+  await composer(p, page).press("Enter");
+  await row(p, text, page).first().waitFor();
+}
+
+/** sent waits until the server has acknowledged a message. */
+export function sent(p, text, page = p.page) {
+  return until(`${p.name}: "${text}" is on the server`, async () => {
+    const seq = await row(p, text, page).first().getAttribute("data-seq");
+    return Number(seq) > 0;
+  });
+}
+
+/** reads waits until a text is in the open chat. */
+export async function reads(p, text, page = p.page) {
+  await row(p, text, page).first().waitFor();
+}
+
+/** sendPhoto picks a picture and sends it with a text. */
+export async function sendPhoto(p, file, text) {
+  await p.page.locator('input[type=file][accept^="image"]').setInputFiles(file);
+  await p.page.getByRole("region", { name: /./ }).locator("img").first().waitFor();
+  await write(p, text);
+}
+
+/** seesPhoto waits until the picture of a message is whole, and gives its natural size. */
+export async function seesPhoto(p, text) {
+  const img = row(p, text).first().locator("img:not([src^='data:'])");
+  return until(`${p.name} sees the picture of "${text}"`, () =>
+    img.last().evaluate((i) => i.complete && i.naturalWidth > 0 && { width: i.naturalWidth, height: i.naturalHeight }),
+  );
+}
+
+/** texts is what the open chat shows, in order, of the messages that match. */
+export function texts(p, pattern, page = p.page) {
+  return messages(p, page)
+    .locator("li[data-seq]")
+    .evaluateAll((rows) => rows.map((r) => [Number(r.dataset.seq), r.innerText]))
+    .then((all) => all.map(([seq, text]) => [seq, text.match(pattern)?.[0]]).filter(([, text]) => text));
+}
