@@ -2,10 +2,14 @@
 // the number n. {name} stands for a value.
 export const en = {
   "app.loading": "Opening Veche…",
+  "app.cannot": "Veche cannot start here",
+  "app.tooOld":
+    "This browser lacks something that Veche needs, or a private window forbids it to store data. Use a current Chrome, Edge, Firefox or Safari.",
 
   // Ways in
   "setup.title": "Set up your server",
-  "setup.lead": "You are the first one here. Name your organisation and make your own account, which will administer this server.",
+  "setup.lead":
+    "You are the first one here. Name your organisation and make your own account, which will administer this server.",
   "setup.org": "Organisation",
   "setup.orgHint": "Shown to everybody who signs in.",
   "setup.do": "Set up Veche",
@@ -43,7 +47,8 @@ export const en = {
   "entry.busy": "Too many attempts. Wait a few minutes and try again.",
 
   "key.title": "Keep your recovery key",
-  "key.lead": "If you lose all your devices, this key is the only way back into your account. Nobody can look it up for you, not even your administrator.",
+  "key.lead":
+    "If you lose all your devices, this key is the only way back into your account. Nobody can look it up for you, not even your administrator.",
   "key.label": "Recovery key",
   "key.copy": "Copy",
   "key.copied": "Copied",
@@ -52,12 +57,14 @@ export const en = {
   "key.kept": "I have kept it in a safe place",
   "key.go": "Go on",
   "key.fileName": "Veche recovery key",
-  "key.fileText": "Recovery key of {name} at {org} (Veche)\n\n{key}\n\nWhoever has this key and your password can let a new device into your account. Keep it safe.",
+  "key.fileText":
+    "Recovery key of {name} at {org} (Veche)\n\n{key}\n\nWhoever has this key and your password can let a new device into your account. Keep it safe.",
 
   "enrol.title": "Let this device in",
   "enrol.lead": "Your password was right. Now one of your own devices has to confirm that it is really you.",
   "enrol.other": "With another device",
-  "enrol.otherLead": "Open Veche there. It asks about this device and shows a code. If it is the same as here, allow it.",
+  "enrol.otherLead":
+    "Open Veche there. It asks about this device and shows a code. If it is the same as here, allow it.",
   "enrol.code": "Code of this device",
   "enrol.waiting": "Waiting for your other device…",
   "enrol.key": "With the recovery key",
@@ -68,7 +75,8 @@ export const en = {
   "enrol.cancel": "Cancel and sign out",
 
   "ended.title": "You were signed out here",
-  "ended.lead": "Your session ended or this device was removed from your account. Messages on this device are still stored here.",
+  "ended.lead":
+    "Your session ended or this device was removed from your account. Messages on this device are still stored here.",
   "ended.wipe": "Remove what is stored here and sign in again",
 
   // Connection
@@ -144,7 +152,8 @@ export const en = {
   "chat.deleteLead": "It disappears for everybody. Copies that somebody saved or photographed cannot be recalled.",
   "chat.deleteDo": "Delete for everybody",
   "chat.left": "You are no longer in this group. You can read what was written while you were.",
-  "chat.blocked": "The server showed a changed history of this chat. Nothing more is taken from it, and nothing can be sent here.",
+  "chat.blocked":
+    "The server showed a changed history of this chat. Nothing more is taken from it, and nothing can be sent here.",
   "chat.joining": "This device is joining the chat…",
   "chat.said": "{name}: {text}",
 
@@ -259,9 +268,11 @@ export const en = {
   "details.leaveTitle": "Leave “{name}”?",
   "details.leaveLead": "You will receive nothing more from it. To come back, an owner has to add you.",
   "details.security": "Encryption",
-  "details.securityLead": "Only the devices of the people listed here can read this chat. The list comes from the encryption itself, not from the server.",
+  "details.securityLead":
+    "Only the devices of the people listed here can read this chat. The list comes from the encryption itself, not from the server.",
   "details.code": "Group code",
-  "details.codeLead": "The same for everybody who is in the same state of this chat. Compare it if you want to be sure.",
+  "details.codeLead":
+    "The same for everybody who is in the same state of this chat. Compare it if you want to be sure.",
   "details.suite": "Method",
   "details.epoch": "Key generation",
   "details.pq": "Also protected against future quantum computers.",
@@ -322,17 +333,22 @@ export const en = {
   "invite.copy": "Copy link",
   "invite.careful": "Send it by a way you trust: whoever opens it first gets the account.",
 
-  "security.p1": "Messages, files and names of groups are encrypted on your device. The server stores and passes on what it cannot read. There is no mode without encryption.",
+  "security.p1":
+    "Messages, files and names of groups are encrypted on your device. The server stores and passes on what it cannot read. There is no mode without encryption.",
   "security.seesTitle": "What the server can see",
-  "security.sees": "Who is in which chat, who writes when, how large messages and files are, and which devices you use.",
+  "security.sees":
+    "Who is in which chat, who writes when, how large messages and files are, and which devices you use.",
   "security.browserTitle": "Limits of a browser",
-  "security.browser": "This page is code that your server delivers. Encryption here protects against theft of the server's data, but not against a server that has been changed to deliver other code. Who needs more runs Veche on their own computer.",
+  "security.browser":
+    "This page is code that your server delivers. Encryption here protects against theft of the server's data, but not against a server that has been changed to deliver other code. Who needs more runs Veche on their own computer.",
   "security.historyTitle": "Older messages",
   "security.history": "A new device, or a new member of a group, sees what is written from then on.",
   "security.deviceTitle": "This device",
-  "security.device": "Messages are stored in this browser's storage. Whoever can use your unlocked computer can read them.",
+  "security.device":
+    "Messages are stored in this browser's storage. Whoever can use your unlocked computer can read them.",
   "security.deleteTitle": "Deleting",
-  "security.delete": "Deleting a message removes it from the server and from devices that play by the rules. It does not recall copies.",
+  "security.delete":
+    "Deleting a message removes it from the server and from devices that play by the rules. It does not recall copies.",
 
   "signOut.title": "Sign out?",
   "signOut.lead": "You can sign in here again with your password.",
@@ -344,25 +360,32 @@ export const en = {
 
   // Notices
   "notice.identity_rollback": "Somebody's device list was turned back",
-  "notice.identity_rollbackText": "The server showed an older list of {who}'s devices than this device has already seen. It was refused. This is an attack or a damaged server: tell your administrator.",
+  "notice.identity_rollbackText":
+    "The server showed an older list of {who}'s devices than this device has already seen. It was refused. This is an attack or a damaged server: tell your administrator.",
   "notice.identity_reset": "Somebody's identity was replaced",
-  "notice.identity_resetText": "The server showed another identity for {who} than before. It was refused. Ask {who} in person before you write anything confidential.",
+  "notice.identity_resetText":
+    "The server showed another identity for {who} than before. It was refused. Ask {who} in person before you write anything confidential.",
   "notice.unlisted_device": "A foreign device was kept out",
-  "notice.unlisted_deviceText": "A device that {who} never confirmed was to be put into a chat. It was refused and can read nothing.",
+  "notice.unlisted_deviceText":
+    "A device that {who} never confirmed was to be put into a chat. It was refused and can read nothing.",
   "notice.log_forked": "The history of a chat was changed",
-  "notice.log_forkedText": "The server changed, dropped or reordered messages in {room}. Nothing more is taken from that chat. Tell your administrator.",
+  "notice.log_forkedText":
+    "The server changed, dropped or reordered messages in {room}. Nothing more is taken from that chat. Tell your administrator.",
   "notice.split_view": "Members see different histories",
-  "notice.split_viewText": "Another member of {room} was shown another history than you. Tell your administrator, and do not rely on that chat.",
+  "notice.split_viewText":
+    "Another member of {room} was shown another history than you. Tell your administrator, and do not rely on that chat.",
   "notice.replay": "A message was shown twice",
   "notice.replayText": "The server delivered an old message of {room} again. It was refused.",
   "notice.bad_commit": "A forbidden change was refused",
-  "notice.bad_commitText": "Somebody tried to change the members of {room} without the right to. Nothing was changed on this device.",
+  "notice.bad_commitText":
+    "Somebody tried to change the members of {room} without the right to. Nothing was changed on this device.",
   "notice.old_epoch": "An outdated state of a chat was refused",
   "notice.old_epochText": "The server offered an older state of {room} than this device has. It was refused.",
   "notice.new_device": "A device was added to your account",
   "notice.new_deviceText": "If that was not you, remove it now and change your recovery key.",
   "notice.storage": "This browser may delete your messages",
-  "notice.storageText": "It did not promise to keep what Veche stores. Bookmark or install Veche, or allow it to store data permanently.",
+  "notice.storageText":
+    "It did not promise to keep what Veche stores. Bookmark or install Veche, or allow it to store data permanently.",
   "notice.unknownText": "See the details below.",
   "notice.unknown": "Something needs your attention",
   "notice.details": "Details",

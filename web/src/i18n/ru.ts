@@ -2,6 +2,9 @@ import type { Catalogue } from "./text.ts";
 
 export const ru: Catalogue = {
   "app.loading": "Veche открывается…",
+  "app.cannot": "Veche не может здесь запуститься",
+  "app.tooOld":
+    "В этом браузере нет чего-то нужного, или приватное окно запрещает хранить данные. Откройте Veche в свежем Chrome, Edge, Firefox или Safari.",
 
   "setup.title": "Настройка сервера",
   "setup.lead":
@@ -164,21 +167,21 @@ export const ru: Catalogue = {
   "chat.joining": "Устройство присоединяется к чату…",
   "chat.said": "{name}: {text}",
 
-  "change.created": "{by}: группа создана",
+  "change.created": "{by} создаёт эту группу",
   "change.createdMe": "Вы создали эту группу",
-  "change.createdNamed": "{by}: создана группа «{name}»",
+  "change.createdNamed": "{by} создаёт группу «{name}»",
   "change.createdNamedMe": "Вы создали группу «{name}»",
-  "change.added": "{by}: в группе теперь {who}",
+  "change.added": "{by} добавляет в группу: {who}",
   "change.addedMe": "Вы добавили в группу: {who}",
-  "change.removed": "{by}: больше не в группе — {who}",
+  "change.removed": "{by} удаляет из группы: {who}",
   "change.removedMe": "Вы удалили из группы: {who}",
-  "change.left": "{by} больше не в группе (уход по своему желанию)",
+  "change.left": "{by} выходит из группы",
   "change.leftMe": "Вы вышли из группы",
-  "change.renamed": "{by}: новое название группы — «{name}»",
+  "change.renamed": "{by} переименовывает группу: «{name}»",
   "change.renamedMe": "Вы переименовали группу: «{name}»",
-  "change.owner": "{by}: теперь владелец — {who}",
+  "change.owner": "{by} назначает владельца: {who}",
   "change.ownerMe": "Вы назначили владельца: {who}",
-  "change.noOwner": "{by}: больше не владелец — {who}",
+  "change.noOwner": "{by} снимает роль владельца: {who}",
   "change.noOwnerMe": "Вы сняли роль владельца: {who}",
   "change.deviceJoined": "{who}: добавлено ещё одно устройство",
   "change.deviceJoinedYou": "Вы присоединились с ещё одного устройства",
@@ -243,7 +246,12 @@ export const ru: Catalogue = {
   "new.aloneLead": "Пригласите тех, с кем хотите переписываться.",
   "new.you": "Заметки для себя",
   "new.members": "Участники",
-  "new.chosen": { one: "Выбран {n} человек", few: "Выбрано {n} человека", many: "Выбрано {n} человек", other: "Выбрано {n} человека" },
+  "new.chosen": {
+    one: "Выбран {n} человек",
+    few: "Выбрано {n} человека",
+    many: "Выбрано {n} человек",
+    other: "Выбрано {n} человека",
+  },
   "new.admin": "администратор",
 
   "details.title": "Подробности",
@@ -319,7 +327,8 @@ export const ru: Catalogue = {
   "devices.added": "добавлено: {when}",
   "devices.remove": "Удалить",
   "devices.removeTitle": "Удалить «{name}»?",
-  "devices.removeLead": "Сеанс там сразу закончится, и устройство покинет все ваши чаты. Сохранённое на нём может там остаться.",
+  "devices.removeLead":
+    "Сеанс там сразу закончится, и устройство покинет все ваши чаты. Сохранённое на нём может там остаться.",
   "devices.askTitle": "Это вы?",
   "devices.askLead": "Устройство «{name}» вошло с вашим паролем и хочет присоединиться. На нём должен быть такой код:",
   "devices.askCompare": "Разрешайте, только если коды на обоих экранах одинаковы и это устройство у вас в руках.",
@@ -389,7 +398,8 @@ export const ru: Catalogue = {
   "notice.bad_commitText":
     "Кто-то без права на это пытался изменить состав участников: {room}. На этом устройстве ничего не изменилось.",
   "notice.old_epoch": "Устаревшее состояние чата отвергнуто",
-  "notice.old_epochText": "Сервер предложил более старое состояние, чем есть на этом устройстве: {room}. Оно отвергнуто.",
+  "notice.old_epochText":
+    "Сервер предложил более старое состояние, чем есть на этом устройстве: {room}. Оно отвергнуто.",
   "notice.new_device": "К вашей учётной записи добавлено устройство",
   "notice.new_deviceText": "Если это были не вы, сейчас же удалите его и смените ключ восстановления.",
   "notice.storage": "Браузер может удалить ваши сообщения",

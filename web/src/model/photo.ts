@@ -68,8 +68,16 @@ export async function preparePreview(file: File): Promise<Shape> {
 function happened(film: HTMLVideoElement, event: "loadeddata" | "seeked"): Promise<void> {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Error("film does not load")), 8000);
-    film.addEventListener(event, () => (clearTimeout(late), resolve()), { once: true });
-    film.addEventListener("error", () => (clearTimeout(late), reject(new Error("film cannot be read"))), { once: true });
+    const settle = (how: () => void) => () => {
+      clearTimeout(late);
+      how();
+    };
+    film.addEventListener(event, settle(resolve), { once: true });
+    film.addEventListener(
+      "error",
+      settle(() => reject(new Error("film cannot be read"))),
+      { once: true },
+    );
   });
 }
 

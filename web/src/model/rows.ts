@@ -57,7 +57,6 @@ const groupGap = 5 * 60_000;
 
 // Line is one thing that the conversation shows, in order.
 export type Line =
-  | { readonly kind: "day"; readonly key: string; readonly time: number }
   | { readonly kind: "unread"; readonly key: string }
   | { readonly kind: "note"; readonly key: string; readonly item: Item }
   | {
@@ -68,19 +67,30 @@ export type Line =
       readonly closes: boolean; // last of a group: carries the tail and the picture
     };
 
-// lines says what stands between and around the items: day chips, the unread
+// Day is what was said on one day. The start of this device's history stands
+// before the first, without a date.
+export interface Day {
+  readonly key: string;
+  readonly time: number | undefined;
+  readonly lines: readonly Line[];
+}
+
+// days says what stands between and around the items: on which day, the unread
 // divider, and which messages form a group.
-export function lines(items: readonly Item[], firstUnread?: string, keyOf = (id: string) => id): readonly Line[] {
-  const out: Line[] = [];
-  let day = "";
+export function days(items: readonly Item[], firstUnread?: string, keyOf = (id: string) => id): readonly Day[] {
+  const all: { key: string; time: number | undefined; lines: Line[] }[] = [];
   items.forEach((item, n) => {
     const before = items[n - 1];
     const after = items[n + 1];
-    const today = new Date(item.time).toDateString();
-    if (today !== day && item.kind !== "start") {
-      out.push({ kind: "day", key: `day ${today} ${item.id}`, time: item.time });
-      day = today;
+    const key = item.kind === "start" ? "start" : new Date(item.time).toDateString();
+    let day = all.at(-1);
+    if (day?.key !== key) {
+      // A clock that ran wrong may come back to a day that was.
+      const again = all.filter((d) => d.key.startsWith(key)).length;
+      day = { key: again ? `${key} ${again}` : key, time: item.kind === "start" ? undefined : item.time, lines: [] };
+      all.push(day);
     }
+    const out = day.lines;
     if (item.id === firstUnread) out.push({ kind: "unread", key: "unread" });
     if (item.kind === "change" || item.kind === "start") {
       out.push({ kind: "note", key: keyOf(item.id), item });
@@ -94,7 +104,7 @@ export function lines(items: readonly Item[], firstUnread?: string, keyOf = (id:
       closes: !after || after.id === firstUnread || !together(item, after),
     });
   });
-  return out;
+  return all;
 }
 
 function together(a: Item, b: Item): boolean {

@@ -1,4 +1,4 @@
-import type { Entered, SignIn, SignUp, Status } from "../core/api.gen.ts";
+import type { Entered, FailureCode, SignIn, SignUp, Status } from "../core/api.gen.ts";
 import type { Core, Result } from "../core/core.ts";
 import { Store } from "./store.ts";
 
@@ -13,6 +13,8 @@ export interface Entrance {
 export class Session {
   readonly status = new Store<Status | undefined>(undefined);
   readonly entrance = new Store<Entrance>({});
+  // Why the core does not even say its status, if so.
+  readonly trouble = new Store<FailureCode | undefined>(undefined);
   readonly #core: Core;
 
   constructor(core: Core) {
@@ -23,6 +25,7 @@ export class Session {
   async refresh(): Promise<void> {
     const got = await this.#core.call("status", {});
     if (got.ok) this.status.set(got.value);
+    this.trouble.set(got.ok || got.failure.code === "cancelled" ? undefined : got.failure.code);
   }
 
   async signUp(how: SignUp): Promise<Result<Entered>> {

@@ -36,7 +36,11 @@ export class Typing {
         if (t.until <= now) people.delete(who);
         else next = Math.min(next, t.until);
       }
-      if (people.size > 0) rooms.set(id, [...people.values()].map((t) => t.name));
+      if (people.size > 0)
+        rooms.set(
+          id,
+          [...people.values()].map((t) => t.name),
+        );
       else this.#live.delete(id);
     }
     this.rooms.set(rooms);

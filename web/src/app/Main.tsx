@@ -1,0 +1,200 @@
+import { lazy, Suspense, useEffect, useState } from "react";
+import { useHashLocation } from "wouter/use-hash-location";
+import type { AccountID, Room, Status } from "../core/api.gen.ts";
+import { Conversation } from "../features/conversation/Conversation.tsx";
+import { NoticeStack } from "../features/notices/Notices.tsx";
+import { RoomList } from "../features/rooms/RoomList.tsx";
+import { useText } from "../i18n/text.ts";
+import type { Model } from "../model/model.ts";
+import { unreadTotal } from "../model/rooms.ts";
+import { useSnapshot } from "../model/useSnapshot.ts";
+import { Bell } from "../ui/Bell.tsx";
+import { Button } from "../ui/Button.tsx";
+import { Dialog } from "../ui/Dialog.tsx";
+import { PendingDevice } from "../ui/PendingDevice.tsx";
+import type { Choices } from "./choices.ts";
+import css from "./Main.module.css";
+import { parseRoute, roomPath } from "./route.ts";
+
+const Settings = lazy(() => import("../features/settings/Settings.tsx"));
+const NewChat = lazy(() => import("../features/people/NewChat.tsx"));
+const DetailsPane = lazy(() => import("../features/details/DetailsPane.tsx"));
+
+type Over = { kind: "settings"; part?: "devices" } | { kind: "new" };
+
+// Main is the three panes: the list, a conversation, its details. On a phone
+// they are three screens.
+export function Main({ model, status, choices }: { model: Model; status: Status; choices: Choices }) {
+  const t = useText();
+  const [path, go] = useHashLocation();
+  const route = parseRoute(path);
+  const { byId, rooms, loaded } = useSnapshot(model.rooms.list);
+  const chosen = useSnapshot(choices.chosen);
+  const [over, setOver] = useState<Over>();
+  const room = route.at === "room" ? byId.get(route.room) : undefined;
+  const details = route.at === "room" && route.details;
+
+  useTitle(unreadTotal(rooms));
+
+  // A room that is not here any more, or never was.
+  const lost = loaded && route.at === "room" && !room;
+  useEffect(() => {
+    if (lost) go("/", { replace: true });
+  }, [lost, go]);
+
+  const open = (r: Room) => {
+    setOver(undefined);
+    go(roomPath(r.id));
+  };
+  const openPerson = async (person: AccountID) => {
+    const got = await model.openDirect(person);
+    if (got.ok) open(got.value);
+  };
+  const toggleDetails = () => {
+    if (!room) return;
+    if (details && history.length > 1) history.back();
+    else go(roomPath(room.id, !details), { replace: details });
+  };
+
+  return (
+    <div className={css.app} data-at={details ? "details" : room ? "room" : "list"}>
+      <NoticeStack
+        severe
+        notices={model.notices.list}
+        people={model.people.list}
+        rooms={model.rooms.list}
+        onDismiss={(id) => void model.notices.dismiss(id)}
+        onDevices={() => setOver({ kind: "settings", part: "devices" })}
+      />
+      <div className={css.panes}>
+        <div className={css.list}>
+          <RoomList
+            list={model.rooms.list}
+            people={model.people.list}
+            typing={model.typing.rooms}
+            connection={model.connection.shown}
+            open={room?.id}
+            onPerson={(p) => void openPerson(p.id)}
+            onNew={() => setOver({ kind: "new" })}
+            onMenu={() => setOver({ kind: "settings" })}
+          />
+        </div>
+        <main className={css.room}>
+          {room ? (
+            <Conversation
+              key={room.id}
+              model={model}
+              room={room}
+              maxFile={status.maxFile}
+              detailsOpen={details}
+              onBack={() => go("/")}
+              onDetails={toggleDetails}
+              onMoved={(id) => go(roomPath(id), { replace: true })}
+            />
+          ) : (
+            <Nothing empty={loaded && rooms.length === 0} onNew={() => setOver({ kind: "new" })} />
+          )}
+        </main>
+        {room && details && (
+          <div className={css.details}>
+            <Suspense fallback={null}>
+              <DetailsPane
+                key={room.id}
+                model={model}
+                room={room}
+                onClose={toggleDetails}
+                onPerson={(id) => void openPerson(id)}
+              />
+            </Suspense>
+          </div>
+        )}
+      </div>
+      <NoticeStack
+        severe={false}
+        notices={model.notices.list}
+        people={model.people.list}
+        rooms={model.rooms.list}
+        onDismiss={(id) => void model.notices.dismiss(id)}
+        onDevices={() => setOver({ kind: "settings", part: "devices" })}
+      />
+      <Suspense fallback={null}>
+        {over?.kind === "settings" && (
+          <Settings
+            model={model}
+            status={status}
+            start={over.part}
+            choices={{
+              ...chosen,
+              setTheme: (theme) => choices.setTheme(theme),
+              setLanguage: (language) => choices.setLanguage(language),
+            }}
+            onClose={() => setOver(undefined)}
+          />
+        )}
+        {over?.kind === "new" && (
+          <NewChat people={model.people.list} makes={model} onOpen={open} onClose={() => setOver(undefined)} />
+        )}
+      </Suspense>
+      {over?.kind !== "settings" && <Knocking model={model} />}
+      <p className="unseen" role="status">
+        {room ? (room.self ? t("rooms.self") : room.title) : ""}
+      </p>
+    </div>
+  );
+}
+
+// Knocking asks about a device that waits to be let in, wherever one is.
+function Knocking({ model }: { model: Model }) {
+  const t = useText();
+  const devices = useSnapshot(model.devices.list) ?? [];
+  const [later, setLater] = useState<readonly string[]>([]);
+  const waiting = devices.find((d) => d.state === "pending" && !later.includes(d.id));
+  if (!waiting) return null;
+  const close = () => setLater([...later, waiting.id]);
+  return (
+    <Dialog
+      title={t("devices.pending")}
+      onClose={close}
+      foot={
+        <Button look="quiet" onClick={close}>
+          {t("devices.later")}
+        </Button>
+      }
+    >
+      <PendingDevice
+        key={waiting.id}
+        name={waiting.name}
+        code={waiting.code ?? ""}
+        allow={async () => {
+          const got = await model.devices.approve(waiting.id);
+          return got.ok ? undefined : t(`fail.${got.failure.code}`);
+        }}
+        reject={async () => {
+          const got = await model.devices.reject(waiting.id);
+          return got.ok ? undefined : t(`fail.${got.failure.code}`);
+        }}
+      />
+    </Dialog>
+  );
+}
+
+function Nothing({ empty, onNew }: { empty: boolean; onNew: () => void }) {
+  const t = useText();
+  return (
+    <div className={css.nothing}>
+      <Bell size={72} />
+      <p>{t("chat.pick")}</p>
+      {empty && (
+        <Button look="main" onClick={onNew}>
+          {t("rooms.new")}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function useTitle(unread: number): void {
+  useEffect(() => {
+    document.title = unread > 0 ? `(${unread}) Veche` : "Veche";
+  }, [unread]);
+}
