@@ -19,10 +19,6 @@ var ErrMalformed = errors.New("malformed")
 // the private range of RFC 9420 §17.3.
 const Extension uint16 = 0xF0B2
 
-// maxPolicy caps an encoded policy: an owner is 17 bytes, and a room has at most
-// wire.MaxLeaves accounts.
-const maxPolicy = 17*wire.MaxLeaves + 64
-
 // Policy is a room's own rules, signed with every epoch because it stands in
 // the GroupContext.
 type Policy struct {
@@ -52,9 +48,6 @@ func (p Policy) Encode() ([]byte, error) {
 // Decode reads the data of the extension. There is exactly one encoding of a
 // policy; anything else is ErrMalformed.
 func Decode(b []byte) (Policy, error) {
-	if len(b) > maxPolicy {
-		return Policy{}, fmt.Errorf("%w: policy of %d bytes", ErrMalformed, len(b))
-	}
 	var e encodedPolicy
 	if err := wire.Decode(b, &e); err != nil {
 		return Policy{}, fmt.Errorf("%w: policy: %v", ErrMalformed, err)
@@ -83,8 +76,8 @@ func (p Policy) check() error {
 	default:
 		return fmt.Errorf("%w: room of kind %q", ErrMalformed, p.Kind)
 	}
-	if len(p.Owners) == 0 {
-		return fmt.Errorf("%w: policy without owners", ErrMalformed)
+	if len(p.Owners) == 0 || len(p.Owners) > wire.MaxLeaves {
+		return fmt.Errorf("%w: policy with %d owners", ErrMalformed, len(p.Owners))
 	}
 	for i, o := range p.Owners {
 		if o.IsZero() || i > 0 && compareAccounts(p.Owners[i-1], o) >= 0 {

@@ -24,6 +24,24 @@ func TestPolicyReadsWhatItWrote(t *testing.T) {
 	}
 }
 
+func TestPolicyHasAtMostAsManyOwnersAsLeaves(t *testing.T) {
+	p := policy.Policy{Kind: wire.Group}
+	for i := range wire.MaxLeaves + 1 {
+		p.Owners = append(p.Owners, wire.AccountID{0: 1, 1: byte(i >> 8), 2: byte(i)})
+	}
+	if _, err := p.Encode(); !errors.Is(err, policy.ErrMalformed) {
+		t.Errorf("one too many: %v", err)
+	}
+	p.Owners = p.Owners[1:]
+	b, err := p.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := policy.Decode(b); err != nil || !got.Equal(p) {
+		t.Errorf("all that fit: %v", err)
+	}
+}
+
 func TestPolicyHasOneEncoding(t *testing.T) {
 	id := strings.Repeat("00", 15) + "61"
 	// {"v": 1, "kind": "group", "owners": [h'…61']}
