@@ -13,16 +13,43 @@ package client
 
 import (
 	"context"
+	"errors"
+	"sync"
 
+	"github.com/veche-im/veche/client/account"
 	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/feed"
+	"github.com/veche-im/veche/client/files"
+	"github.com/veche-im/veche/client/people"
+	"github.com/veche-im/veche/client/room"
+	"github.com/veche-im/veche/client/session"
+	"github.com/veche-im/veche/client/store"
 	"github.com/veche-im/veche/wire"
 )
 
 // Client is one account on one device. Its methods may be called from any
 // goroutine.
 type Client struct {
-	cfg Config
-	mux *api.Mux
+	cfg     Config
+	mux     *api.Mux
+	feed    *feed.Feed
+	session *session.Session
+	account *account.Account
+	people  *people.People
+	rooms   *room.Rooms
+	files   *files.Files
+	events  *queue
+	cursors *cursors
+	loaded  chan struct{} // closed once the store was read
+
+	mu   sync.Mutex // guards what follows
+	life *life      // nil while nobody is signed in
+}
+
+// life is the time in which one session is kept connected.
+type life struct {
+	stop func()
+	over chan struct{}
 }
 
 // New checks cfg. The Client does nothing until Run is called.
@@ -30,42 +57,133 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return &Client{cfg: cfg, mux: api.NewMux()}, nil
+	c := &Client{cfg: cfg, feed: feed.New(), events: newQueue(), loaded: make(chan struct{})}
+	var err error
+	c.session, err = session.New(session.Config{
+		Link: cfg.Link, Log: cfg.Log,
+		Handle: c.events.event, Hello: c.events.hello,
+		Changed: func(s session.State, err error) { c.account.Connection(s, err) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.people = people.New(people.Config{
+		Store: cfg.Store, Session: c.session, Feed: c.feed, Log: cfg.Log, Now: cfg.Now, Moved: c.events.moved,
+	})
+	c.account = account.New(account.Config{
+		Link: cfg.Link, Store: cfg.Store, Session: c.session, People: c.people, Feed: c.feed, Log: cfg.Log, Now: cfg.Now, Version: cfg.Version,
+	})
+	c.files = files.New(files.Config{
+		Link: cfg.Link, Store: cfg.Store, Feed: c.feed, Account: c.account.ID, OpenSource: cfg.OpenSource, CreateSink: cfg.CreateSink,
+		Token: func() string { t, _ := c.account.Session(); return t }, Log: cfg.Log, Now: cfg.Now, Cache: cfg.Cache,
+	})
+	c.rooms = room.New(room.Config{
+		Store: cfg.Store, Session: c.session, People: c.people, Feed: c.feed, Files: c.files, Me: c.account.Me, Log: cfg.Log, Now: cfg.Now,
+		Read: func(id wire.RoomID) { c.cursors.moved(id) },
+	})
+	c.cursors = newCursors(c)
+	c.mux = newMux(c)
+	return c, nil
 }
 
 // Run works until ctx ends, and returns when all that it started has stopped.
 // It can be called once. The error is nil after ctx, else what stopped it:
 // store.ErrDamaged and its like.
 func (c *Client) Run(ctx context.Context) error {
-	<-ctx.Done()
+	if err := c.account.Load(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	close(c.loaded)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { _ = c.feed.Run(ctx, c, c.cfg.Emit, c.cfg.Log) })
+	for ctx.Err() == nil {
+		changed := c.account.Changed()
+		if token, ok := c.account.Session(); ok {
+			c.live(ctx, token)
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
 	return nil
+}
+
+// live keeps one session connected until it ends, or ctx does, or it is signed
+// out.
+func (c *Client) live(ctx context.Context, token string) {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &life{stop: cancel, over: make(chan struct{})}
+	c.mu.Lock()
+	c.life = l
+	c.mu.Unlock()
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = c.rooms.Run(ctx) })
+	wg.Go(func() { c.handle(ctx) })
+	wg.Go(func() { c.cursors.run(ctx) })
+	err := c.session.Run(ctx, token)
+	if errors.Is(err, session.ErrEnded) {
+		if err := c.account.End(ctx); err != nil {
+			c.cfg.Log.Error("note the end of the session", "err", err)
+		}
+	}
+	cancel()
+	wg.Wait()
+	c.events.clear()
+	c.mu.Lock()
+	c.life = nil
+	c.mu.Unlock()
+	close(l.over)
+}
+
+// stopLife ends the running session and waits until nothing of it runs.
+func (c *Client) stopLife(ctx context.Context) error {
+	c.mu.Lock()
+	l := c.life
+	c.mu.Unlock()
+	if l == nil {
+		return nil
+	}
+	l.stop()
+	select {
+	case <-l.over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// signOut ends the session, and with forget wipes what is stored, after all
+// that works with it has stopped.
+func (c *Client) signOut(ctx context.Context, forget bool) error {
+	if err := c.account.SignOut(ctx, forget); err != nil {
+		return err
+	}
+	if err := c.stopLife(ctx); err != nil || !forget {
+		return err
+	}
+	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		rooms, err := store.Rooms(tx)
+		if err != nil {
+			return err
+		}
+		tx.OnCommit(func() {
+			for _, m := range rooms {
+				c.feed.Rooms(m.ID)
+			}
+		})
+		return store.Wipe(tx)
+	})
+	if err != nil {
+		return err
+	}
+	return c.account.Load(ctx)
 }
 
 // Mux answers every command of package api.
 func (c *Client) Mux() *api.Mux { return c.mux }
-
-// The Wait functions serve programs that do one thing and end. Each needs Run to
-// be under way. When the server cannot be reached they fail with an api.Failure
-// of api.Offline as soon as the first attempt to connect has failed; when the
-// device is signed out or waits to be let in, with api.SignedOut or
-// api.NotEnrolled.
-
-// WaitOnline waits until the device is connected and ready.
-func (c *Client) WaitOnline(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-
-// WaitCaughtUp waits until every room (or these alone) has been joined and read
-// up to where the server stood when WaitCaughtUp was called.
-func (c *Client) WaitCaughtUp(ctx context.Context, rooms ...wire.RoomID) error {
-	<-ctx.Done()
-	return ctx.Err()
-}
-
-// WaitSent waits until the server has acknowledged a message, and returns the
-// row then. A message that was refused is an api.Failure with the row's code.
-func (c *Client) WaitSent(ctx context.Context, room wire.RoomID, id string) (api.Item, error) {
-	<-ctx.Done()
-	return api.Item{}, ctx.Err()
-}
-
-// WaitEnrolled waits until this device was let in.
-func (c *Client) WaitEnrolled(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }

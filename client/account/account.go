@@ -57,7 +57,8 @@ type Account struct {
 	ended   bool
 	conn    session.State
 	since   wire.Millis
-	greeted bool // hello was heard on this connection
+	why     error // of the last connection's end
+	greeted bool  // hello was heard on this connection
 	maxBlob int64
 	devices []wire.Device
 	entry   *entry
@@ -235,6 +236,9 @@ func (a *Account) Connection(s session.State, err error) {
 			a.since = wire.Now(a.cfg.Now())
 		}
 		a.conn = s
+		if err != nil {
+			a.why = err
+		}
 		if s != session.Online {
 			a.greeted = false
 		}
@@ -293,4 +297,11 @@ func (a *Account) End(ctx context.Context) error {
 	a.change(func() { a.ended, a.token, a.greeted = true, "", false })
 	a.finish(api.PhaseEnded, "", api.Fail(api.SignedOut, "the session has ended"))
 	return nil
+}
+
+// Why returns what ended the last connection, or kept it from coming about.
+func (a *Account) Why() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.why
 }

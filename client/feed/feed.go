@@ -36,8 +36,9 @@ const mostItems = 200
 type Feed struct {
 	wake chan struct{}
 
-	mu    sync.Mutex // guards what follows
-	dirty dirty
+	mu      sync.Mutex // guards what follows
+	dirty   dirty
+	changed chan struct{} // closed and replaced at every change
 }
 
 // dirty is what changed since the last event.
@@ -57,16 +58,25 @@ type changed struct {
 }
 
 // New returns an empty Feed.
-func New() *Feed { return &Feed{wake: make(chan struct{}, 1)} }
+func New() *Feed { return &Feed{wake: make(chan struct{}, 1), changed: make(chan struct{})} }
 
 func (f *Feed) mark(change func(d *dirty)) {
 	f.mu.Lock()
 	change(&f.dirty)
+	close(f.changed)
+	f.changed = make(chan struct{})
 	f.mu.Unlock()
 	select {
 	case f.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Changed returns a channel that is closed at the next change of anything.
+func (f *Feed) Changed() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.changed
 }
 
 // Status says that the overall state changed.

@@ -35,7 +35,7 @@ const mostRaces = 8
 func (w *worker) alter(ctx context.Context, plan func(g *group.Group, leaves []policy.Leaf) (change, error)) error {
 	for range mostRaces {
 		if w.row.State != store.RoomOpen {
-			return fmt.Errorf("%w: %s", errShut, w.row.State)
+			return fmt.Errorf("%w: %s", ErrShut, w.row.State)
 		}
 		g, err := w.group(ctx)
 		if err != nil {

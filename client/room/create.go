@@ -122,13 +122,13 @@ func (w *worker) create(ctx context.Context) (planned bool, err error) {
 		return planned, err
 	}
 	if p.Waits && !waiting {
-		return true, fmt.Errorf("%w: no message yet", errShut)
+		return true, fmt.Errorf("%w: no message yet", ErrShut)
 	}
 	if !made {
 		if req, err = w.found(ctx, p); err != nil {
 			if errors.Is(err, ErrNoDevice) {
 				w.due(mostRetry) // and when the person signs in, see Rooms.Enrolled
-				return true, fmt.Errorf("%w: %w", errShut, err)
+				return true, fmt.Errorf("%w: %w", ErrShut, err)
 			}
 			return true, err
 		}
@@ -337,7 +337,7 @@ func (w *worker) moveTo(ctx context.Context, to wire.RoomID) error {
 		return fmt.Errorf("move %s to %s: %w", w.id, to, err)
 	}
 	w.Wake(to)
-	return fmt.Errorf("%w: moved to %s", errShut, to)
+	return fmt.Errorf("%w: moved to %s", ErrShut, to)
 }
 
 func moveItems(tx *store.Tx, from, to wire.RoomID) error {
@@ -402,4 +402,38 @@ func (r *Rooms) Resolve(ctx context.Context, id wire.RoomID) (wire.RoomID, error
 		return err
 	})
 	return id, err
+}
+
+// Enrolled wakes the planned rooms that wait for a person's first device.
+func (r *Rooms) Enrolled(ctx context.Context, account wire.AccountID) error {
+	var waiting []wire.RoomID
+	err := r.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		all, err := store.Rooms(tx)
+		if err != nil {
+			return err
+		}
+		for _, m := range all {
+			if m.State == store.RoomJoining && (m.Peer == account || m.Kind == wire.Group) {
+				waiting = append(waiting, m.ID)
+			}
+		}
+		return nil
+	})
+	for _, id := range waiting {
+		r.Wake(id)
+	}
+	return err
+}
+
+// Forget gives up a planned room with all that was written there.
+func (r *Rooms) Forget(ctx context.Context, id wire.RoomID) error {
+	return r.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		for _, name := range []string{planName(id), createName(id)} {
+			if err := store.DeleteSetting(tx, name); err != nil {
+				return err
+			}
+		}
+		tx.OnCommit(func() { r.cfg.Feed.Rooms(id) })
+		return store.DeleteRoom(tx, id)
+	})
 }

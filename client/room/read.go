@@ -237,7 +237,7 @@ func (w *worker) message(tx *store.Tx, row *store.Room, g *group.Group, e *wire.
 		w.cfg.Log.Info("message does not open", "room", w.id, "seq", e.Seq, "err", err)
 		return timeline.Unopenable(tx, w.place(e), e.Account)
 	}
-	return w.apply(tx, row, timeline.Message{Place: w.place(e), Account: e.Account, Device: e.Device, Content: plain})
+	return w.apply(tx, row, timeline.Message{Place: w.place(e), Account: e.Account, Device: e.Device, Content: plain, Mine: e.Account == me.Account})
 }
 
 // place says where in the timeline e stands, and tells front ends that it

@@ -58,6 +58,7 @@ type Config struct {
 	Feed    *feed.Feed
 	Files   Uploader
 	Me      func() (Me, bool) // false as long as the device may not take part in rooms
+	Read    func(wire.RoomID) // hears that a room was read further; returns at once
 	Log     *slog.Logger
 	Now     func() time.Time
 }
@@ -78,15 +79,19 @@ func New(cfg Config) *Rooms {
 	return &Rooms{cfg: cfg, wake: make(chan struct{}, 1), workers: map[wire.RoomID]*worker{}}
 }
 
-// Run works until ctx ends and all workers have stopped.
+// Run works until ctx ends and all workers have stopped. It may be called again
+// after that.
 func (r *Rooms) Run(ctx context.Context) error {
+	r.mu.Lock()
+	r.closed = false
+	r.mu.Unlock()
+	defer r.forgetWorkers()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {
 		r.mu.Lock()
 		fresh := r.fresh
 		r.fresh = nil
-		r.closed = ctx.Err() != nil
 		r.mu.Unlock()
 		for _, w := range fresh {
 			wg.Go(func() { w.run(ctx) })
@@ -105,6 +110,16 @@ func (r *Rooms) Run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// forgetWorkers makes the Rooms as new, for the next Run.
+func (r *Rooms) forgetWorkers() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range r.workers {
+		w.fail(errClosed) // who came after it had stopped
+	}
+	r.workers, r.fresh = map[wire.RoomID]*worker{}, nil
 }
 
 var errClosed = errors.New("room: the client is stopping")

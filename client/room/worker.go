@@ -164,8 +164,9 @@ func (w *worker) cycle(ctx context.Context) error {
 	return w.send(ctx)
 }
 
-// errShut is returned for what needs an open room.
-var errShut = errors.New("room: not open")
+// ErrShut is returned for what needs an open room: this one was left, is
+// blocked, or waits for something that is not there yet.
+var ErrShut = errors.New("room: not open")
 
 // prepare brings the room to where it can be used: joined, read, settled.
 func (w *worker) prepare(ctx context.Context) error {
@@ -187,7 +188,7 @@ func (w *worker) prepare(ctx context.Context) error {
 		}
 	}
 	if w.row.State != store.RoomOpen {
-		return fmt.Errorf("%w: %s", errShut, w.row.State)
+		return fmt.Errorf("%w: %s", ErrShut, w.row.State)
 	}
 	return w.settle(ctx)
 }
@@ -207,7 +208,7 @@ func (w *worker) rest(ctx context.Context, err error) {
 	}
 	var busy *wire.Error
 	switch {
-	case ctx.Err() != nil, errors.Is(err, session.ErrOffline), errors.Is(err, errShut), errors.Is(err, store.ErrNone):
+	case ctx.Err() != nil, errors.Is(err, session.ErrOffline), errors.Is(err, ErrShut), errors.Is(err, store.ErrNone):
 		return // woken when that changes
 	case errors.As(err, &busy) && busy.Code == wire.Busy && busy.RetryAfter > 0:
 		w.due(time.Duration(busy.RetryAfter) * time.Millisecond)
@@ -244,6 +245,9 @@ func (w *worker) write(ctx context.Context, f func(tx *store.Tx, row *store.Room
 	if err != nil {
 		w.g = nil
 		return err
+	}
+	if row.Seq > w.row.Seq {
+		w.cfg.Read(w.id)
 	}
 	w.row = row
 	return nil

@@ -1,43 +1,72 @@
 package store
 
 import (
-	"errors"
-
 	"github.com/veche-im/veche/mls"
 	"github.com/veche-im/veche/wire"
 )
 
 // mlsState is a group's state within one transaction.
 type mlsState struct {
-	tx   *Tx
-	room wire.RoomID
+	tx    *Tx
+	room  wire.RoomID
+	boxes map[string][]byte // all rows, from the first Get on
 }
 
 // MLS returns where the group of room keeps its state. It is good for tx alone.
-func MLS(tx *Tx, room wire.RoomID) mls.Storage { return mlsState{tx, room} }
+func MLS(tx *Tx, room wire.RoomID) mls.Storage { return &mlsState{tx: tx, room: room} }
+
+// read fetches all rows at once: who reads a group reads nearly all of it, one
+// row for each node of its tree.
+func (m *mlsState) read() error {
+	if m.boxes != nil {
+		return nil
+	}
+	res, err := m.tx.query(`SELECT key, box FROM mls_state WHERE room = ?1`, m.room)
+	if err != nil {
+		return err
+	}
+	boxes := make(map[string][]byte, len(res.Rows))
+	for _, r := range res.Rows {
+		var key string
+		var box []byte
+		if err := row(r).scan(&key, &box); err != nil {
+			return err
+		}
+		boxes[key] = box
+	}
+	m.boxes = boxes
+	return nil
+}
 
 // Get returns a value, nil if there is none.
-func (m mlsState) Get(key string) ([]byte, error) {
-	box, err := value[[]byte](m.tx, `SELECT box FROM mls_state WHERE room = ?1 AND key = ?2`, m.room, key)
-	if errors.Is(err, ErrNone) {
-		return nil, nil
-	}
-	if err != nil {
+func (m *mlsState) Get(key string) ([]byte, error) {
+	if err := m.read(); err != nil {
 		return nil, err
+	}
+	box, ok := m.boxes[key]
+	if !ok {
+		return nil, nil
 	}
 	return m.tx.open(box, "mls_state", "box", m.room[:], []byte(key))
 }
 
 // Put stores a value.
-func (m mlsState) Put(key string, v []byte) error {
+func (m *mlsState) Put(key string, v []byte) error {
 	const q = `INSERT INTO mls_state (room, key, box) VALUES (?1, ?2, ?3) ON CONFLICT (room, key) DO UPDATE SET box = excluded.box`
-	_, err := m.tx.exec(q, m.room, key, m.tx.seal(v, "mls_state", "box", m.room[:], []byte(key)))
+	box := m.tx.seal(v, "mls_state", "box", m.room[:], []byte(key))
+	_, err := m.tx.exec(q, m.room, key, box)
+	if err == nil && m.boxes != nil {
+		m.boxes[key] = box
+	}
 	return err
 }
 
 // Delete forgets a value; there may be none.
-func (m mlsState) Delete(key string) error {
+func (m *mlsState) Delete(key string) error {
 	_, err := m.tx.exec(`DELETE FROM mls_state WHERE room = ?1 AND key = ?2`, m.room, key)
+	if err == nil {
+		delete(m.boxes, key)
+	}
 	return err
 }
 

@@ -151,7 +151,15 @@ func (db *DB) run(ctx context.Context, begin string, f func(*Tx) error) (*Tx, er
 		return nil, err
 	}
 	if _, err := db.conn.Exec("COMMIT"); err != nil {
-		return nil, fmt.Errorf("commit: %w", err)
+		if errors.Is(err, ErrFull) || errors.Is(err, ErrBusy) {
+			return nil, fmt.Errorf("commit: %w", err)
+		}
+		// A write or a flush failed, and the system may say next time that all
+		// is well although it is not: what is on disk is known after opening
+		// again, not before.
+		done = true
+		db.end(fmt.Errorf("commit: %w", err))
+		return nil, db.ended
 	}
 	done = true
 	return tx, nil
@@ -160,8 +168,22 @@ func (db *DB) run(ctx context.Context, begin string, f func(*Tx) error) (*Tx, er
 // rollback undoes the transaction. If even that fails, what is on disk and what
 // SQLite believes may differ, so nothing more is done on this connection.
 func (db *DB) rollback() {
-	if _, err := db.conn.Exec("ROLLBACK"); err != nil {
-		db.ended = fmt.Errorf("%w: roll back: %w", ErrClosed, err)
-		_ = db.conn.Close() // the first error says more
+	_, err := db.conn.Exec("ROLLBACK")
+	if err == nil {
+		return
 	}
+	// After some failures SQLite has rolled back by itself, and says that there
+	// is nothing to roll back. Then there is room for a new transaction.
+	if _, begin := db.conn.Exec("BEGIN"); begin == nil {
+		if _, err = db.conn.Exec("ROLLBACK"); err == nil {
+			return
+		}
+	}
+	db.end(fmt.Errorf("roll back: %w", err))
+}
+
+// end closes the connection for good.
+func (db *DB) end(why error) {
+	db.ended = fmt.Errorf("%w: %w", ErrClosed, why)
+	_ = db.conn.Close() // the first error says more
 }

@@ -88,8 +88,8 @@ type Message struct {
 	Account wire.AccountID // of the MLS sender
 	Device  wire.DeviceID
 	Content []byte
-	Mine    bool   // sent by this device
-	Item    string // of an own one: the row that it concerns, "" for none
+	Mine    bool   // of this account
+	Item    string // of one that this device sent: the row that it concerns, "" for none
 }
 
 // Apply does what a message says to the timeline. It returns what the message

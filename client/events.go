@@ -1,0 +1,355 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/session"
+	"github.com/veche-im/veche/client/store"
+	"github.com/veche-im/veche/internal/statement"
+	"github.com/veche-im/veche/wire"
+)
+
+// queue holds what came from the server until the goroutine that handles it has
+// time. The session's reader must never wait, since the answers that handlers
+// wait for come through it.
+type queue struct {
+	wake chan struct{}
+
+	mu   sync.Mutex // guards what follows
+	list []any
+}
+
+// What a queue holds besides events.
+type (
+	event struct {
+		name string
+		body []byte
+	}
+	statementMoved struct{ before, after *statement.Verified }
+	refill         struct{}
+)
+
+func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+
+func (q *queue) add(v any) {
+	q.mu.Lock()
+	q.list = append(q.list, v)
+	q.mu.Unlock()
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (q *queue) event(name string, body []byte)          { q.add(event{name, body}) }
+func (q *queue) hello(h wire.Hello)                      { q.add(h) }
+func (q *queue) moved(before, after *statement.Verified) { q.add(statementMoved{before, after}) }
+
+func (q *queue) clear() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.list = nil
+}
+
+func (q *queue) take() []any {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	list := q.list
+	q.list = nil
+	return list
+}
+
+// handle works off the queue until ctx ends.
+func (c *Client) handle(ctx context.Context) {
+	for {
+		select {
+		case <-c.events.wake:
+		case <-ctx.Done():
+			return
+		}
+		for _, v := range c.events.take() {
+			err := c.handleOne(ctx, v)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case errors.Is(err, session.ErrOffline):
+				// Said again at the next connection.
+			case err != nil:
+				c.cfg.Log.Warn("event was not handled", "event", nameOf(v), "err", err)
+			}
+		}
+	}
+}
+
+func nameOf(v any) string {
+	switch v := v.(type) {
+	case event:
+		return v.name
+	case wire.Hello:
+		return wire.OnHello.Name
+	case statementMoved:
+		return "statement"
+	}
+	return "refill"
+}
+
+func (c *Client) handleOne(ctx context.Context, v any) error {
+	switch v := v.(type) {
+	case wire.Hello:
+		return c.connected(ctx, v)
+	case statementMoved:
+		return errors.Join(c.account.Moved(ctx, v.before, v.after), c.rooms.Moved(ctx, v.before, v.after))
+	case refill:
+		return c.account.Refill(ctx)
+	case event:
+		if h, ok := handlers[v.name]; ok {
+			return h(c, ctx, v.body)
+		}
+		c.cfg.Log.Info("unknown event", "event", v.name)
+	}
+	return nil
+}
+
+// connected brings this device up to date after each connection.
+func (c *Client) connected(ctx context.Context, h wire.Hello) error {
+	if err := c.account.Hello(ctx, h); err != nil {
+		return err
+	}
+	if err := c.account.Settle(ctx); err != nil {
+		return err
+	}
+	return c.catchUp(ctx)
+}
+
+// catchUp asks for everything that events may have told and did not reach us.
+func (c *Client) catchUp(ctx context.Context) error {
+	if _, ok := c.account.Me(); !ok {
+		_, err := c.account.Refresh(ctx)
+		return err
+	}
+	if err := c.people.Sync(ctx); err != nil {
+		return err
+	}
+	if err := c.rooms.Connected(ctx); err != nil {
+		return err
+	}
+	c.cursors.connected()
+	if _, err := c.account.Refresh(ctx); err != nil {
+		return err
+	}
+	return c.account.Refill(ctx)
+}
+
+// handlers take the events of the server, by name.
+var handlers = map[string]func(*Client, context.Context, []byte) error{
+	wire.OnNudge.Name: on(func(c *Client, ctx context.Context, n wire.Nudge) error { return c.rooms.Nudge(n) }),
+	wire.OnRoom.Name: on(func(c *Client, ctx context.Context, r wire.Room) error {
+		if r.Welcome {
+			c.events.add(refill{}) // a key package was used up
+		}
+		return c.rooms.Changed(ctx, &r)
+	}),
+	wire.OnCursor.Name:   on((*Client).cursorMoved),
+	wire.OnTyping.Name:   on((*Client).typing),
+	wire.OnErased.Name:   on(func(*Client, context.Context, wire.Erased) error { return nil }), // the sealed deletion is what counts
+	wire.OnCatchUp.Name:  on(func(c *Client, ctx context.Context, _ wire.CatchUp) error { return c.catchUp(ctx) }),
+	wire.OnAccount.Name:  on((*Client).accountChanged),
+	wire.OnPresence.Name: on(func(c *Client, _ context.Context, p wire.Presence) error { c.people.Presence(p); return nil }),
+	wire.OnDevice.Name:   on((*Client).deviceChanged),
+}
+
+func on[T any](f func(c *Client, ctx context.Context, v T) error) func(*Client, context.Context, []byte) error {
+	return func(c *Client, ctx context.Context, body []byte) error {
+		var v T
+		if err := wire.Decode(body, &v); err != nil {
+			return err
+		}
+		return f(c, ctx, v)
+	}
+}
+
+// accountChanged takes that somebody is new or has other devices. Rooms that
+// waited for a person's first device go on.
+func (c *Client) accountChanged(ctx context.Context, a wire.AccountChange) error {
+	if _, ok := c.account.Me(); !ok {
+		return nil
+	}
+	if err := c.people.Changed(ctx, a.Person); err != nil {
+		return err
+	}
+	return c.rooms.Enrolled(ctx, a.Person.Account)
+}
+
+// deviceChanged takes that the account's list of devices moved.
+func (c *Client) deviceChanged(ctx context.Context, d wire.DeviceChange) error {
+	_, was := c.account.Me()
+	if err := c.account.Settle(ctx); err != nil {
+		return err
+	}
+	if _, is := c.account.Me(); is != was {
+		return c.catchUp(ctx)
+	}
+	if _, err := c.account.Refresh(ctx); err != nil || !was {
+		return err
+	}
+	_, err := c.people.Newest(ctx, c.account.ID())
+	return err
+}
+
+func (c *Client) cursorMoved(ctx context.Context, m wire.RoomCursor) error {
+	return c.cfg.Store.Update(ctx, func(tx *store.Tx) error { return c.moveCursor(tx, m.Room, m.Cursor) })
+}
+
+// moveCursor moves a cursor and tells of the rows whose state it changes.
+func (c *Client) moveCursor(tx *store.Tx, room wire.RoomID, to wire.Cursor) error {
+	was, err := store.GetCursor(tx, room, to.Account)
+	if err != nil {
+		return err
+	}
+	moved, err := store.MoveCursor(tx, room, to)
+	if err != nil || !moved {
+		return err
+	}
+	var ids []string
+	if to.Account != c.account.ID() && to.Delivered > was.Delivered {
+		items, err := store.ItemsBySeq(tx, room, was.Delivered, to.Delivered)
+		if err != nil {
+			return err
+		}
+		for _, i := range items {
+			if i.Mine {
+				ids = append(ids, i.ID)
+			}
+		}
+	}
+	tx.OnCommit(func() {
+		if len(ids) > 0 {
+			c.feed.Items(room, ids...)
+		} else {
+			c.feed.Rooms(room)
+		}
+	})
+	return nil
+}
+
+func (c *Client) typing(ctx context.Context, t wire.Typing) error {
+	if t.Account == c.account.ID() {
+		return nil
+	}
+	var name string
+	member := false
+	err := c.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		members, err := store.Members(tx, t.Room)
+		if err != nil {
+			return err
+		}
+		for _, m := range members {
+			member = member || m.Account == t.Account
+		}
+		if !member {
+			return nil
+		}
+		p, err := store.GetPerson(tx, t.Account)
+		name = p.Name
+		return err
+	})
+	if err != nil || !member {
+		return err
+	}
+	c.feed.Typing(api.TypingNow{Room: t.Room, Account: t.Account, Name: name, Until: wire.Now(c.cfg.Now().Add(wire.TypingTTL))})
+	return nil
+}
+
+// cursors tells the server how far this device has come, not for each entry but
+// for what came together.
+type cursors struct {
+	c    *Client
+	wake chan struct{}
+
+	mu    sync.Mutex // guards what follows
+	dirty map[wire.RoomID]bool
+}
+
+// cursorWait gathers what comes together.
+const cursorWait = 150 * time.Millisecond
+
+func newCursors(c *Client) *cursors {
+	return &cursors{c: c, wake: make(chan struct{}, 1), dirty: map[wire.RoomID]bool{}}
+}
+
+// moved says that a room was read further, by the device or the person.
+func (q *cursors) moved(room wire.RoomID) {
+	q.mu.Lock()
+	q.dirty[room] = true
+	q.mu.Unlock()
+	q.poke()
+}
+
+func (q *cursors) poke() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// connected tells what could not be told without a connection.
+func (q *cursors) connected() { q.poke() }
+
+func (q *cursors) run(ctx context.Context) {
+	for {
+		select {
+		case <-q.wake:
+		case <-ctx.Done():
+			return
+		}
+		t := time.NewTimer(cursorWait)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return
+		}
+		q.mu.Lock()
+		dirty := q.dirty
+		q.dirty = map[wire.RoomID]bool{}
+		q.mu.Unlock()
+		for room := range dirty {
+			if err := q.tell(ctx, room); err != nil && ctx.Err() == nil {
+				q.mu.Lock()
+				q.dirty[room] = true
+				q.mu.Unlock()
+				if !errors.Is(err, session.ErrOffline) {
+					q.c.cfg.Log.Warn("cursor was not told", "room", room, "err", err)
+				}
+			}
+		}
+	}
+}
+
+func (q *cursors) tell(ctx context.Context, room wire.RoomID) error {
+	set := wire.SetCursor{Room: room}
+	err := q.c.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		m, err := store.GetRoom(tx, room)
+		if errors.Is(err, store.ErrNone) || err == nil && m.State != store.RoomOpen {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		cur, err := store.GetCursor(tx, room, q.c.account.ID())
+		set.Delivered, set.Read = m.Seq, cur.Read
+		return err
+	})
+	if err != nil || set.Delivered == 0 {
+		return err
+	}
+	_, err = session.Call(ctx, q.c.session, wire.RoomCursors, set)
+	if wire.CodeOf(err) != "" {
+		return nil // refused: the room is not ours any more
+	}
+	return err
+}

@@ -1,0 +1,180 @@
+package client
+
+import (
+	"context"
+	"errors"
+
+	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/feed"
+	"github.com/veche-im/veche/client/room"
+	"github.com/veche-im/veche/client/store"
+	"github.com/veche-im/veche/wire"
+)
+
+// The Wait functions serve programs that do one thing and end. Each needs Run to
+// be under way. When the server cannot be reached they fail with an api.Failure
+// of api.Offline as soon as an attempt to connect has failed; when the device is
+// signed out or waits to be let in, with api.SignedOut or api.NotEnrolled.
+
+func notice(n store.Notice) api.Notice { return feed.Notice(n) }
+
+// WaitOnline waits until the device is connected and ready.
+func (c *Client) WaitOnline(ctx context.Context) error {
+	return c.waitPhase(ctx, func(s api.Status) (bool, error) {
+		switch s.Phase {
+		case api.PhaseReady:
+			return s.Connection == api.Online, nil
+		case api.PhaseEnrolling:
+			if s.Connection == api.Online {
+				return false, api.Fail(api.NotEnrolled, "this device waits to be let in")
+			}
+			return false, nil
+		}
+		return false, api.Fail(api.SignedOut, "nobody is signed in")
+	})
+}
+
+// WaitEnrolled waits until this device was let in.
+func (c *Client) WaitEnrolled(ctx context.Context) error {
+	return c.waitPhase(ctx, func(s api.Status) (bool, error) {
+		switch s.Phase {
+		case api.PhaseReady:
+			return true, nil
+		case api.PhaseEnrolling:
+			return false, nil
+		}
+		return false, api.Fail(api.SignedOut, "this device was turned away, or nobody is signed in")
+	})
+}
+
+// waitPhase waits for cond, and gives up when dialling has failed.
+func (c *Client) waitPhase(ctx context.Context, cond func(api.Status) (bool, error)) error {
+	select {
+	case <-c.loaded:
+	case <-ctx.Done():
+		return api.FailureOf(ctx.Err())
+	}
+	tried := false
+	err := c.account.Wait(ctx, func(s api.Status) (bool, error) {
+		if ok, err := cond(s); err != nil || ok {
+			return ok, err
+		}
+		switch s.Connection {
+		case api.Connecting, api.Online:
+			tried = true
+		case api.NoServer:
+			if tried {
+				return false, api.Fail(api.Offline, "the server cannot be reached: %v", c.account.Why())
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		return failure(err)
+	}
+	return nil
+}
+
+// WaitCaughtUp waits until every room (or these alone) has been joined and read
+// up to where the server stood when WaitCaughtUp was called. Rooms that cannot
+// be are left out: blocked ones, and ones that wait for their first message or
+// for a person without a device.
+func (c *Client) WaitCaughtUp(ctx context.Context, rooms ...wire.RoomID) error {
+	if err := c.WaitOnline(ctx); err != nil {
+		return err
+	}
+	if err := c.people.Sync(ctx); err != nil {
+		return failure(err)
+	}
+	if err := c.rooms.Connected(ctx); err != nil {
+		return failure(err)
+	}
+	if len(rooms) == 0 {
+		all, err := c.Rooms(ctx, nil)
+		if err != nil {
+			return failure(err)
+		}
+		for _, m := range all {
+			if m.State == api.RoomOpen || m.State == api.RoomJoining {
+				rooms = append(rooms, m.ID)
+			}
+		}
+	}
+	for _, id := range rooms {
+		id, err := c.rooms.Resolve(ctx, id)
+		if err != nil {
+			return failure(err)
+		}
+		if err := c.rooms.Do(ctx, id, nil); err != nil && !errors.Is(err, room.ErrShut) {
+			return failure(err)
+		}
+	}
+	return nil
+}
+
+// WaitSent waits until the server has acknowledged a message, and returns the
+// row then. A message that was refused is an api.Failure with the row's code.
+func (c *Client) WaitSent(ctx context.Context, id wire.RoomID, item string) (api.Item, error) {
+	if err := c.WaitOnline(ctx); err != nil {
+		return api.Item{}, err
+	}
+	for {
+		changed := c.feed.Changed()
+		now, err := c.rooms.Resolve(ctx, id)
+		if err != nil {
+			return api.Item{}, failure(err)
+		}
+		list, err := c.Items(ctx, now, []string{item})
+		switch {
+		case err != nil:
+			return api.Item{}, failure(err)
+		case len(list) == 0:
+			return api.Item{}, api.Fail(api.NotFound, "no such message")
+		case list[0].State == api.ItemFailed:
+			return list[0], api.Fail(list[0].Fail, "the message was refused")
+		case list[0].State != api.ItemSaved:
+			return list[0], nil
+		}
+		status := c.account.Changed()
+		if s := c.account.Status(); s.Phase != api.PhaseReady || s.Connection == api.NoServer {
+			return list[0], api.Fail(api.Offline, "the connection was lost; the message is stored and will be sent")
+		}
+		select {
+		case <-changed:
+		case <-status:
+		case <-ctx.Done():
+			return list[0], api.FailureOf(ctx.Err())
+		}
+	}
+}
+
+// WaitIdle waits until nothing waits to be sent in a room: edits, deletions and
+// names too, which have no row of their own.
+func (c *Client) WaitIdle(ctx context.Context, id wire.RoomID) error {
+	if err := c.WaitOnline(ctx); err != nil {
+		return err
+	}
+	for {
+		changed, status := c.feed.Changed(), c.account.Changed()
+		now, err := c.rooms.Resolve(ctx, id)
+		if err != nil {
+			return failure(err)
+		}
+		m, err := c.oneRoom(ctx, now)
+		if err != nil {
+			return failure(err)
+		}
+		if m.Queued == 0 {
+			return nil
+		}
+		if s := c.account.Status(); s.Phase != api.PhaseReady || s.Connection == api.NoServer {
+			return api.Fail(api.Offline, "the connection was lost; what waits is stored and will be sent")
+		}
+		select {
+		case <-changed:
+		case <-status:
+		case <-ctx.Done():
+			return api.FailureOf(ctx.Err())
+		}
+	}
+}
