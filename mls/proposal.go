@@ -322,7 +322,13 @@ func (u *UpdatePath) MarshalMLS(e *Encoder) {
 // UnmarshalMLS implements Unmarshaler.
 func (u *UpdatePath) UnmarshalMLS(d *Decoder) {
 	u.Leaf.UnmarshalMLS(d)
-	u.Nodes = Vector(d, maxPath, func(d *Decoder, n *UpdatePathNode) { n.UnmarshalMLS(d) })
+	secrets := 0
+	u.Nodes = Vector(d, maxPath, func(d *Decoder, n *UpdatePathNode) {
+		n.UnmarshalMLS(d)
+		if secrets += len(n.Secrets); secrets > maxLeaves {
+			d.Fail("a path sealed more than %d times", maxLeaves)
+		}
+	})
 }
 
 // Commit starts a new epoch (RFC 9420 §12.4).
