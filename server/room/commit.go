@@ -263,7 +263,7 @@ func (rs *Rooms) apply(tx *db.Tx, a authz.Actor, r *room, c *commit) (wire.Recei
 		e.RetryAfter = proposalGrace.Milliseconds()
 		return wire.Receipt{}, e
 	}
-	if err := rs.judge(tx, c); err != nil {
+	if err := c.judge(tx, rs.cfg.People); err != nil {
 		return wire.Receipt{}, err
 	}
 	if err := checkSeen(tx, r, c.data); err != nil {
@@ -299,9 +299,9 @@ func (rs *Rooms) apply(tx *db.Tx, a authz.Actor, r *room, c *commit) (wire.Recei
 
 // judge refuses a commit that the policy does not allow, or that brings in or
 // renews a leaf that its account's newest statement does not list with that key.
-func (rs *Rooms) judge(tx *db.Tx, c *commit) error {
+func (c *commit) judge(tx *db.Tx, people People) error {
 	for _, f := range c.fresh {
-		key, state, err := rs.cfg.People.Listed(tx, f.Account, f.Device)
+		key, state, err := people.Listed(tx, f.Account, f.Device)
 		if err != nil {
 			return fmt.Errorf("look up device %s: %w", f.Device, err)
 		}
@@ -311,7 +311,7 @@ func (rs *Rooms) judge(tx *db.Tx, c *commit) error {
 	}
 	for i := range c.change.Removed {
 		gone := &c.change.Removed[i]
-		_, state, err := rs.cfg.People.Listed(tx, gone.Account, gone.Device)
+		_, state, err := people.Listed(tx, gone.Account, gone.Device)
 		if err != nil {
 			return fmt.Errorf("look up device %s: %w", gone.Device, err)
 		}

@@ -33,11 +33,11 @@ func (rs *Rooms) Create(ctx context.Context, a authz.Actor, p wire.CreateRoom) (
 	err = rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
 		switch r, err := find(tx, p.Room); {
 		case err == nil:
-			return rs.createdBefore(tx, a, r, p, &got)
+			return createdBefore(tx, a, r, p, &got)
 		case !errors.Is(err, db.ErrNone):
 			return fmt.Errorf("look for room %s: %w", p.Room, err)
 		}
-		if err := rs.checkActive(tx, a); err != nil {
+		if err := checkActive(tx, rs.cfg.People, a); err != nil {
 			return err
 		}
 		r := room{id: p.Room, kind: p.Kind}
@@ -51,7 +51,7 @@ func (rs *Rooms) Create(ctx context.Context, a authz.Actor, p wire.CreateRoom) (
 }
 
 // createdBefore answers the repetition of a Create that was carried out.
-func (rs *Rooms) createdBefore(tx *db.Tx, a authz.Actor, r room, p wire.CreateRoom, got *wire.Receipt) error {
+func createdBefore(tx *db.Tx, a authz.Actor, r room, p wire.CreateRoom, got *wire.Receipt) error {
 	sent, err := receiptOf(tx, r.id, a.Device, p.First.Client)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func (c common) as(account wire.AccountID, s span, leaf, welcome bool) wire.Room
 
 // describe reads how a room stands for everybody: with members and cursors if
 // all is set, or if they are few.
-func (rs *Rooms) describe(tx *db.Tx, r room, all bool) (common, error) {
+func describe(tx *db.Tx, r room, all bool) (common, error) {
 	c := common{wire.Room{
 		Room: r.id, Kind: r.kind, Seq: r.seq, Head: r.head, Epoch: r.epoch, Proposals: int(r.proposals),
 		Cursors: []wire.Cursor{}, Members: []wire.AccountID{},
@@ -60,8 +60,8 @@ func (rs *Rooms) describe(tx *db.Tx, r room, all bool) (common, error) {
 }
 
 // standing reads how a room stands for the actor's device.
-func (rs *Rooms) standing(tx *db.Tx, a authz.Actor, r room, s span, all bool) (wire.Room, error) {
-	c, err := rs.describe(tx, r, all)
+func standing(tx *db.Tx, a authz.Actor, r room, s span, all bool) (wire.Room, error) {
+	c, err := describe(tx, r, all)
 	if err != nil {
 		return wire.Room{}, err
 	}
@@ -90,16 +90,16 @@ func (rs *Rooms) Get(ctx context.Context, a authz.Actor, id wire.RoomID) (got wi
 		if err != nil {
 			return err
 		}
-		got, err = rs.former(tx, a, r, s, true)
+		got, err = former(tx, a, r, s, true)
 		return err
 	})
 	return got, err
 }
 
 // former is standing, but for who has left it tells nothing of what came after.
-func (rs *Rooms) former(tx *db.Tx, a authz.Actor, r room, s span, all bool) (wire.Room, error) {
+func former(tx *db.Tx, a authz.Actor, r room, s span, all bool) (wire.Room, error) {
 	if s.membership == authz.Member {
-		return rs.standing(tx, a, r, s, all)
+		return standing(tx, a, r, s, all)
 	}
 	w := wire.Room{
 		Room: r.id, Kind: r.kind, Seq: s.until, From: s.from, Until: s.until, Members: []wire.AccountID{},
@@ -124,15 +124,7 @@ func (rs *Rooms) former(tx *db.Tx, a authz.Actor, r room, s span, all bool) (wir
 func (rs *Rooms) List(ctx context.Context, a authz.Actor) (wire.Rooms, error) {
 	list := wire.Rooms{Rooms: []wire.Room{}}
 	err := rs.cfg.DB.View(ctx, func(tx *db.Tx) error {
-		var ids []wire.RoomID
-		err := tx.Each(func(r *db.Rows) error {
-			var id wire.RoomID
-			if err := r.Scan(&id); err != nil {
-				return err
-			}
-			ids = append(ids, id)
-			return nil
-		}, `SELECT DISTINCT room_id FROM room_member WHERE account_id = $1 ORDER BY room_id`, a.Account)
+		ids, err := column[wire.RoomID](tx, `SELECT DISTINCT room_id FROM room_member WHERE account_id = $1 ORDER BY room_id`, a.Account)
 		if err != nil {
 			return fmt.Errorf("list the rooms of %s: %w", a.Account, err)
 		}
@@ -141,7 +133,7 @@ func (rs *Rooms) List(ctx context.Context, a authz.Actor) (wire.Rooms, error) {
 			if err != nil {
 				return err
 			}
-			w, err := rs.former(tx, a, r, s, false)
+			w, err := former(tx, a, r, s, false)
 			if err != nil {
 				return err
 			}
@@ -154,19 +146,5 @@ func (rs *Rooms) List(ctx context.Context, a authz.Actor) (wire.Rooms, error) {
 
 // Of lists the rooms that an account is a member of, for the hub.
 func (rs *Rooms) Of(ctx context.Context, account wire.AccountID) ([]wire.RoomID, error) {
-	var ids []wire.RoomID
-	err := rs.cfg.DB.View(ctx, func(tx *db.Tx) error {
-		return tx.Each(func(r *db.Rows) error {
-			var id wire.RoomID
-			if err := r.Scan(&id); err != nil {
-				return err
-			}
-			ids = append(ids, id)
-			return nil
-		}, `SELECT room_id FROM room_member WHERE account_id = $1 AND until_seq = 0`, account)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("list the rooms of %s: %w", account, err)
-	}
-	return ids, nil
+	return roomsBy(ctx, rs.cfg.DB, `SELECT room_id FROM room_member WHERE account_id = $1 AND until_seq = 0`, account)
 }

@@ -161,7 +161,7 @@ func (rs *Rooms) Erase(ctx context.Context, a authz.Actor, p wire.Erase) error {
 		if wire.EntryKind(kind) != wire.MessageEntry {
 			return wire.Refuse(wire.BadRequest, "only messages can be erased")
 		}
-		if err := rs.checkActive(tx, a); err != nil {
+		if err := checkActive(tx, rs.cfg.People, a); err != nil {
 			return err
 		}
 		if body == nil {

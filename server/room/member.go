@@ -2,6 +2,7 @@ package room
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/hub"
@@ -14,7 +15,7 @@ func (rs *Rooms) moveMembers(tx *db.Tx, r *room, c *commit, passedOver bool) err
 	if err := moveLeaves(tx, r.id, c); err != nil {
 		return err
 	}
-	if err := rs.moveWelcomes(tx, r, c); err != nil {
+	if err := moveWelcomes(tx, r, c, rs.cfg.Now()); err != nil {
 		return err
 	}
 	var came, left []wire.AccountID
@@ -54,7 +55,7 @@ func moveLeaves(tx *db.Tx, id wire.RoomID, c *commit) error {
 
 // moveWelcomes stores the Welcome of each added device, and drops those that a
 // device can no longer use: its leaf is gone, or it came in by itself.
-func (rs *Rooms) moveWelcomes(tx *db.Tx, r *room, c *commit) error {
+func moveWelcomes(tx *db.Tx, r *room, c *commit, now time.Time) error {
 	var stale []wire.DeviceID
 	for _, l := range c.change.Removed {
 		stale = append(stale, l.Device)
@@ -69,9 +70,8 @@ func (rs *Rooms) moveWelcomes(tx *db.Tx, r *room, c *commit) error {
 	}
 	const put = `INSERT INTO room_welcome (room_id, device_id, account_id, epoch, seq, head, body, made_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (room_id, device_id) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, head = excluded.head, body = excluded.body, made_ms = excluded.made_ms`
-	now := rs.cfg.Now().UnixMilli()
 	for _, l := range c.change.Added {
-		if _, err := tx.Exec(put, r.id, l.Device, l.Account, int64(r.epoch), r.seq, r.head, c.welcomes[l.Device], now); err != nil {
+		if _, err := tx.Exec(put, r.id, l.Device, l.Account, int64(r.epoch), r.seq, r.head, c.welcomes[l.Device], now.UnixMilli()); err != nil {
 			return fmt.Errorf("store the Welcome of %s to %s: %w", l.Device, r.id, err)
 		}
 	}
@@ -156,15 +156,8 @@ func moveSpans(tx *db.Tx, r *room, c *commit, passedOver bool) (came, left []wir
 
 // membersOf lists the members of a room.
 func membersOf(tx *db.Tx, id wire.RoomID) ([]wire.AccountID, error) {
-	var members []wire.AccountID
-	err := tx.Each(func(r *db.Rows) error {
-		var account wire.AccountID
-		if err := r.Scan(&account); err != nil {
-			return err
-		}
-		members = append(members, account)
-		return nil
-	}, `SELECT account_id FROM room_member WHERE room_id = $1 AND until_seq = 0 ORDER BY account_id`, id)
+	const get = `SELECT account_id FROM room_member WHERE room_id = $1 AND until_seq = 0 ORDER BY account_id`
+	members, err := column[wire.AccountID](tx, get, id)
 	if err != nil {
 		return nil, fmt.Errorf("list the members of %s: %w", id, err)
 	}
@@ -177,7 +170,7 @@ func (rs *Rooms) tellMembers(tx *db.Tx, r *room, c *commit, came, left []wire.Ac
 	if len(came)+len(left)+len(c.change.Added) == 0 {
 		return nil
 	}
-	base, err := rs.describe(tx, *r, true)
+	base, err := describe(tx, *r, true)
 	if err != nil {
 		return err
 	}

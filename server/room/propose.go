@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/veche-im/veche/internal/policy"
 	"github.com/veche-im/veche/mls"
@@ -126,19 +127,11 @@ func (rs *Rooms) applyProposal(tx *db.Tx, a authz.Actor, r *room, g *mls.PublicG
 	if _, err := tx.Exec(wait, r.id, r.proposals, int64(e.Time)); err != nil {
 		return wire.Receipt{}, fmt.Errorf("count the proposals of %s: %w", r.id, err)
 	}
-	stays := false
-	err := tx.Each(func(rows *db.Rows) error {
-		var leaf int64
-		if err := rows.Scan(&leaf); err != nil {
-			return err
-		}
-		stays = stays || !removed[mls.LeafIndex(leaf)]
-		return nil
-	}, `SELECT leaf FROM room_leaf WHERE room_id = $1 AND account_id = $2`, r.id, a.Account)
+	leaves, err := column[int64](tx, `SELECT leaf FROM room_leaf WHERE room_id = $1 AND account_id = $2`, r.id, a.Account)
 	if err != nil {
 		return wire.Receipt{}, fmt.Errorf("list the leaves of %s in %s: %w", a.Account, r.id, err)
 	}
-	if !stays {
+	if !slices.ContainsFunc(leaves, func(leaf int64) bool { return !removed[mls.LeafIndex(leaf)] }) {
 		if err := rs.leave(tx, a, r); err != nil {
 			return wire.Receipt{}, err
 		}
@@ -160,7 +153,7 @@ func (rs *Rooms) leave(tx *db.Tx, a authz.Actor, r *room) error {
 	if err != nil {
 		return err
 	}
-	w, err := rs.former(tx, a, *r, s, true)
+	w, err := former(tx, a, *r, s, true)
 	if err != nil {
 		return err
 	}

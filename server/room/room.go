@@ -178,12 +178,12 @@ func (rs *Rooms) begin(tx *db.Tx, a authz.Actor, do authz.Action, id wire.RoomID
 	if err := authz.Check(a, do, authz.InRoom(s.membership)); err != nil {
 		return room{}, nil, err
 	}
-	return r, nil, rs.checkActive(tx, a)
+	return r, nil, checkActive(tx, rs.cfg.People, a)
 }
 
 // checkActive refuses a device that was revoked since its session began.
-func (rs *Rooms) checkActive(tx *db.Tx, a authz.Actor) error {
-	_, state, err := rs.cfg.People.Listed(tx, a.Account, a.Device)
+func checkActive(tx *db.Tx, people People, a authz.Actor) error {
+	_, state, err := people.Listed(tx, a.Account, a.Device)
 	if err != nil {
 		return fmt.Errorf("look up device %s: %w", a.Device, err)
 	}

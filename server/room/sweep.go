@@ -45,7 +45,7 @@ func (rs *Rooms) Sweep(ctx context.Context) error {
 func (rs *Rooms) sweepWelcomes(ctx context.Context) error {
 	before := rs.cfg.Now().Add(-welcomeTTL).UnixMilli()
 	for {
-		rooms, err := rs.list(ctx, `SELECT DISTINCT room_id FROM room_welcome WHERE made_ms < $1 LIMIT $2`, before, int64(sweepBatch))
+		rooms, err := roomsBy(ctx, rs.cfg.DB, `SELECT DISTINCT room_id FROM room_welcome WHERE made_ms < $1 LIMIT $2`, before, int64(sweepBatch))
 		if err != nil || len(rooms) == 0 {
 			return err
 		}
@@ -66,7 +66,7 @@ func (rs *Rooms) sweepWelcomes(ctx context.Context) error {
 func (rs *Rooms) sweepDeserted(ctx context.Context) error {
 	before := rs.cfg.Now().Add(-desertedTTL).UnixMilli()
 	for {
-		rooms, err := rs.list(ctx, `SELECT id FROM room WHERE deserted_ms > 0 AND deserted_ms < $1 LIMIT $2`, before, int64(sweepBatch))
+		rooms, err := roomsBy(ctx, rs.cfg.DB, `SELECT id FROM room WHERE deserted_ms > 0 AND deserted_ms < $1 LIMIT $2`, before, int64(sweepBatch))
 		if err != nil || len(rooms) == 0 {
 			return err
 		}
@@ -79,21 +79,29 @@ func (rs *Rooms) sweepDeserted(ctx context.Context) error {
 	}
 }
 
-func (rs *Rooms) list(ctx context.Context, query string, args ...any) (ids []wire.RoomID, err error) {
-	err = rs.cfg.DB.View(ctx, func(tx *db.Tx) error {
-		return tx.Each(func(r *db.Rows) error {
-			var id wire.RoomID
-			if err := r.Scan(&id); err != nil {
-				return err
-			}
-			ids = append(ids, id)
-			return nil
-		}, query, args...)
+// roomsBy lists the rooms that a query finds.
+func roomsBy(ctx context.Context, d *db.DB, query string, args ...any) (ids []wire.RoomID, err error) {
+	err = d.View(ctx, func(tx *db.Tx) error {
+		ids, err = column[wire.RoomID](tx, query, args...)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list rooms: %w", err)
 	}
 	return ids, nil
+}
+
+// column returns the one column of all rows that a query finds.
+func column[T any](tx *db.Tx, query string, args ...any) (all []T, err error) {
+	err = tx.Each(func(r *db.Rows) error {
+		var one T
+		if err := r.Scan(&one); err != nil {
+			return err
+		}
+		all = append(all, one)
+		return nil
+	}, query, args...)
+	return all, err
 }
 
 // delete removes a room with all that it has: first who may see it, so that
