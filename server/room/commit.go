@@ -35,11 +35,17 @@ func (rs *Rooms) Commit(ctx context.Context, a authz.Actor, p wire.SendCommit) (
 		return got, err
 	}
 	// All that takes long is done on a copy, before the writer is asked.
-	base, group, sent, err := rs.stand(ctx, a, authz.RoomCommit, p.Room, p.Client)
+	m, malformed := parseCommit(p.Commit)
+	base, group, sent, err := rs.stand(ctx, a, authz.RoomCommit, p.Room, p.Client, func(r room) error {
+		if malformed == nil && m.Content.Epoch != r.epoch {
+			return wire.Refuse(wire.Conflict, "the commit ends epoch %d, the room is in %d", m.Content.Epoch, r.epoch)
+		}
+		return malformed
+	})
 	if sent != nil || err != nil {
 		return deref(sent), err
 	}
-	c, err := prepare(group, a, base, p.GroupUpload)
+	c, err := prepare(group, m, a, p.GroupUpload)
 	if err != nil {
 		return got, err
 	}
@@ -79,8 +85,9 @@ func checkUpload(u wire.GroupUpload) error {
 }
 
 // stand reads how a room stands, with its group, for who wants to append a
-// commit or a proposal. If that was done before, it returns the receipt.
-func (rs *Rooms) stand(ctx context.Context, a authz.Actor, do authz.Action, id wire.RoomID, client wire.ClientID) (r room, g *mls.PublicGroup, sent *wire.Receipt, err error) {
+// commit or a proposal. If that was done before, it returns the receipt. Fits
+// says, before the group is loaded, whether it is worth it.
+func (rs *Rooms) stand(ctx context.Context, a authz.Actor, do authz.Action, id wire.RoomID, client wire.ClientID, fits func(room) error) (r room, g *mls.PublicGroup, sent *wire.Receipt, err error) {
 	var s *state
 	err = rs.cfg.DB.View(ctx, func(tx *db.Tx) error {
 		if r, _, err = enter(tx, a, authz.RoomRead, id); err != nil {
@@ -90,6 +97,9 @@ func (rs *Rooms) stand(ctx context.Context, a authz.Actor, do authz.Action, id w
 			return err
 		}
 		if r, _, err = enter(tx, a, do, id); err != nil {
+			return err
+		}
+		if err = fits(r); err != nil {
 			return err
 		}
 		s, err = readState(tx, id, r.epoch)
@@ -102,23 +112,24 @@ func (rs *Rooms) stand(ctx context.Context, a authz.Actor, do authz.Action, id w
 	return r, g, nil, err
 }
 
-// prepare judges all of a commit that does not depend on statements. g is the
-// group as it stands in base, and moves on to the new epoch.
-func prepare(g *mls.PublicGroup, a authz.Actor, base room, u wire.GroupUpload) (*commit, error) {
-	m, err := mls.ParsePublic(u.Commit)
+func parseCommit(b []byte) (*mls.PublicMessage, error) {
+	m, err := mls.ParsePublic(b)
 	if err != nil {
 		return nil, bad("the commit", err)
 	}
 	if m.Content.Type != mls.ContentCommit {
 		return nil, wire.Refuse(wire.BadRequest, "not a commit but content type %d", m.Content.Type)
 	}
-	if m.Content.Epoch != base.epoch {
-		return nil, wire.Refuse(wire.Conflict, "the commit ends epoch %d, the room is in %d", m.Content.Epoch, base.epoch)
-	}
+	return m, nil
+}
+
+// prepare judges all of a commit that does not depend on statements or on the
+// log. g is the group in the epoch that m ends, and moves on to the next.
+func prepare(g *mls.PublicGroup, m *mls.PublicMessage, a authz.Actor, u wire.GroupUpload) (c *commit, err error) {
 	if n := leavesAfter(g, m); n > wire.MaxLeaves { // before signatures are checked
 		return nil, wire.Refuse(wire.TooLarge, "a room has at most %d devices, not %d", wire.MaxLeaves, n)
 	}
-	c := &commit{upload: u, group: g}
+	c = &commit{upload: u, group: g}
 	if c.staged, err = g.StageCommit(m); err != nil {
 		if errors.Is(err, mls.ErrUnknownProposal) {
 			return nil, wire.Refuse(wire.Pending, "%v", err)

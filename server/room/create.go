@@ -26,7 +26,11 @@ func (rs *Rooms) Create(ctx context.Context, a authz.Actor, p wire.CreateRoom) (
 	if err != nil {
 		return got, err
 	}
-	c, err := prepare(group, a, room{id: p.Room}, p.First)
+	m, err := parseCommit(p.First.Commit)
+	if err != nil {
+		return got, err
+	}
+	c, err := prepare(group, m, a, p.First)
 	if err != nil {
 		return got, err
 	}

@@ -28,12 +28,24 @@ func (rs *Rooms) Propose(ctx context.Context, a authz.Actor, p wire.SendProposal
 	if len(p.Proposal) > wire.MaxMessage {
 		return got, wire.Refuse(wire.TooLarge, "a proposal has at most %d bytes", wire.MaxMessage)
 	}
+	m, malformed := parseProposal(p.Proposal)
+	fits := func(r room) error {
+		switch {
+		case malformed != nil:
+			return malformed
+		case m.Content.Epoch != r.epoch:
+			return wire.Refuse(wire.Stale, "made in epoch %d, the room is in %d", m.Content.Epoch, r.epoch)
+		case r.kind != wire.Group:
+			return wire.Refuse(wire.BadRequest, "nobody leaves a direct room")
+		}
+		return nil
+	}
 	for range proposeTries {
-		base, group, sent, err := rs.stand(ctx, a, authz.RoomPropose, p.Room, p.Client)
+		base, group, sent, err := rs.stand(ctx, a, authz.RoomPropose, p.Room, p.Client, fits)
 		if sent != nil || err != nil {
 			return deref(sent), err
 		}
-		removed, err := stageLeaving(group, a, base, p)
+		removed, err := stageLeaving(group, m, a)
 		if err != nil {
 			return got, err
 		}
@@ -62,19 +74,20 @@ func (rs *Rooms) Propose(ctx context.Context, a authz.Actor, p wire.SendProposal
 	return got, e
 }
 
-// stageLeaving judges a proposal on the group as it stands in base and adds it
-// to those that wait. It returns all leaves whose removal is proposed now.
-func stageLeaving(g *mls.PublicGroup, a authz.Actor, base room, p wire.SendProposal) (removed map[mls.LeafIndex]bool, err error) {
-	m, err := mls.ParsePublic(p.Proposal)
+func parseProposal(b []byte) (*mls.PublicMessage, error) {
+	m, err := mls.ParsePublic(b)
 	if err != nil {
 		return nil, bad("the proposal", err)
 	}
 	if m.Content.Type != mls.ContentProposal {
 		return nil, wire.Refuse(wire.BadRequest, "not a proposal but content type %d", m.Content.Type)
 	}
-	if m.Content.Epoch != base.epoch {
-		return nil, wire.Refuse(wire.Stale, "made in epoch %d, the room is in %d", m.Content.Epoch, base.epoch)
-	}
+	return m, nil
+}
+
+// stageLeaving judges a proposal on the group as it stands and adds it to those
+// that wait. It returns all leaves whose removal is proposed now.
+func stageLeaving(g *mls.PublicGroup, m *mls.PublicMessage, a authz.Actor) (removed map[mls.LeafIndex]bool, err error) {
 	staged, err := g.StageProposal(m)
 	if err != nil {
 		return nil, bad("the proposal", err)
@@ -92,8 +105,6 @@ func stageLeaving(g *mls.PublicGroup, a authz.Actor, base room, p wire.SendPropo
 		return nil, bad("the proposal", err)
 	}
 	switch {
-	case base.kind != wire.Group:
-		return nil, wire.Refuse(wire.BadRequest, "nobody leaves a direct room")
 	case sender.Account != a.Account || sender.Device != a.Device:
 		return nil, wire.Refuse(wire.BadRequest, "the proposal is of another device")
 	case leaver.Account != a.Account:
