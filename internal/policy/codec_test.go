@@ -142,6 +142,8 @@ func TestDataIgnoresOnlyKeysAbove15(t *testing.T) {
 		{"unsorted", decodeMessage, "a2" + "04" + client + "0101", false},
 		{"indefinite", decodeMessage, "bf" + "0101" + "04" + client + "ff", false},
 		{"null seq", decodeCommit, strings.Replace(commit, "0205", "02f6", 1), false},
+		{"null seq and no head", decodeCommit, strings.Replace(strings.Replace(commit, "0205", "02f6", 1), strings.Repeat("09", 32), strings.Repeat("00", 32), 1), false},
+		{"seq 0 and no head", decodeCommit, strings.Replace(strings.Replace(commit, "0205", "0200", 1), strings.Repeat("09", 32), strings.Repeat("00", 32), 1), true},
 		{"float seq", decodeCommit, strings.Replace(commit, "0205", "02f94500", 1), false},
 		{"negative seq", decodeCommit, strings.Replace(commit, "0205", "0220", 1), false},
 		{"huge seq", decodeCommit, strings.Replace(commit, "0205", "021bffffffffffffffff", 1), false},
