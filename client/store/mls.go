@@ -47,7 +47,11 @@ func (m *mlsState) Get(key string) ([]byte, error) {
 	if !ok {
 		return nil, nil
 	}
-	return m.tx.open(box, "mls_state", "box", m.room[:], []byte(key))
+	v, err := m.tx.open(box, "mls_state", "box", m.room[:], []byte(key))
+	if err != nil {
+		return nil, err
+	}
+	return bytesOf(v), nil // an empty value is there, nil is not
 }
 
 // Put stores a value.

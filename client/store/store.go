@@ -150,6 +150,9 @@ func (db *DB) run(ctx context.Context, begin string, f func(*Tx) error) (*Tx, er
 	if err := f(tx); err != nil {
 		return nil, err
 	}
+	if tx.failed != nil {
+		return nil, tx.failed
+	}
 	if _, err := db.conn.Exec("COMMIT"); err != nil {
 		if errors.Is(err, ErrFull) || errors.Is(err, ErrBusy) {
 			return nil, fmt.Errorf("commit: %w", err)

@@ -17,6 +17,7 @@ type Tx struct {
 	conn     Conn
 	boxer    *seal.Boxer
 	readOnly bool
+	failed   error // of the first statement that failed
 	after    []func()
 }
 
@@ -38,6 +39,9 @@ func (tx *Tx) query(sql string, args ...any) (Result, error) {
 	if tx.conn == nil {
 		return Result{}, errOver
 	}
+	if tx.failed != nil {
+		return Result{}, tx.failed
+	}
 	bound := make([]any, len(args))
 	for i, a := range args {
 		b, err := bind(a)
@@ -46,7 +50,13 @@ func (tx *Tx) query(sql string, args ...any) (Result, error) {
 		}
 		bound[i] = b
 	}
-	return tx.conn.Exec(sql, bound...)
+	res, err := tx.conn.Exec(sql, bound...)
+	if err != nil {
+		// SQLite may have rolled back by itself, and what followed would be on
+		// disk one by one.
+		tx.failed = err
+	}
+	return res, err
 }
 
 // seal puts plain into a box for table.column of the row with this key.
