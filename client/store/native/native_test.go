@@ -3,6 +3,7 @@
 package native
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -191,4 +192,56 @@ func TestRemoveLeavesNoKey(t *testing.T) {
 		t.Fatalf("a new life: %v", err)
 	}
 	db.Close()
+}
+
+// TestSecretsAreNotOnTheDisk looks for what was stored in the files as they
+// stand: secrets must not be there, the text of messages is (the control).
+func TestSecretsAreNotOnTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	db, err := Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const canary = "canary-in-a-box-"
+	secret := func(n string) []byte { return []byte(canary + n) }
+	room := wire.NewRoomID()
+	if err := db.Update(t.Context(), func(tx *store.Tx) error {
+		if err := store.PutRoom(tx, store.Room{ID: room, Kind: wire.Group, State: store.RoomOpen}); err != nil {
+			return err
+		}
+		_, err := store.Enqueue(tx, store.Outgoing{Room: room, Client: wire.NewClientID(), Content: secret("outbox")})
+		return errors.Join(err,
+			store.PutSecret(tx, "token", secret("token")),
+			store.MLS(tx, room).Put("epoch", secret("mls")),
+			store.PutKeyPackage(tx, store.KeyPackage{Ref: []byte{1}, Package: []byte{}, Secrets: secret("package")}),
+			store.PutItem(tx, store.Item{Room: room, ID: "1", Text: "text-in-clear", Content: secret("content")}),
+			store.PutFile(tx, store.File{Room: room, Item: "1", Key: secret("file")}),
+		)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	look := func(when string, words map[string]bool) {
+		t.Helper()
+		var all []byte
+		for _, name := range []string{"veche.db", "veche.db-wal", "veche.db-shm", "veche.db-journal"} {
+			b, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			all = append(all, b...)
+		}
+		for word, want := range words {
+			if got := bytes.Contains(all, []byte(word)); got != want {
+				t.Errorf("%s: %q on the disk: %v", when, word, got)
+			}
+		}
+	}
+	look("while open", map[string]bool{canary: false, "text-in-clear": true})
+	if err := db.Update(t.Context(), store.Wipe); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	look("after wiping and closing", map[string]bool{canary: false, "text-in-clear": false})
 }
