@@ -24,7 +24,7 @@ func secure(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Permissions-Policy", "camera=(self), microphone=(self), display-capture=(self), publickey-credentials-get=(self), "+
-		"publickey-credentials-create=(self), geolocation=(), payment=(), usb=(), serial=(), bluetooth=(), midi=(), browsing-topics=()")
+		"publickey-credentials-create=(self), geolocation=(), payment=(), usb=(), serial=(), midi=(), browsing-topics=()")
 	h.Set("Cache-Control", "no-store")
 }
 
