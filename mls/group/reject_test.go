@@ -3,6 +3,7 @@ package group
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -635,6 +636,52 @@ func TestRefusesProposals(t *testing.T) {
 	m.MembershipTag = m.MembershipTag[1:]
 	if _, err := c.server.StageProposal(m); !errors.Is(err, mls.ErrMembershipTag) {
 		t.Errorf("a short membership tag at the server: %v", err)
+	}
+}
+
+func TestPendingProposalsOfAnEpoch(t *testing.T) {
+	c := newCourt(t)
+	propose := func(data string) *mls.PublicMessage {
+		p := mls.ProposeRemove(0)
+		content := c.content()
+		content.Type, content.Commit, content.Proposal = mls.ContentProposal, nil, &p
+		content.AuthenticatedData = []byte(data)
+		return c.sign(content)
+	}
+	old, err := c.server.StageProposal(propose("of the epoch before"))
+	c.check(err)
+	c.commit(c.members[0], CommitOptions{}, nil)
+	if err := c.server.AddProposal(old); !errors.Is(err, mls.ErrStale) {
+		t.Errorf("a proposal of the epoch before: %v", err)
+	}
+	first, err := c.server.StageProposal(propose("first"))
+	c.check(err)
+	c.check(c.server.AddProposal(first))
+	c.check(c.server.AddProposal(first))
+	if n := len(c.server.PendingProposals()); n != 1 {
+		t.Errorf("one proposal counts as %d", n)
+	}
+	for i := range mls.MaxPendingProposals {
+		p, err := c.server.StageProposal(propose(fmt.Sprint(i)))
+		c.check(err)
+		if err := c.server.AddProposal(p); (i == mls.MaxPendingProposals-1) != errors.Is(err, mls.ErrTooManyProposals) {
+			t.Fatalf("proposal %d: %v", i, err)
+		}
+	}
+	// They are stored, and gone with their epoch.
+	c.check(c.server.Save(c.disk))
+	c.server = reopen(t, c.disk)
+	if n := len(c.server.PendingProposals()); n != mls.MaxPendingProposals {
+		t.Errorf("%d proposals after a reload", n)
+	}
+	staged, err := c.server.StageCommit(must(mls.ParsePublic(must(c.members[0].group.Commit(CommitOptions{})).Message)))
+	c.check(err)
+	c.check(c.server.Apply(staged))
+	if n := len(c.server.PendingProposals()); n != 0 {
+		t.Errorf("%d proposals in the next epoch", n)
+	}
+	if err := c.server.Apply(staged); !errors.Is(err, mls.ErrStale) {
+		t.Errorf("a commit applied twice: %v", err)
 	}
 }
 
