@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/room"
 	"github.com/veche-im/veche/client/store"
 	"github.com/veche-im/veche/client/timeline"
 	"github.com/veche-im/veche/wire"
@@ -93,6 +94,15 @@ func (c *Client) room(tx *store.Tx, m store.Room) (api.Room, error) {
 	r := api.Room{
 		ID: m.ID, Kind: m.Kind, State: api.RoomState(m.State), Role: api.Member, Time: m.Time, Seq: m.Seq, Draft: m.Draft,
 		Self: m.Kind == wire.Direct && m.Peer.IsZero() && m.State != store.RoomJoining,
+	}
+	if m.State == store.RoomJoining {
+		planned, err := room.Planned(tx, m.ID)
+		if err != nil {
+			return r, err
+		}
+		if planned {
+			r.State = api.RoomOpen
+		}
 	}
 	v, err := timeline.NewView(tx, m.ID, me, c.files.Transfer)
 	if err != nil {

@@ -98,6 +98,16 @@ func (r *Rooms) putPlan(tx *store.Tx, m store.Room, p plan) error {
 	return putSetting(tx, planName(m.ID), p)
 }
 
+// Planned reports whether this device planned a room that is not made yet: one
+// may write in it at once, and what is written waits.
+func Planned(tx *store.Tx, id wire.RoomID) (bool, error) {
+	_, err := store.GetSetting(tx, planName(id))
+	if errors.Is(err, store.ErrNone) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // create makes a planned room on the server. planned is false if the room is
 // not one that this device planned.
 func (w *worker) create(ctx context.Context) (planned bool, err error) {
