@@ -25,7 +25,7 @@ WASM_SOURCES := $(filter client/% e2ee/% mls/% wire/% internal/% cmd/veche-wasm/
 WEB_SOURCES  := $(shell git ls-files -co --exclude-standard -- web ':!web/test' ':!web/demo' ':!web/dist')
 
 .PHONY: run build web lint test steps bench fuzz sizes clean needs-build needs-test \
-	test-go test-wasm test-web test-browser lint-go lint-web
+	test-go test-wasm test-js test-web test-browser lint-go lint-web
 
 run: build
 	bin/veche serve --data $(DATA) $(ARGS)
@@ -69,7 +69,7 @@ test: | needs-build needs-test
 	@status=0; $(MAKE) --no-print-directory -k steps || status=1; \
 	  $(TALLY) sum || status=1; exit $$status
 
-steps: lint test-wasm test-web test-go test-browser
+steps: lint test-wasm test-js test-web test-go test-browser
 
 test-go: bin/veche bin/tally
 	VECHE_BIN=$(CURDIR)/bin/veche go test -race -json ./... | $(TALLY) go go
@@ -79,6 +79,12 @@ test-go: bin/veche bin/tally
 test-wasm: bin/.web
 	GOOS=js GOARCH=wasm go vet ./wire/... ./mls/... ./e2ee/... ./client/... ./cmd/veche-wasm
 	@$(MAKE) --no-print-directory sizes
+
+# What has a second implementation for the browser is tested there too: sealing
+# through WebCrypto, the store on the browser's SQLite, both in Node.
+test-js: web/node_modules/.package-lock.json bin/tally
+	GOOS=js GOARCH=wasm NODE_OPTIONS=--import=$(CURDIR)/client/store/testdata/sqlite.mjs \
+	  go test -json -exec "$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./e2ee/seal ./client/store | $(TALLY) go js
 
 test-web: web/node_modules/.package-lock.json bin/tally
 	cd web && npm test --silent | TALLY_DIR=../$(OUT) ../bin/tally text web
