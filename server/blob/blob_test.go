@@ -278,7 +278,9 @@ func TestCapAndQuota(t *testing.T) {
 		_, err := s.blobs.Create(s.ctx, ann, size)
 		s.want(err, wire.BadRequest)
 	}
-	_, err := s.blobs.Create(s.ctx, ann, 50_001)
+	_, err := s.blobs.Create(s.ctx, authz.Actor{Account: ann.Account, State: wire.DevicePending}, 50)
+	s.want(err, wire.NotFound)
+	_, err = s.blobs.Create(s.ctx, ann, 50_001)
 	s.want(err, wire.TooLarge)
 	first, err := s.blobs.Create(s.ctx, ann, 50_000)
 	s.must(err)
