@@ -64,7 +64,6 @@ type DB struct {
 type job struct {
 	ctx      context.Context
 	fn       func(*Tx) error
-	ran      bool
 	err      error
 	panicked any
 	onCommit []func()

@@ -1,0 +1,153 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/blob"
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/device"
+	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/room"
+	"github.com/veche-im/veche/server/session"
+	"github.com/veche-im/veche/wire"
+)
+
+func newAPI(t *testing.T) *API {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	dir := t.TempDir()
+	d, err := db.Open(t.Context(), db.Config{Path: filepath.Join(dir, "veche.db"), Log: log,
+		Schemas: []db.Schema{account.Schema, device.Schema, room.Schema, blob.Schema}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	h := hub.New()
+	accounts, err := account.New(account.Config{DB: d, Now: time.Now, Cost: account.Cost{Memory: 64, Time: 1, Threads: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobs, err := blob.New(blob.Config{DB: d, Dir: filepath.Join(dir, "blobs"), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions, err := session.New(session.Config{Table: session.NewTable(), Hub: h, Log: log, Now: time.Now,
+		RoomsOf: func(context.Context, wire.AccountID) ([]wire.RoomID, error) { return nil, nil },
+		Hello:   func(context.Context, *session.Actor) (wire.Hello, error) { return wire.Hello{}, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(Config{DB: d, Hub: h, Accounts: accounts, Sessions: sessions, Blobs: blobs, Log: log, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// Every route declares its action, its cap and its types (A1).
+func TestEveryRouteDeclaresWhatItIs(t *testing.T) {
+	a := newAPI(t)
+	open := 0
+	for _, r := range a.routes {
+		if authz.On(r.action) == 0 {
+			t.Errorf("%s has the action %q, which is not in the table of authz", r.pattern, r.action)
+		}
+		if r.types == "" || r.handle == nil {
+			t.Errorf("%s has no types or no handler", r.pattern)
+		}
+		method, _, ok := strings.Cut(r.pattern, " ")
+		if !ok {
+			t.Errorf("%s takes any method", r.pattern)
+		}
+		if (method == "POST" || method == "PUT") && r.max == 0 {
+			t.Errorf("%s has no cap", r.pattern)
+		}
+		if r.max > blob.MaxAppend+1 {
+			t.Errorf("%s takes %d bytes", r.pattern, r.max)
+		}
+		if authz.Anonymous(r.action) {
+			open++
+		}
+	}
+	// Who adds a route that needs no session changes this number on purpose.
+	if open != 9 {
+		t.Errorf("%d routes are open to anybody", open)
+	}
+}
+
+func TestOverloadIsAnsweredWithATimeToWait(t *testing.T) {
+	a := newAPI(t)
+	srv := httptest.NewServer(a.Handler(Door{}))
+	defer srv.Close()
+	for range maxRequests {
+		a.requests <- struct{}{}
+	}
+	get := func() *http.Response {
+		resp, err := http.Get(srv.URL + wire.PathSite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp
+	}
+	if r := get(); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" {
+		t.Errorf("overloaded: %d %q", r.StatusCode, r.Header.Get("Retry-After"))
+	}
+	<-a.requests
+	if r := get(); r.StatusCode != 200 {
+		t.Errorf("afterwards: %d", r.StatusCode)
+	}
+}
+
+func TestDrainingServerSendsPeopleElsewhere(t *testing.T) {
+	a := newAPI(t)
+	srv := httptest.NewServer(a.Handler(Door{}))
+	defer srv.Close()
+	a.Drain()
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, wire.PathSession: 503} {
+		resp, err := http.Get(srv.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want || (want == 503 && resp.Header.Get("Retry-After") == "") {
+			t.Errorf("%s: %d", path, resp.StatusCode)
+		}
+	}
+}
+
+func TestPanicCostsOneRequest(t *testing.T) {
+	a := newAPI(t)
+	a.routes = append(a.routes, route{pattern: "GET /boom", action: authz.SiteRead, handle: func(*call) error { panic("ouch") }})
+	srv := httptest.NewServer(a.Handler(Door{}))
+	defer srv.Close()
+	resp, err := http.Get(srv.URL + "/boom")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 500 {
+		t.Errorf("%d", resp.StatusCode)
+	}
+}
+
+func TestEveryCodeHasAStatus(t *testing.T) {
+	for _, c := range []wire.Code{wire.BadRequest, wire.Unauthenticated, wire.NotFound, wire.Conflict, wire.Stale, wire.Pending,
+		wire.Exists, wire.TooLarge, wire.NoSpace, wire.Busy, wire.Cancelled, wire.Internal} {
+		if _, ok := statuses[c]; !ok && c != wire.Internal {
+			t.Errorf("%s has none", c)
+		}
+	}
+	if statusOf("whatever") != 500 {
+		t.Error("an unknown code is not our fault")
+	}
+}
