@@ -226,12 +226,9 @@ func (c *Client) recover(ctx context.Context, p api.RecoveryKey) (api.Entered, e
 	if err != nil {
 		return e, err
 	}
-	c.events.add(event{name: wire.OnCatchUp.Name, body: emptyMap})
+	c.events.add(letIn{})
 	return e, nil
 }
-
-// emptyMap is CBOR of an event without fields.
-var emptyMap = []byte{0xa0}
 
 func (c *Client) invite(ctx context.Context, _ api.None) (api.Invite, error) {
 	i, err := session.Call(ctx, c.session, wire.InviteCreate, wire.None{})

@@ -30,7 +30,8 @@ type (
 		body []byte
 	}
 	statementMoved struct{ before, after *statement.Verified }
-	refill         struct{}
+	refill         struct{} // key packages were used up
+	letIn          struct{} // the device became a member of its account
 )
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
@@ -94,7 +95,7 @@ func nameOf(v any) string {
 	case statementMoved:
 		return "statement"
 	}
-	return "refill"
+	return "key packages"
 }
 
 func (c *Client) handleOne(ctx context.Context, v any) error {
@@ -105,6 +106,8 @@ func (c *Client) handleOne(ctx context.Context, v any) error {
 		return errors.Join(c.account.Moved(ctx, v.before, v.after), c.rooms.Moved(ctx, v.before, v.after))
 	case refill:
 		return c.account.Refill(ctx)
+	case letIn:
+		return errors.Join(c.account.Refill(ctx), c.catchUp(ctx))
 	case event:
 		if h, ok := handlers[v.name]; ok {
 			return h(c, ctx, v.body)
@@ -120,6 +123,10 @@ func (c *Client) connected(ctx context.Context, h wire.Hello) error {
 		return err
 	}
 	if err := c.account.Settle(ctx); err != nil {
+		return err
+	}
+	// First of all others must be able to add this device.
+	if err := c.account.Refill(ctx); err != nil {
 		return err
 	}
 	return c.catchUp(ctx)
@@ -138,10 +145,8 @@ func (c *Client) catchUp(ctx context.Context) error {
 		return err
 	}
 	c.cursors.connected()
-	if _, err := c.account.Refresh(ctx); err != nil {
-		return err
-	}
-	return c.account.Refill(ctx)
+	_, err := c.account.Refresh(ctx)
+	return err
 }
 
 // handlers take the events of the server, by name.
@@ -191,7 +196,7 @@ func (c *Client) deviceChanged(ctx context.Context, d wire.DeviceChange) error {
 		return err
 	}
 	if _, is := c.account.Me(); is != was {
-		return c.catchUp(ctx)
+		return errors.Join(c.account.Refill(ctx), c.catchUp(ctx))
 	}
 	if _, err := c.account.Refresh(ctx); err != nil || !was {
 		return err

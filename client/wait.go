@@ -83,6 +83,10 @@ func (c *Client) WaitCaughtUp(ctx context.Context, rooms ...wire.RoomID) error {
 	if err := c.WaitOnline(ctx); err != nil {
 		return err
 	}
+	// A program that ends soon must leave what others need to add this device.
+	if err := c.account.Refill(ctx); err != nil {
+		return failure(err)
+	}
 	if err := c.people.Sync(ctx); err != nil {
 		return failure(err)
 	}

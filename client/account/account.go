@@ -49,6 +49,7 @@ type Config struct {
 type Account struct {
 	cfg     Config
 	publish sync.Mutex // one change of the account's devices at a time
+	refill  sync.Mutex // one count of key packages at a time
 
 	mu      sync.Mutex // guards what follows
 	self    *store.Self

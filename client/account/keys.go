@@ -28,6 +28,8 @@ const (
 
 // Refill uploads key packages if the server has too few.
 func (a *Account) Refill(ctx context.Context) error {
+	a.refill.Lock()
+	defer a.refill.Unlock()
 	me, ok := a.Me()
 	if !ok {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/veche-im/veche/client/people"
@@ -137,7 +138,7 @@ func (w *worker) create(ctx context.Context) (planned bool, err error) {
 	if !made {
 		if req, err = w.found(ctx, p); err != nil {
 			if errors.Is(err, ErrNoDevice) {
-				w.due(mostRetry) // and when the person signs in, see Rooms.Enrolled
+				w.due(keysRetry) // and when the person signs in, see Rooms.Enrolled
 				return true, fmt.Errorf("%w: %w", ErrShut, err)
 			}
 			return true, err
@@ -260,12 +261,40 @@ func (w *worker) claim(ctx context.Context, accounts []wire.AccountID, in []poli
 			}
 		}
 	}
-	var packages []mls.KeyPackage
+	for try := 0; ; try++ {
+		packages, missing, err := w.claimOnce(ctx, ask, known, have)
+		if err != nil || missing.IsZero() {
+			return packages, err
+		}
+		if known[missing] == nil || len(known[missing].Active()) == 0 || try >= keysTries {
+			return nil, fmt.Errorf("%w: %s", ErrNoDevice, missing)
+		}
+		// The device is listed and has not uploaded its key packages yet.
+		select {
+		case <-time.After(keysWait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// A device uploads key packages right after it was listed; keysWait is how long
+// to wait for that, keysTries how often, keysRetry when to try again then.
+const (
+	keysWait  = 300 * time.Millisecond
+	keysTries = 10
+	keysRetry = 15 * time.Second
+)
+
+// claimOnce asks once; missing is an account of which there is none.
+func (w *worker) claimOnce(ctx context.Context, ask wire.ClaimKeys, known people.Statements, in map[wire.DeviceID]bool) (packages []mls.KeyPackage, missing wire.AccountID, err error) {
+	me := w.me()
+	have := maps.Clone(in)
 	got := map[wire.AccountID]bool{me.Account: true}
 	if len(ask.Devices) > 0 {
 		res, err := session.Call(ctx, w.cfg.Session, wire.KeyClaim, ask)
 		if err != nil {
-			return nil, err
+			return nil, missing, err
 		}
 		for _, c := range res.Packages {
 			kp, err := vetPackage(c, known, me.Suite, have, w.cfg.Now())
@@ -278,12 +307,12 @@ func (w *worker) claim(ctx context.Context, accounts []wire.AccountID, in []poli
 			packages = append(packages, kp)
 		}
 	}
-	for _, a := range accounts {
+	for _, a := range ask.Accounts {
 		if !got[a] {
-			return nil, fmt.Errorf("%w: %s", ErrNoDevice, a)
+			return nil, a, nil
 		}
 	}
-	return packages, nil
+	return packages, missing, nil
 }
 
 // vetPackage checks that a key package is the one it was claimed as, by the
