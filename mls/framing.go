@@ -42,7 +42,7 @@ type Sender struct {
 	Index uint32    // if Type is SenderExternal: position in external_senders
 }
 
-// Member returns the Sender for the member at i.
+// MemberSender returns the Sender for the member at i.
 func MemberSender(i LeafIndex) Sender { return Sender{Type: SenderMember, Leaf: i} }
 
 // MarshalMLS implements Marshaler.
