@@ -221,6 +221,7 @@ func TestAHostileServersVault(t *testing.T) {
 		{"another account", func(v *vault) { v.Account = other.account }, ErrVault},
 		{"another root", func(v *vault) { v.Root = other.change.Chain.Root }, ErrVault},
 		{"another version", func(v *vault) { v.Version = 2 }, ErrVault},
+		{"a box of any size", func(v *vault) { v.Box = make([]byte, wire.MaxVault) }, ErrVault},
 		{"the vault of another account", func(v *vault) { *v = vaultOf(t, other.change.Vault) }, ErrVault},
 		{"an older vault", func(v *vault) { *v = vaultOf(t, old.Vault) }, ErrVault},
 		{"a box that was changed", func(v *vault) { v.Box[20] ^= 1 }, ErrOpen},
@@ -239,10 +240,11 @@ func TestAHostileServersVault(t *testing.T) {
 		})
 	}
 	for name, b := range map[string][]byte{
-		"empty":    nil,
-		"cut":      c.Vault[:len(c.Vault)-1],
-		"trailing": append(slices.Clone(c.Vault), 0),
-		"too long": make([]byte, wire.MaxVault+1),
+		"empty":            nil,
+		"cut":              c.Vault[:len(c.Vault)-1],
+		"trailing":         append(slices.Clone(c.Vault), 0),
+		"a longer integer": bytes.Replace(c.Vault, []byte{0x61, 'v', 1}, []byte{0x61, 'v', 0x18, 1}, 1),
+		"too long":         make([]byte, wire.MaxVault+1),
 	} {
 		if _, err := Open(c.Chain, b, p.device, p.keys); !errors.Is(err, ErrVault) {
 			t.Errorf("%s: %v", name, err)

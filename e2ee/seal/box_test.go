@@ -98,6 +98,14 @@ func TestAKeyDoesNotPrint(t *testing.T) {
 			out.Write(b)
 		}
 	}
+	for name, marshal := range map[string]func() ([]byte, error){
+		"JSON": func() ([]byte, error) { return json.Marshal(k) }, "CBOR": func() ([]byte, error) { return wire.Encode(k) },
+		"text": k.MarshalText, "binary": k.MarshalBinary, "gob": k.GobEncode,
+	} {
+		if b, err := marshal(); err == nil {
+			t.Errorf("a key became %s: %q", name, b)
+		}
+	}
 	secret := k.Bytes()
 	for _, form := range []string{string(secret), hex.EncodeToString(secret), strings.ToUpper(hex.EncodeToString(secret)), strings.Trim(fmt.Sprint(secret), "[]"), fmt.Sprintf("%#v", secret)[7:60]} {
 		if strings.Contains(out.String(), form) {

@@ -117,6 +117,35 @@ func TestAReaderThatFails(t *testing.T) {
 	}
 }
 
+// TestASealerDoesNotTryAgain: a piece that failed half-way must not be sealed
+// again with other bytes under its nonce.
+func TestASealerDoesNotTryAgain(t *testing.T) {
+	broken := errors.New("once")
+	s, err := NewSealer(iotest.DataErrReader(&once{r: bytes.NewReader(plain(PieceSize + 10)), err: broken}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := s.Next(t.Context()); !errors.Is(err, broken) {
+			t.Fatalf("got %v", err)
+		}
+	}
+}
+
+// once fails at the first reading.
+type once struct {
+	r   io.Reader
+	err error
+}
+
+func (o *once) Read(b []byte) (int, error) {
+	if err := o.err; err != nil {
+		o.err = nil
+		return 0, err
+	}
+	return o.r.Read(b)
+}
+
 func TestEveryFileHasItsOwnKey(t *testing.T) {
 	a, ra := sealAll(t, bytes.NewReader(plain(10)))
 	b, rb := sealAll(t, bytes.NewReader(plain(10)))
