@@ -345,6 +345,7 @@ func TestMalformedContent(t *testing.T) {
 			f[6] = []any{6, "", 2, "", "", 0, -1, 0, []byte{}, []byte{}, []byte{}, 0, []byte{}, "", ""}
 		}),
 		"a longer integer": bytes.Replace(b, []byte{0x87, 0x50}, []byte{0x98, 0x07, 0x50}, 1),
+		"an odd extension": bytes.Replace(bent(t, b, ext(map[any]any{"xy": 1})), []byte{0x62, 'x', 'y', 1}, []byte{0x62, 'x', 'y', 0x18, 1}, 1),
 	} {
 		if _, err := Decode(bad); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
