@@ -314,6 +314,14 @@ func TestBlobsGoUpInPiecesAndComeBackInRanges(t *testing.T) {
 	}
 }
 
+func TestAuthorityCanBeFetched(t *testing.T) {
+	site := testenv.Start(t)
+	var der []byte
+	if s, _ := site.Do("GET", "/ca.crt", "", "", nil, &der); s != 200 || string(der) != string(site.CA()) {
+		t.Errorf("%d, %d bytes", s, len(der))
+	}
+}
+
 func TestHealthAndMetrics(t *testing.T) {
 	site := testenv.Start(t)
 	ann := site.SetUpPerson("Ann")

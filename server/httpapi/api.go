@@ -28,7 +28,7 @@ const (
 	maxSockets  = 50_000 // connected devices of one node
 )
 
-// Config says what an API works with. Everything is required but Web and Observe.
+// Config says what an API works with. Everything is required but Web, CA and Observe.
 type Config struct {
 	DB       *db.DB
 	Hub      *hub.Hub
@@ -38,7 +38,8 @@ type Config struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 	Version  string
-	Web      fs.FS // the web app as built; nil serves a page that says it is missing
+	Web      fs.FS  // the web app as built; nil serves a page that says it is missing
+	CA       []byte // DER of the site's certificate authority, for people to install; nil without one
 
 	// Observe is told of each request when it is answered, with the pattern of
 	// its route. For metrics: it must not block.
@@ -59,7 +60,7 @@ type API struct {
 // New checks cfg.
 func New(cfg Config) (*API, error) {
 	if cfg.DB == nil || cfg.Hub == nil || cfg.Accounts == nil || cfg.Sessions == nil || cfg.Blobs == nil || cfg.Log == nil || cfg.Now == nil {
-		return nil, errors.New("httpapi: all but Web and Observe are required")
+		return nil, errors.New("httpapi: all but Web, CA and Observe are required")
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(string, int, time.Duration) {}

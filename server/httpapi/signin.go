@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/device"
 	"github.com/veche-im/veche/server/directory"
@@ -137,6 +138,22 @@ func (c *call) cookie(value string, age time.Duration) *http.Cookie {
 		Name: c.cookieName(), Value: value, Path: "/", MaxAge: int(age.Seconds()),
 		Secure: !c.door.Local, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	}
+}
+
+// pathCA is where people's devices get the certificate authority to install.
+const pathCA = "/ca.crt"
+
+// authority gives the site's certificate authority. Whoever installs it compares
+// the fingerprint first: over a connection that nobody vouches for yet, anybody
+// could have answered.
+func (a *API) authority(c *call) error {
+	if a.cfg.CA == nil {
+		return authz.ErrDenied
+	}
+	c.Header().Set("Content-Type", "application/x-x509-ca-cert")
+	c.Header().Set("Content-Disposition", `attachment; filename="veche-ca.crt"`)
+	_, _ = c.Write(a.cfg.CA)
+	return nil
 }
 
 func (a *API) healthy(c *call) error {
