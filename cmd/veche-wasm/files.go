@@ -27,14 +27,16 @@ func (s shelf) open(_ context.Context, source string) (client.Source, error) {
 	if size < 0 {
 		return nil, fmt.Errorf("open file %d: the shelf does not hold it any more", n)
 	}
-	return &blob{s.js, n, int64(size)}, nil
+	return &blob{js: s.js, n: n, size: int64(size)}, nil
 }
 
-// blob is a File that somebody picked, or a Blob that the interface made.
+// blob is a File that somebody picked, or a Blob that the interface made. It
+// may be opened more than once until it was read to its end.
 type blob struct {
 	js   js.Value
 	n    int
 	size int64
+	read bool // to its end
 }
 
 func (b *blob) Size() int64 { return b.size }
@@ -42,6 +44,7 @@ func (b *blob) Size() int64 { return b.size }
 // ReadAt must not be called where the event loop waits.
 func (b *blob) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 || off >= b.size {
+		b.read = true
 		return 0, io.EOF
 	}
 	to := min(off+int64(len(p)), b.size)
@@ -52,6 +55,7 @@ func (b *blob) ReadAt(p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("read file %d at %d: %w", b.n, off, err)
 	}
 	n := js.CopyBytesToGo(p, got)
+	b.read = b.read || off+int64(n) == b.size
 	if int64(n) < to-off {
 		return n, io.ErrUnexpectedEOF
 	}
@@ -61,9 +65,12 @@ func (b *blob) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// Close lets the browser forget the file.
+// Close lets the browser forget the file if it was read: what follows is made
+// from the sealed pieces in the store. One that was only looked at stays.
 func (b *blob) Close() error {
-	b.js.Call("release", b.n)
+	if b.read {
+		b.js.Call("release", b.n)
+	}
 	return nil
 }
 
