@@ -20,6 +20,19 @@ func notice(n store.Notice) api.Notice { return feed.Notice(n) }
 
 // WaitOnline waits until the device is connected and ready.
 func (c *Client) WaitOnline(ctx context.Context) error {
+	err := c.waitReady(ctx)
+	if !errors.Is(err, api.Fail(api.NotEnrolled, "")) {
+		return err
+	}
+	// It may have been let in while it was away, and a program that ends soon
+	// cannot wait to hear of it.
+	if err := c.account.Settle(ctx); err != nil {
+		return failure(err)
+	}
+	return c.waitReady(ctx)
+}
+
+func (c *Client) waitReady(ctx context.Context) error {
 	return c.waitPhase(ctx, func(s api.Status) (bool, error) {
 		switch s.Phase {
 		case api.PhaseReady:

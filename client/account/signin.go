@@ -153,7 +153,7 @@ func succeed(tx *store.Tx, former wire.DeviceID) error {
 	if err := store.PutSetting(tx, settingFormer, former[:]); err != nil {
 		return err
 	}
-	if err := store.DeleteKeyPackages(tx, 1<<62); err != nil {
+	if err := store.DeleteKeyPackages(tx, 1<<52); err != nil {
 		return err
 	}
 	rooms, err := store.Rooms(tx)

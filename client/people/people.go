@@ -85,8 +85,8 @@ func (p *People) Sync(ctx context.Context) error {
 	return err
 }
 
-// note stores what the directory says and returns the accounts that have a pin
-// older than that.
+// note stores what the directory says and returns the accounts of which another
+// statement is pinned.
 func (p *People) note(ctx context.Context, list []wire.Person) (behind []wire.AccountID, err error) {
 	var changed []wire.AccountID
 	err = p.cfg.Store.Update(ctx, func(tx *store.Tx) error {
@@ -96,15 +96,12 @@ func (p *People) note(ctx context.Context, list []wire.Person) (behind []wire.Ac
 			if err != nil && !errors.Is(err, store.ErrNone) {
 				return err
 			}
-			if w.Head < was.Pinned {
-				if err := p.raise(tx, api.NoticeRollback, w.Account, "the server says statement %d, %d is known", w.Head, was.Pinned); err != nil {
-					return err
-				}
-				w.Head = was.Pinned
-			}
-			if was.Pinned > 0 && was.Pinned < w.Head {
+			// Also where the server says less than is pinned: it may be old news,
+			// said before the newest statement was made, so it is asked.
+			if was.Pinned > 0 && was.Pinned != w.Head {
 				behind = append(behind, w.Account)
 			}
+			w.Head = max(w.Head, was.Pinned)
 			now := store.Person{Account: w.Account, Name: w.Name, Admin: w.Admin, Head: w.Head, Pinned: was.Pinned}
 			if err == nil && now == was {
 				continue
