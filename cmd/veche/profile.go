@@ -240,7 +240,7 @@ func runLocal(s servedBy, db *store.DB) (*local, error) {
 		Emit:       func(string, any) { lc.bell.ring() },
 		OpenSource: openSource,
 		CreateSink: createSink,
-		Log:        slog.New(slog.DiscardHandler),
+		Log:        clientLog(),
 	})
 	if err != nil {
 		return nil, err
@@ -251,6 +251,15 @@ func runLocal(s servedBy, db *store.DB) (*local, error) {
 	lc.stop = stop
 	go func() { lc.end <- lc.c.Run(ctx) }()
 	return lc, nil
+}
+
+// clientLog is silent unless VECHE_LOG is set: results and sentences are what
+// the person asked for.
+func clientLog() *slog.Logger {
+	if os.Getenv("VECHE_LOG") == "" {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 func (l *local) call(ctx context.Context, name string, params, result any) error {

@@ -47,7 +47,7 @@ v() {
   "$VECHE" "$@" --profile "$dir/$who" 2>>"$dir/err"
 }
 field() { sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p'; }
-texts() { v "$1" read "$2" --json | field text; }
+texts() { v "$1" read "$2" --json | sed -n 's/.*"text":"\([^"]*\)".*/\1/p'; }
 same() { [ "$1" = "$2" ] || { printf '# expected: %s\n# got:      %s\n' "$2" "$1"; return 1; }; }
 not() { ! "$@"; }
 has() { grep -qF -- "$2" <<<"$1"; }
