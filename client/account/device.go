@@ -1,7 +1,10 @@
 package account
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -19,11 +22,41 @@ func (a *Account) Refresh(ctx context.Context) ([]wire.Device, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error { return settle(tx, list.Devices) }); err != nil {
+		return nil, err
+	}
 	a.mu.Lock()
 	a.devices = list.Devices
 	a.mu.Unlock()
 	a.cfg.Feed.Devices()
 	return list.Devices, nil
+}
+
+// settle holds the server to the keys with which it first listed a device that
+// waits to be let in: otherwise it could show the true ones while the person
+// compares codes, and others when they approve. A device that comes with other
+// keys is listed without any, so that it has no code and cannot be approved. A
+// device's keys never change, so an honest server loses nothing.
+func settle(tx *store.Tx, list []wire.Device) error {
+	for i := range list {
+		d := &list[i]
+		if len(d.Key) == 0 {
+			continue
+		}
+		name := "enrol " + d.Device.String()
+		sum := sha256.Sum256(slices.Concat(d.Key, d.Unlock))
+		first, err := store.GetSetting(tx, name)
+		switch {
+		case errors.Is(err, store.ErrNone):
+			err = store.PutSetting(tx, name, sum[:])
+		case err == nil && !bytes.Equal(first, sum[:]):
+			d.Key, d.Unlock = nil, nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Devices returns the account's devices as the server last listed them, pending
