@@ -150,9 +150,15 @@ func line(item api.Item) string {
 	return b.String()
 }
 
-// itemsAfter returns the rows of a room that the server has numbered, after
-// seq, oldest first.
+// itemsAfter returns the rows of a room after seq, oldest first, as far as the
+// log was read here: an own message may have its number while what came before
+// it is still on its way, and showing it then would be showing across a gap.
 func (p *profile) itemsAfter(ctx context.Context, room wire.RoomID, seq int64) ([]api.Item, error) {
+	details, err := do(ctx, p, api.GetRoom, api.RoomRef{Room: room})
+	if err != nil {
+		return nil, err
+	}
+	end := details.Room.Seq
 	var items []api.Item
 	ask := api.Window{Room: room, Limit: 200}
 	for {
@@ -162,9 +168,9 @@ func (p *profile) itemsAfter(ctx context.Context, room wire.RoomID, seq int64) (
 		}
 		reached := len(page.Items) == 0 || !page.Older
 		for _, item := range slices.Backward(page.Items) {
-			if item.Seq > seq {
+			if item.Seq > seq && item.Seq <= end {
 				items = append(items, item)
-			} else if item.Seq > 0 {
+			} else if item.Seq > 0 && item.Seq <= seq {
 				reached = true
 			}
 		}
