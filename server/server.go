@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -302,25 +303,12 @@ func (s *Server) info(ctx context.Context) (Info, error) {
 	return i, nil
 }
 
-// sweep forgets what is over: devices that never enrolled, unused sessions,
-// expired key packages and links.
+// sweep calls Sweep every hour.
 func (s *Server) sweep(ctx context.Context) error {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
-		err := s.db.Update(ctx, func(tx *db.Tx) error {
-			ended, err := device.Sweep(tx, s.cfg.Now())
-			if err != nil {
-				return err
-			}
-			tx.OnCommit(func() {
-				for _, e := range ended {
-					s.hub.End(e.Account, e.Device, wire.Unauthenticated)
-				}
-			})
-			return account.SweepLinks(tx, s.cfg.Now())
-		})
-		if err != nil && ctx.Err() == nil {
+		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Error("sweep", "err", err)
 		}
 		select {
@@ -329,6 +317,50 @@ func (s *Server) sweep(ctx context.Context) error {
 		case <-t.C:
 		}
 	}
+}
+
+// Sweep forgets what is over: devices that never enrolled, unused sessions,
+// expired key packages and links. A session that is connected is in use. Run
+// calls it at its start and every hour.
+func (s *Server) Sweep(ctx context.Context) error {
+	if err := s.touch(ctx); err != nil {
+		return err
+	}
+	return s.forget(ctx)
+}
+
+func (s *Server) forget(ctx context.Context) error {
+	return s.db.Update(ctx, func(tx *db.Tx) error {
+		ended, err := device.Sweep(tx, s.cfg.Now())
+		if err != nil {
+			return err
+		}
+		tx.OnCommit(func() {
+			for _, e := range ended {
+				s.hub.End(e.Account, e.Device, wire.Unauthenticated)
+			}
+		})
+		return account.SweepLinks(tx, s.cfg.Now())
+	})
+}
+
+// touch notes that the connected sessions are in use, a few at a time, so that
+// nobody's message waits long behind it.
+func (s *Server) touch(ctx context.Context) error {
+	for part := range slices.Chunk(s.hub.Connected(), 200) {
+		err := s.db.Update(ctx, func(tx *db.Tx) error {
+			for _, d := range part {
+				if err := device.Touch(tx, d, s.cfg.Now()); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // close gives everything back. It may be called in any state.

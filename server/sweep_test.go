@@ -15,27 +15,35 @@ func TestDeviceThatNeverEnrolledIsForgotten(t *testing.T) {
 	waiting := site.SignIn("Ann")
 	c.advance(25 * time.Hour)
 	fresh := site.SignIn("Ann")
-	site.Restart() // it sweeps at its start, and then every hour
-	again := ann.Connect()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		list := testenv.Call(again, wire.DeviceList, wire.None{}).Devices
-		here := map[wire.DeviceID]bool{}
-		for _, d := range list {
-			here[d.Device] = true
-		}
-		if !here[ann.Device] || !here[fresh.Device] {
-			t.Fatalf("too much was forgotten: %+v", list)
-		}
-		if !here[waiting.Device] {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("it is still there")
-		}
-		time.Sleep(10 * time.Millisecond)
+	if err := site.Server.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	here := map[wire.DeviceID]bool{}
+	for _, d := range testenv.Call(ann.Socket, wire.DeviceList, wire.None{}).Devices {
+		here[d.Device] = true
+	}
+	if !here[ann.Device] || !here[fresh.Device] || here[waiting.Device] {
+		t.Errorf("after the sweep there are %v", here)
 	}
 	if s, _ := site.Do("GET", wire.PathSession, waiting.Token, "", nil, nil); s != 401 {
 		t.Errorf("its session answers %d", s)
+	}
+}
+
+func TestConnectedSessionIsInUse(t *testing.T) {
+	c := newClock()
+	site := testenv.Start(t, testenv.WithClock(c.now))
+	ann := site.SetUpPerson("Ann")
+	// Its connection stands and nothing is asked over HTTP: only the sweep, which
+	// comes every hour, can know that the session is in use.
+	for range 3 {
+		c.advance(89 * 24 * time.Hour)
+		if err := site.Server.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	testenv.Call(ann.Socket, wire.SessionPing, wire.None{})
+	if err := ann.Err(); err != nil {
+		t.Errorf("it was ended: %v", err)
 	}
 }

@@ -28,7 +28,9 @@ type Site struct {
 	TB   testing.TB
 	Dir  string // its data directory
 	Info server.Info
-	HTTP *http.Client // trusts the site's authority, follows no redirects, keeps no cookies
+	// Server is what runs, for what has no other way in. Nobody but the test holds it.
+	Server *server.Server
+	HTTP   *http.Client // trusts the site's authority, follows no redirects, keeps no cookies
 
 	cfg  server.Config
 	stop context.CancelFunc
@@ -105,6 +107,7 @@ func (s *Site) start() {
 	if err != nil {
 		s.TB.Fatalf("start the server: %v", err)
 	}
+	s.Server = srv
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop, s.done = stop, make(chan error, 1)
 	go func() { s.done <- srv.Run(ctx) }()

@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -24,8 +26,9 @@ import (
 )
 
 const (
-	maxRequests = 512    // under way at a time, sockets not counted; more are told to come back
-	maxSockets  = 50_000 // connected devices of one node
+	maxRequests  = 512    // at work at a time; more are told to come back
+	maxTransfers = 2048   // files on their way at a time, counted apart because slow peers hold them long
+	maxSockets   = 50_000 // connected devices of one node
 )
 
 // Config says what an API works with. Everything is required but Web, CA and Observe.
@@ -48,13 +51,14 @@ type Config struct {
 
 // API is the plain HTTP of a site.
 type API struct {
-	cfg      Config
-	routes   []route
-	web      *web
-	requests chan struct{}
-	sockets  atomic.Int64
-	draining atomic.Bool
-	serving  sync.WaitGroup // sockets
+	cfg       Config
+	routes    []route
+	web       *web
+	requests  chan struct{}
+	transfers chan struct{}
+	sockets   atomic.Int64
+	draining  atomic.Bool
+	serving   sync.WaitGroup // sockets
 }
 
 // New checks cfg.
@@ -65,7 +69,7 @@ func New(cfg Config) (*API, error) {
 	if cfg.Observe == nil {
 		cfg.Observe = func(string, int, time.Duration) {}
 	}
-	a := &API{cfg: cfg, web: newWeb(cfg.Web), requests: make(chan struct{}, maxRequests)}
+	a := &API{cfg: cfg, web: newWeb(cfg.Web), requests: make(chan struct{}, maxRequests), transfers: make(chan struct{}, maxTransfers)}
 	a.routes = a.table()
 	return a, nil
 }
@@ -155,17 +159,28 @@ func (a *API) pass(c *call, r route) error {
 	if a.draining.Load() && r.action != authz.SiteRead {
 		return &wire.Error{Code: wire.Busy, Text: "the server is going down", RetryAfter: 2000}
 	}
-	select {
-	case a.requests <- struct{}{}:
-		defer func() { <-a.requests }()
-	default:
-		return &wire.Error{Code: wire.Busy, RetryAfter: 2000}
-	}
 	if err := sameSite(c.r, r); err != nil {
 		return err
 	}
 	if err := deadlines(c, r); err != nil {
 		return err
+	}
+	c.r.Body = http.MaxBytesReader(c.ResponseWriter, c.r.Body, r.max)
+	slots := a.transfers
+	if !r.bytes {
+		slots = a.requests
+		// A slow body is waited for before the request takes anybody's place.
+		b, err := io.ReadAll(c.r.Body)
+		if err != nil {
+			return unread(err)
+		}
+		c.r.Body = io.NopCloser(bytes.NewReader(b))
+	}
+	select {
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+	default:
+		return &wire.Error{Code: wire.Busy, RetryAfter: 2000}
 	}
 	if !authz.Anonymous(r.action) {
 		if err := a.authenticate(c); err != nil {
@@ -175,8 +190,16 @@ func (a *API) pass(c *call, r route) error {
 	if !authz.Arrive(c.actor(), r.action) {
 		return authz.ErrDenied
 	}
-	c.r.Body = http.MaxBytesReader(c.ResponseWriter, c.r.Body, r.max)
 	return r.handle(c)
+}
+
+// unread says what became of a body that could not be read.
+func unread(err error) error {
+	var tooBig *http.MaxBytesError
+	if errors.As(err, &tooBig) {
+		return wire.Refuse(wire.TooLarge, "at most %d bytes", tooBig.Limit)
+	}
+	return wire.Refuse(wire.BadRequest, "the body broke off")
 }
 
 // fail answers with what err allows the peer to learn.
@@ -187,7 +210,7 @@ func (a *API) fail(c *call, r route, err error) {
 	}
 	var tooBig *http.MaxBytesError
 	if errors.As(err, &tooBig) {
-		err = wire.Refuse(wire.TooLarge, "at most %d bytes", tooBig.Limit)
+		err = unread(err)
 	}
 	e := session.ErrorOf(err)
 	if e.Code == wire.Internal {
@@ -216,7 +239,11 @@ func (a *API) authenticate(c *call) error {
 	}
 	c.token = t
 	if c.session.Stale {
-		return a.cfg.DB.Update(c.r.Context(), func(tx *db.Tx) error { return device.Touch(tx, c.session.Device, a.cfg.Now()) })
+		err := a.cfg.DB.Update(c.r.Context(), func(tx *db.Tx) error { return device.Touch(tx, c.session.Device, a.cfg.Now()) })
+		if err != nil && !errors.Is(err, db.ErrNoSpace) && !errors.Is(err, db.ErrBusy) {
+			return err
+		}
+		// With a full disk one may still read; it is noted another time.
 	}
 	return nil
 }

@@ -88,10 +88,6 @@ func readJSON(r io.Reader, v any) error {
 	d := json.NewDecoder(r)
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		var tooBig *http.MaxBytesError
-		if errors.As(err, &tooBig) {
-			return err
-		}
 		return wire.Refuse(wire.BadRequest, "the body is not the JSON that belongs here")
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {

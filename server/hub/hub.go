@@ -252,6 +252,19 @@ func (h *Hub) DeviceOnline(id wire.AccountID, device wire.DeviceID) bool {
 	return len(h.device(id, device)) > 0
 }
 
+// Connected lists the devices that are connected.
+func (h *Hub) Connected() []wire.DeviceID {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	list := make([]wire.DeviceID, 0, h.peers)
+	for _, a := range h.accounts {
+		for _, p := range a.peers {
+			list = append(list, p.device)
+		}
+	}
+	return list
+}
+
 // Len returns how many connections there are.
 func (h *Hub) Len() int {
 	h.mu.RLock()

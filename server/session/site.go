@@ -7,6 +7,7 @@ import (
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/device"
+	"github.com/veche-im/veche/server/hub"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -34,14 +35,16 @@ func (h site) invite(ctx context.Context, a *Actor, _ wire.None) (inv wire.Invit
 }
 
 // HelloOf returns what devices hear first. It looks again whether the session
-// still stands: one that ended after it was let in, and before the hub knew of
-// the connection, is Unauthenticated here.
+// still stands (one that ended after it was let in, and before the hub knew of
+// the connection, is Unauthenticated here), and tells the account's other
+// devices that this one is here.
 func HelloOf(d Deps) func(context.Context, *Actor) (wire.Hello, error) {
 	return func(ctx context.Context, a *Actor) (h wire.Hello, err error) {
 		h = wire.Hello{
 			Account: a.Account, Device: a.Device, Name: a.Name,
 			Admin: a.Admin, Time: wire.Now(d.Now()), Max: d.Caps,
 		}
+		var here wire.Device
 		err = d.DB.View(ctx, func(tx *db.Tx) (err error) {
 			var ok bool
 			if h.State, ok, err = device.Standing(tx, a.Device); err != nil {
@@ -50,9 +53,16 @@ func HelloOf(d Deps) func(context.Context, *Actor) (wire.Hello, error) {
 			if !ok {
 				return wire.Refuse(wire.Unauthenticated, "the session is over")
 			}
+			if here, err = device.Get(tx, a.Account, a.Device); err != nil {
+				return err
+			}
 			h.Org, err = account.Org(tx)
 			return err
 		})
+		if err == nil && here.State == wire.DeviceActive {
+			here.Online = true
+			hub.Tell(d.Hub, hub.Account(a.Account).ButDevice(a.Device), wire.OnDevice, wire.DeviceChange{Device: here})
+		}
 		return h, err
 	}
 }
