@@ -26,7 +26,7 @@ after(async () => {
 /** notes opens the chat with oneself. */
 async function notes(page = dora.page) {
   await does.rooms(dora, page).getByRole("button", { name: dora.t("rooms.new") }).first().click();
-  await page.getByRole("dialog").getByRole("option", { name: dora.t("new.you") }).click();
+  await page.getByRole("dialog").getByRole("button", { name: dora.t("new.you") }).click();
   await does.composer(dora, page).waitFor();
 }
 

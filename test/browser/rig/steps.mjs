@@ -28,17 +28,20 @@ export async function keepKey(p) {
   await p.page.getByLabel(p.t("key.kept")).check();
   await p.page.getByRole("button", { name: p.t("key.go") }).click();
   await rooms(p).waitFor();
+  // A browser without a person in front of it promises nothing.
+  await p.page.getByText(p.t("notice.storage")).waitFor();
+  await p.page.getByRole("button", { name: p.t("notice.dismiss") }).click();
 }
 
 export const rooms = (p, page = p.page) => page.getByRole("navigation", { name: p.t("rooms.title") });
-export const messages = (p, page = p.page) => page.getByRole("list", { name: p.t("chat.messages") });
-export const row = (p, text, page = p.page) => messages(p, page).getByRole("listitem").filter({ hasText: text });
+export const messages = (p, page = p.page) => page.getByRole("main").locator("li[data-key]");
+export const row = (p, text, page = p.page) => messages(p, page).filter({ hasText: text });
 export const composer = (p, page = p.page) => page.getByLabel(p.t("write.label"));
 
 /** openDirect opens the chat with a person from "new chat". */
 export async function openDirect(p, name) {
   await rooms(p).getByRole("button", { name: p.t("rooms.new") }).first().click();
-  await p.page.getByRole("dialog").getByRole("option", { name }).click();
+  await p.page.getByRole("dialog").getByRole("button", { name }).click();
   await composer(p).waitFor();
 }
 
@@ -53,18 +56,18 @@ export async function createGroup(p, name, members) {
   await rooms(p).getByRole("button", { name: p.t("rooms.new") }).first().click();
   const dialog = p.page.getByRole("dialog");
   await dialog.getByRole("button", { name: p.t("new.group") }).click();
-  for (const m of members) await dialog.getByRole("option", { name: m }).click();
+  for (const m of members) await dialog.getByRole("checkbox", { name: m }).click();
   await dialog.getByRole("button", { name: p.t("new.next"), exact: true }).click();
   await dialog.getByLabel(p.t("new.groupName"), exact).fill(name);
   await dialog.getByRole("button", { name: p.t("new.create") }).click();
   await composer(p).waitFor();
 }
 
-/** write sends a text with Enter; it is in the list at once. */
+/** write sends a text with Enter; it is in the list at once, with its markup shown as such. */
 export async function write(p, text, page = p.page) {
   await composer(p, page).fill(text);
   await composer(p, page).press("Enter");
-  await row(p, text, page).first().waitFor();
+  await row(p, text.replaceAll("*", ""), page).first().waitFor();
 }
 
 /** sent waits until the server has acknowledged a message. */
@@ -89,7 +92,7 @@ export async function sendPhoto(p, file, text) {
 
 /** seesPhoto waits until the picture of a message is whole, and gives its natural size. */
 export async function seesPhoto(p, text) {
-  const img = row(p, text).first().locator("img:not([src^='data:'])");
+  const img = row(p, text).first().locator("img:not([alt=''])");
   return until(`${p.name} sees the picture of "${text}"`, () =>
     img.last().evaluate((i) => i.complete && i.naturalWidth > 0 && { width: i.naturalWidth, height: i.naturalHeight }),
   );
@@ -97,8 +100,5 @@ export async function seesPhoto(p, text) {
 
 /** texts is what the open chat shows, in order, of the messages that match. */
 export function texts(p, pattern, page = p.page) {
-  return messages(p, page)
-    .locator("li[data-seq]")
-    .evaluateAll((rows) => rows.map((r) => [Number(r.dataset.seq), r.innerText]))
-    .then((all) => all.map(([seq, text]) => [seq, text.match(pattern)?.[0]]).filter(([, text]) => text));
+  return messages(p, page).evaluateAll((rows) => rows.map((r) => [Number(r.dataset.seq), r.innerText])).then((all) => all.map(([seq, text]) => [seq, text.match(pattern)?.[0]]).filter(([, text]) => text));
 }
