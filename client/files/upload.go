@@ -18,7 +18,7 @@ import (
 )
 
 // Upload implements room.Uploader.
-func (f *Files) Upload(ctx context.Context, id wire.RoomID, item string, _ []byte) ([]byte, []wire.BlobID, error) {
+func (f *Files) Upload(ctx context.Context, id wire.RoomID, item string) ([]byte, []wire.BlobID, error) {
 	var row store.Item
 	var list []store.File
 	err := f.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {

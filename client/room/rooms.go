@@ -47,7 +47,7 @@ type Uploader interface {
 	// Upload returns the content of the item with its files filled in, and
 	// their blobs, once all of them are on the server. It stores how far it
 	// came, so it can be called again after any error.
-	Upload(ctx context.Context, room wire.RoomID, item string, content []byte) ([]byte, []wire.BlobID, error)
+	Upload(ctx context.Context, room wire.RoomID, item string) ([]byte, []wire.BlobID, error)
 }
 
 // Config says what Rooms work with. All are required.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/link"
 	"github.com/veche-im/veche/client/session"
 	"github.com/veche-im/veche/client/store"
 	"github.com/veche-im/veche/client/timeline"
@@ -17,7 +19,7 @@ import (
 // Kinds of outgoing entries.
 const (
 	outPlain = ""      // content is ready
-	outFiles = "files" // files go up first
+	outFiles = "files" // files go up first; then it has blobs
 )
 
 // send empties the outbox of the room, first to last. An entry that is refused
@@ -31,14 +33,6 @@ func (w *worker) send(ctx context.Context) error {
 		}
 		if err != nil {
 			return err
-		}
-		if o.Kind == outFiles && o.Body == nil {
-			if o, err = w.upload(ctx, o); err != nil {
-				if err := w.refused(ctx, o, err); err != nil {
-					return err
-				}
-				continue
-			}
 		}
 		if err := w.settle(ctx); err != nil || w.row.State != store.RoomOpen {
 			return err
@@ -59,24 +53,100 @@ func (w *worker) send(ctx context.Context) error {
 	return nil
 }
 
-// next returns the first entry of the outbox that waits.
-func (w *worker) next(ctx context.Context) (o store.Outgoing, err error) {
-	err = w.cfg.Store.View(ctx, func(tx *store.Tx) error {
-		o, err = store.Waiting(tx, w.id)
-		return err
-	})
-	return o, err
+// next returns the first entry of the outbox that can leave: messages whose
+// files still go up hold up nobody.
+func (w *worker) next(ctx context.Context) (store.Outgoing, error) {
+	all, err := w.outbox(ctx)
+	if err != nil {
+		return store.Outgoing{}, err
+	}
+	for _, o := range all {
+		if ready(o) {
+			return o, nil
+		}
+	}
+	return store.Outgoing{}, store.ErrNone
 }
 
-// upload brings the files of an entry to the server, and stores what the
-// message has to say about them.
-func (w *worker) upload(ctx context.Context, o store.Outgoing) (store.Outgoing, error) {
-	content, blobs, err := w.cfg.Files.Upload(ctx, w.id, o.Item, o.Content)
+func (w *worker) outbox(ctx context.Context) (all []store.Outgoing, err error) {
+	err = w.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		all, err = store.Outbox(tx, w.id)
+		return err
+	})
+	return all, err
+}
+
+func ready(o store.Outgoing) bool {
+	return o.Fail == "" && (o.Kind != outFiles || len(o.Blobs) > 0)
+}
+
+// upload starts what brings the files of waiting messages to the server, each
+// beside the worker, which it wakes when they are there. Sealing works without
+// a connection.
+func (w *worker) upload(ctx context.Context) error {
+	all, err := w.outbox(ctx)
 	if err != nil {
-		return o, err
+		return err
 	}
-	o.Content, o.Blobs = content, blobs
-	return o, w.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.PutOutgoing(tx, o) })
+	for _, o := range all {
+		if o.Kind != outFiles || o.Fail != "" || ready(o) || w.startUpload(o.N) {
+			continue
+		}
+		w.uploads.Go(func() {
+			defer w.endUpload(o.N)
+			if err := w.uploadOne(ctx, o); err != nil && ctx.Err() == nil {
+				w.cfg.Log.Info("upload waits", "room", w.id, "err", err)
+			}
+		})
+	}
+	return nil
+}
+
+// startUpload reports whether an upload of that entry runs already, and notes
+// that it does from now on.
+func (w *worker) startUpload(n int64) (running bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	running = w.uploading[n]
+	w.uploading[n] = true
+	return running
+}
+
+func (w *worker) endUpload(n int64) {
+	w.mu.Lock()
+	delete(w.uploading, n)
+	w.mu.Unlock()
+}
+
+// uploadOne stores what the message has to say about its files once they are on
+// the server.
+func (w *worker) uploadOne(ctx context.Context, o store.Outgoing) error {
+	for wait := firstRetry; ; wait = min(2*wait, mostRetry) {
+		content, blobs, err := w.cfg.Files.Upload(ctx, w.id, o.Item)
+		if err == nil {
+			o.Content, o.Blobs = content, blobs
+			err = w.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.PutOutgoing(tx, o) })
+			w.wake()
+		} else if !errors.Is(err, link.ErrUnreachable) {
+			err = w.refused(ctx, o, err)
+		}
+		if err == nil || ctx.Err() != nil || errors.Is(err, store.ErrNone) {
+			return nil // there, refused, or taken back
+		}
+		back := w.cfg.Session.Online()
+		select {
+		case <-back:
+			back = nil // it was not for want of a connection: wait in any case
+		default:
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-back:
+		case <-ctx.Done():
+		}
+		t.Stop()
+	}
 }
 
 // sealed returns o sealed in the current epoch. Bytes that were sealed in this
@@ -170,7 +240,7 @@ func (w *worker) refused(ctx context.Context, o store.Outgoing, why error) error
 func finalCode(err error) (api.FailureCode, bool) {
 	var f *api.Failure
 	if errors.As(err, &f) {
-		return f.Code, true
+		return f.Code, f.Code != api.Busy && f.Code != api.Offline
 	}
 	switch wire.CodeOf(err) {
 	case wire.TooLarge:

@@ -55,20 +55,18 @@ func (w *worker) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := w.erase(ctx); err != nil {
+		return err
+	}
 	return w.sayName(ctx)
 }
 
 func (w *worker) anythingToSend(ctx context.Context) (bool, error) {
-	var found bool
-	err := w.cfg.Store.View(ctx, func(tx *store.Tx) error {
-		_, err := store.Waiting(tx, w.id)
-		found = err == nil
-		if errors.Is(err, store.ErrNone) {
-			return nil
-		}
-		return err
-	})
-	return found, err
+	_, err := w.next(ctx)
+	if errors.Is(err, store.ErrNone) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // errLater stops a commit that somebody else may make first.

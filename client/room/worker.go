@@ -46,16 +46,19 @@ type worker struct {
 	retries int
 	out     bool // the account was not in the room before it came in
 
-	mu     sync.Mutex // guards what follows
-	woken  chan struct{}
-	jobs   []job
-	seq    int64 // newest entry that the server spoke of
-	nudged map[int64]wire.Entry
-	server *wire.Room // as last told, nil if it was not
+	uploads sync.WaitGroup
+	woken   chan struct{}
+
+	mu        sync.Mutex     // guards what follows
+	uploading map[int64]bool // outbox entries whose files go up
+	jobs      []job
+	seq       int64 // newest entry that the server spoke of
+	nudged    map[int64]wire.Entry
+	server    *wire.Room // as last told, nil if it was not
 }
 
 func newWorker(r *Rooms, id wire.RoomID) *worker {
-	w := &worker{Rooms: r, id: id, woken: make(chan struct{}, 1), nudged: map[int64]wire.Entry{}, since: map[string]time.Time{}}
+	w := &worker{Rooms: r, id: id, woken: make(chan struct{}, 1), nudged: map[int64]wire.Entry{}, uploading: map[int64]bool{}, since: map[string]time.Time{}}
 	w.wake()
 	return w
 }
@@ -94,6 +97,7 @@ func (w *worker) nudge(n wire.Nudge) {
 
 // run works until ctx ends or nothing was to be done for a while.
 func (w *worker) run(ctx context.Context) {
+	defer w.uploads.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	quiet := w.cfg.Now()
@@ -126,7 +130,7 @@ func (w *worker) end() bool {
 	defer w.Rooms.mu.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.jobs) > 0 || len(w.woken) > 0 {
+	if len(w.jobs) > 0 || len(w.woken) > 0 || len(w.uploading) > 0 {
 		return false
 	}
 	delete(w.workers, w.id)
@@ -150,7 +154,10 @@ func (w *worker) fail(err error) {
 // cycle does everything that is due, in the order of docs/spec/client.md.
 func (w *worker) cycle(ctx context.Context) error {
 	jobs := w.takeJobs()
-	err := w.prepare(ctx)
+	err := w.upload(ctx)
+	if err == nil {
+		err = w.prepare(ctx)
+	}
 	for _, j := range jobs {
 		if err != nil {
 			j.done <- err
