@@ -38,6 +38,9 @@ func (c readCmd) Run(ctx context.Context, t *term) error {
 	last := c.Since
 	for {
 		again, err := c.run(ctx, t, &last)
+		if c.Follow && ctx.Err() != nil {
+			return nil // it was to last until now
+		}
 		if err != nil || !again {
 			return err
 		}

@@ -12,11 +12,14 @@ VECHE=${VECHE:?set VECHE to the binary}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/veche-flow.XXXXXX")
 data=$dir/data
 server=
+follower=
 count=0
 failed=0
 
 finish() {
-  [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server" 2>/dev/null
+  for process in $server $follower; do
+    kill "$process" 2>/dev/null && wait "$process" 2>/dev/null
+  done
   [ -n "${KEEP:-}" ] || rm -rf "$dir"
 }
 trap finish EXIT
@@ -134,6 +137,32 @@ claim "it is not on the removed one's disk" not grep -rqF thunderstone "$dir/cy"
 claim "the removed one keeps what was said before" has "$(texts cy "$room")" "to all of you"
 claim "the removed one cannot write" not v cy send "$room" "let me in"
 claim "and nobody hears it" not has "$(texts ann Council)" "let me in"
+
+# --- groups change -----------------------------------------------------------
+v ann room rename Council "Great Council"
+v bob rooms >/dev/null
+claim "a new name reaches the others" has "$(v bob rooms --json)" '"title":"Great Council"'
+v ann room add "Great Council" cy || true
+v ann send "$room" "welcome back" >/dev/null
+claim "who is taken in again reads what follows" has "$(texts cy "$room")" "welcome back"
+claim "and still nothing of the time between" not has "$(texts cy "$room")" "thunderstone"
+v cy room leave "$room"
+v ann send "$room" "cy has gone" >/dev/null
+claim "who left gets nothing that follows" not has "$(texts cy "$room")" "cy has gone"
+claim "the members are those who are in" same "$(v ann room show "$room" --json | grep -o '"name":"[a-z]*"' | sort -u | tr '\n' ' ')" '"name":"ann" "name":"bob" '
+v ann room rename "$room" Council
+
+# --- following ---------------------------------------------------------------
+"$VECHE" read @ann --follow --json --profile "$dir/bob" >"$dir/followed" 2>>"$dir/err" &
+follower=$!
+until grep -q privet "$dir/followed"; do kill -0 $follower || break; sleep 0.1; done
+claim "one can write while following" v bob send @ann "while I read"
+v ann send @bob "and I hear you" >/dev/null
+for _ in $(seq 100); do grep -q "I hear you" "$dir/followed" && break; sleep 0.1; done
+claim "who follows sees what comes, once" same "$(grep -c -e "while I read" -e "I hear you" "$dir/followed")" 2
+kill $follower && wait $follower
+claim "following ends well when asked to" test $? = 0
+follower=
 
 # --- the server is away ------------------------------------------------------
 kill "$server" && wait "$server"
