@@ -197,6 +197,32 @@ func TestHashesAreCached(t *testing.T) {
 	}
 }
 
+func TestExtensions(t *testing.T) {
+	a := Extensions{{1, []byte("a")}, {2, []byte("b")}}
+	for _, tt := range []struct {
+		name string
+		b    Extensions
+		want bool
+	}{
+		{"the same", Extensions{{1, []byte("a")}, {2, []byte("b")}}, true},
+		{"other data", Extensions{{1, []byte("a")}, {2, []byte("c")}}, false},
+		{"another type", Extensions{{1, []byte("a")}, {3, []byte("b")}}, false},
+		{"another order", Extensions{{2, []byte("b")}, {1, []byte("a")}}, false},
+		{"one less", a[:1], false},
+		{"replaced by the same", a.Without(2).With(2, []byte("b")), true},
+	} {
+		if a.Equal(tt.b) != tt.want {
+			t.Errorf("%s: %v", tt.name, !tt.want)
+		}
+	}
+	if data, ok := a.Get(2); !ok || string(data) != "b" {
+		t.Errorf("got %q, %v", data, ok)
+	}
+	if _, ok := a.Get(9); ok {
+		t.Error("got what is not there")
+	}
+}
+
 func FuzzMessage(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 5})
 	f.Add([]byte{0, 1, 0, 2, 1, 'g', 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0})

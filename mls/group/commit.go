@@ -82,12 +82,8 @@ func (g *Group) Commit(opts CommitOptions) (*Pending, error) {
 			return nil, fmt.Errorf("commit: key package %d: %w", i, mls.ErrLifetime)
 		}
 	}
-	list, err := g.proposalList(opts, now)
-	if err != nil {
-		return nil, fmt.Errorf("commit: %w", err)
-	}
 	m := &making{
-		g: g, sender: mls.MemberSender(g.leaf), list: list, opts: opts, init: g.epoch.init,
+		g: g, sender: mls.MemberSender(g.leaf), list: choosing{g, opts, now}.proposals(), opts: opts, init: g.epoch.init,
 		leaf: *g.public.Leaf(g.leaf),
 	}
 	if opts.LeafExtensions != nil {
@@ -98,101 +94,6 @@ func (g *Group) Commit(opts CommitOptions) (*Pending, error) {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
 	return p, nil
-}
-
-// proposalList puts together what a commit covers: pending proposals by
-// reference, then what opts asks for by value.
-func (g *Group) proposalList(opts CommitOptions, now time.Time) ([]mls.ProposalOrRef, error) {
-	var list []mls.ProposalOrRef
-	add := func(p mls.Proposal) { list = append(list, mls.ProposalOrRef{Proposal: &p}) }
-	removes := slices.Clone(opts.Remove)
-	if opts.IncludePending {
-		chosen := g.committable(opts, now)
-		for _, p := range chosen {
-			list = append(list, mls.ProposalOrRef{Ref: p.Ref})
-			if p.Proposal.Type == mls.ProposalRemove {
-				removes = slices.DeleteFunc(removes, func(i mls.LeafIndex) bool { return i == p.Proposal.Remove.Removed })
-			}
-		}
-	}
-	if opts.Extensions != nil {
-		add(mls.ProposeExtensions(slices.Clone(*opts.Extensions)))
-	}
-	for _, i := range removes {
-		add(mls.ProposeRemove(i))
-	}
-	for _, kp := range opts.Add {
-		add(mls.ProposeAdd(kp))
-	}
-	for _, id := range opts.PSKs {
-		add(mls.ProposePSK(mls.PreSharedKeyID{Type: mls.PSKExternal, ID: id, Nonce: randomBytes(g.suite().HashSize())}))
-	}
-	return list, nil
-}
-
-// committable chooses those pending proposals that may stand together in a
-// commit of ours (RFC 9420 §12.2): not our own update or removal; for a leaf its
-// removal, or else the latest update; the latest extensions, unless opts has
-// some; a client once; a reinit only if there is nothing else.
-func (g *Group) committable(opts CommitOptions, now time.Time) []*mls.StagedProposal {
-	pending := g.public.PendingProposals()
-	leaving := map[mls.LeafIndex]bool{}
-	for _, i := range opts.Remove {
-		leaving[i] = true
-	}
-	touched := map[mls.LeafIndex]bool{g.leaf: true}
-	clients := map[string]bool{}
-	for _, m := range g.Members() {
-		clients[string(m.Leaf.SignatureKey)] = true
-	}
-	keep := make([]bool, len(pending))
-	for i, p := range pending {
-		if p.Proposal.Type == mls.ProposalRemove {
-			r := p.Proposal.Remove.Removed
-			keep[i] = !touched[r]
-			touched[r] = true
-			leaving[r] = true
-		}
-	}
-	for r := range leaving {
-		if l := g.public.Leaf(r); l != nil {
-			delete(clients, string(l.SignatureKey))
-		}
-	}
-	for _, kp := range opts.Add {
-		clients[string(kp.Leaf.SignatureKey)] = true
-	}
-	extensions := opts.Extensions != nil
-	reinit := -1
-	for i := len(pending) - 1; i >= 0; i-- {
-		p := pending[i]
-		switch p.Proposal.Type {
-		case mls.ProposalUpdate:
-			keep[i] = !touched[p.Sender.Leaf] && !leaving[p.Sender.Leaf]
-			touched[p.Sender.Leaf] = true
-		case mls.ProposalAdd:
-			kp := &p.Proposal.Add.KeyPackage
-			keep[i] = !clients[string(kp.Leaf.SignatureKey)] && kp.Leaf.Lifetime.Contains(now)
-			clients[string(kp.Leaf.SignatureKey)] = true
-		case mls.ProposalGroupContextExtensions:
-			keep[i] = !extensions
-			extensions = true
-		case mls.ProposalPSK:
-			_, keep[i] = g.findPSK(p.Proposal.PSK.ID)
-		case mls.ProposalReInit:
-			reinit = i
-		}
-	}
-	var out []*mls.StagedProposal
-	for i, p := range pending {
-		if keep[i] {
-			out = append(out, p)
-		}
-	}
-	if len(out) == 0 && reinit >= 0 && opts.Extensions == nil && len(opts.Add)+len(opts.Remove)+len(opts.PSKs) == 0 {
-		out = append(out, pending[reinit])
-	}
-	return out
 }
 
 // making is a commit in the making, by a member or by a joiner.
@@ -225,7 +126,7 @@ func (m *making) make() (*Pending, error) {
 	if m.sender.Type == mls.SenderMember {
 		m.secrets.init = Secret{} // it is in the group's own state
 	}
-	if m.secrets.psk, err = g.pskSecret(draft.PSKs()); err != nil {
+	if m.secrets.psk, err = g.psks.secret(draft.PSKs(), &context, g.epoch); err != nil {
 		return nil, err
 	}
 	commit := &mls.Commit{Proposals: m.list}
@@ -313,7 +214,7 @@ func (m *making) enter() error {
 	if err != nil {
 		return err
 	}
-	m.staged = &Staged{StagedPublicCommit: public, own: true, keys: m.g.keysFor(public.Tree())}
+	m.staged = &Staged{StagedPublicCommit: public, own: true, keys: keysFor(m.g, public.Tree())}
 	commit := zeroSecret(m.g.suite())
 	if m.keys != nil {
 		commit = m.keys.commit

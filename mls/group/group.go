@@ -43,8 +43,7 @@ type Group struct {
 
 	pending *pendingCommit
 	updates []ownUpdate // Update proposals of our own in this epoch
-	psks    []PSK
-	past    []pastEpoch // newest last
+	psks    psks
 
 	welcome mls.Extensions // of the GroupInfo by which we joined; not stored
 	saved   saved
@@ -54,23 +53,6 @@ type Group struct {
 type ownUpdate struct {
 	public  []byte
 	private Secret
-}
-
-// keepPast is for how many epochs after its own a resumption PSK can still be
-// injected (RFC 9420 §8.6 leaves the number to the application).
-const keepPast = 4
-
-// pastEpoch is what is kept of an epoch that is over: its resumption PSK, which
-// opens none of its messages.
-type pastEpoch struct {
-	epoch      uint64
-	resumption Secret
-}
-
-// PSK is an external pre-shared key (RFC 9420 §8.4).
-type PSK struct {
-	ID     []byte
-	Secret Secret
 }
 
 // Create starts a group with one member at epoch 0 (RFC 9420 §11).
@@ -123,44 +105,7 @@ func (g *Group) suite() mls.Suite { return g.public.Context().Suite }
 
 // AddPSK makes an external pre-shared key available to commits of this group.
 // It is not stored: after Load it must be added again.
-func (g *Group) AddPSK(p PSK) { g.psks = append(g.psks, p) }
-
-// pskSecret looks up and chains pre-shared keys.
-func (g *Group) pskSecret(ids []mls.PreSharedKeyID) (Secret, error) {
-	values := make([]Secret, len(ids))
-	for i, id := range ids {
-		v, ok := g.findPSK(id)
-		if !ok {
-			return Secret{}, fmt.Errorf("%w: %x", mls.ErrPSK, id.ID)
-		}
-		values[i] = v
-	}
-	return pskSecret(g.suite(), ids, values)
-}
-
-func (g *Group) findPSK(id mls.PreSharedKeyID) (Secret, bool) {
-	if id.Type == mls.PSKResumption {
-		c := g.public.Context()
-		if g.epoch == nil || !bytes.Equal(id.GroupID, c.GroupID) {
-			return Secret{}, false
-		}
-		if id.Epoch == c.Epoch {
-			return g.epoch.resumption, true
-		}
-		for _, p := range g.past {
-			if p.epoch == id.Epoch {
-				return p.resumption, true
-			}
-		}
-		return Secret{}, false
-	}
-	for _, p := range g.psks {
-		if bytes.Equal(p.ID, id.ID) {
-			return p.Secret, true
-		}
-	}
-	return Secret{}, false
-}
+func (g *Group) AddPSK(p PSK) { g.psks.external = append(g.psks.external, p) }
 
 // Export derives a secret of n bytes of this epoch for the application
 // (RFC 9420 §8.5). Labels must be unique to their purpose. n is at most 255

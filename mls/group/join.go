@@ -45,20 +45,20 @@ func decodeGroupSecrets(b Secret) (*groupSecrets, error) {
 }
 
 // Join enters the group that w welcomes the holder of kp into (RFC 9420
-// §12.4.3.1). tree is the ratchet tree, or nil if w carries it; psks are the
-// external pre-shared keys that it may ask for. Everything that the RFC asks
+// §12.4.3.1). tree is the ratchet tree, or nil if w carries it; external are the
+// pre-shared keys that it may ask for. Everything that the RFC asks
 // for is verified, but whether the members are who they say is for the caller,
 // who looks at Members before trusting the group; and that it is not in a group
 // of this id already.
-func Join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []byte, psks ...PSK) (*Group, error) {
-	g, err := join(w, kp, secrets, tree, psks)
+func Join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []byte, external ...PSK) (*Group, error) {
+	g, err := join(w, kp, secrets, tree, external)
 	if err != nil {
 		return nil, fmt.Errorf("join: %w", err)
 	}
 	return g, nil
 }
 
-func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []byte, psks []PSK) (*Group, error) {
+func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []byte, external []PSK) (*Group, error) {
 	s := w.Suite
 	if !s.Supported() {
 		return nil, fmt.Errorf("%w: %v", mls.ErrSuite, s)
@@ -83,8 +83,8 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []b
 	if err != nil {
 		return nil, fmt.Errorf("%w: group secrets: %w", mls.ErrWelcome, err)
 	}
-	g := &Group{status: member, signer: secrets.signer, psks: slices.Clone(psks), keys: map[mls.NodeIndex]*Secret{}}
-	psk, err := g.welcomePSK(s, gs.psks)
+	g := &Group{status: member, signer: secrets.signer, psks: psks{external: slices.Clone(external)}, keys: map[mls.NodeIndex]*Secret{}}
+	psk, err := g.psks.welcomed(s, gs.psks)
 	if err != nil {
 		return nil, err
 	}
@@ -98,11 +98,11 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []b
 	if g.public, err = mls.NewPublicGroup(info, tree); err != nil {
 		return nil, err
 	}
-	if err := g.findOwnLeaf(&kp, secrets); err != nil {
+	if err := findOwnLeaf(g, &kp, secrets); err != nil {
 		return nil, err
 	}
 	if gs.path != nil {
-		if err := g.receivePath(*gs.path, info.Signer); err != nil {
+		if err := receivePath(g, *gs.path, info.Signer); err != nil {
 			return nil, err
 		}
 	}
@@ -118,25 +118,6 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []b
 	g.secrets = newSecretTree(s, encryption, g.public.RatchetTree().Root())
 	g.welcome = info.Extensions.Without(mls.ExtensionRatchetTree)
 	return g, nil
-}
-
-// welcomePSK chains the pre-shared keys that a Welcome asks for.
-func (g *Group) welcomePSK(s mls.Suite, ids []mls.PreSharedKeyID) (Secret, error) {
-	values := make([]Secret, len(ids))
-	for i, id := range ids {
-		if id.Type != mls.PSKExternal {
-			return Secret{}, fmt.Errorf("%w: resumption in a welcome", mls.ErrPSK)
-		}
-		if len(id.Nonce) != s.HashSize() {
-			return Secret{}, fmt.Errorf("%w: nonce of %d bytes", mls.ErrPSK, len(id.Nonce))
-		}
-		v, ok := g.findPSK(id)
-		if !ok {
-			return Secret{}, fmt.Errorf("%w: %x", mls.ErrPSK, id.ID)
-		}
-		values[i] = v
-	}
-	return pskSecret(s, ids, values)
 }
 
 // openGroupInfo decrypts the group info of a Welcome.
@@ -158,7 +139,7 @@ func openGroupInfo(s mls.Suite, secret Secret, sealed []byte) (*mls.GroupInfo, e
 
 // findOwnLeaf looks for the leaf node of kp in the tree and checks that our
 // private keys belong to it.
-func (g *Group) findOwnLeaf(kp *mls.KeyPackage, secrets KeyPackageSecrets) error {
+func findOwnLeaf(g *Group, kp *mls.KeyPackage, secrets KeyPackageSecrets) error {
 	for _, m := range g.public.Members() {
 		if !bytes.Equal(m.Leaf.EncryptionKey, kp.Leaf.EncryptionKey) || !m.Leaf.Equal(&kp.Leaf) {
 			continue
@@ -179,7 +160,7 @@ func (g *Group) findOwnLeaf(kp *mls.KeyPackage, secrets KeyPackageSecrets) error
 }
 
 // receivePath derives the private keys above us that the committer renewed.
-func (g *Group) receivePath(first Secret, committer mls.LeafIndex) error {
+func receivePath(g *Group, first Secret, committer mls.LeafIndex) error {
 	if committer == g.leaf {
 		return fmt.Errorf("%w: we are its signer", mls.ErrWelcome)
 	}

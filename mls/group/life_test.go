@@ -495,11 +495,11 @@ func (w *town) proposals() {
 
 func TestLife(t *testing.T) {
 	for _, s := range mls.Suites() {
-		for seed := range uint64(3) {
+		for seed := range uint64(2) {
 			t.Run(fmt.Sprintf("%v/%d", s, seed), func(t *testing.T) {
 				w := newTown(t, s, seed)
 				w.add(3, CommitOptions{NoPath: true})
-				for range 40 {
+				for range 30 {
 					w.live()
 					if len(w.members) > 14 {
 						c := w.members[0]

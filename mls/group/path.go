@@ -109,7 +109,7 @@ func installPath(s mls.Suite, first Secret, steps []mls.PathStep, tree *mls.Tree
 }
 
 // keysFor returns the private keys of ours that still fit the tree.
-func (g *Group) keysFor(tree *mls.Tree) map[mls.NodeIndex]*Secret {
+func keysFor(g *Group, tree *mls.Tree) map[mls.NodeIndex]*Secret {
 	out := map[mls.NodeIndex]*Secret{}
 	old := g.public.RatchetTree()
 	for x, private := range g.keys {

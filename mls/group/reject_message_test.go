@@ -21,9 +21,9 @@ func snapshot(t *testing.T, g *Group) string {
 		r.dirty = true
 	}
 	r := &rows{s: m}
-	g.saveEpoch(r)
-	g.saveSecrets(r)
-	g.savePending(r)
+	r.saveEpoch(g)
+	r.saveSecrets(g)
+	r.savePending(g)
 	if r.err != nil {
 		t.Fatal(r.err)
 	}

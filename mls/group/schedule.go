@@ -83,23 +83,3 @@ func (e *epochSecrets) externalPub(s mls.Suite) ([]byte, error) {
 	_, public, err := deriveKeyPair(s, e.external)
 	return public, err
 }
-
-// pskSecret chains pre-shared keys (RFC 9420 §8.4). values has the key for
-// each id.
-func pskSecret(s mls.Suite, ids []mls.PreSharedKeyID, values []Secret) (Secret, error) {
-	zero := zeroSecret(s)
-	out := zero
-	for i, id := range ids {
-		var e mls.Encoder
-		id.MarshalMLS(&e)
-		e.Uint16(uint16(i))
-		e.Uint16(uint16(len(ids)))
-		label, err := e.Result()
-		if err != nil {
-			return Secret{}, err
-		}
-		input := expandLabel(s, extract(s, zero, values[i]), "derived psk", label, s.HashSize())
-		out = extract(s, input, out)
-	}
-	return out, nil
-}

@@ -2,7 +2,6 @@ package group
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/veche-im/veche/mls"
 )
@@ -82,17 +81,18 @@ func (g *Group) stage(a *mls.AuthenticatedContent, own *commitSecrets) (*Staged,
 		}
 	}
 	var psk Secret
+	current := g.public.Context()
 	if own != nil {
 		psk = own.psk
-	} else if psk, err = g.pskSecret(public.Draft().PSKs()); err != nil {
+	} else if psk, err = g.psks.secret(public.Draft().PSKs(), &current, g.epoch); err != nil {
 		return nil, err
 	}
-	out.keys = g.keysFor(public.Tree())
-	commit, err := g.commitSecret(out, own)
+	out.keys = keysFor(g, public.Tree())
+	commit, err := out.commitSecret(g.leaf, own)
 	if err != nil {
 		return nil, err
 	}
-	init, err := g.initSecret(public, own)
+	init, err := out.initSecret(g.epoch, own)
 	if err != nil {
 		return nil, err
 	}
@@ -117,27 +117,31 @@ func (s *Staged) enter(init, commit, psk Secret) (joiner Secret, err error) {
 	return joiner, nil
 }
 
-func (g *Group) commitSecret(c *Staged, own *commitSecrets) (Secret, error) {
-	s := g.suite()
+// commitSecret opens the path for the member at leaf, or takes it from what the
+// committer, us, knows; it adds the private keys to those of the epoch.
+func (s *Staged) commitSecret(leaf mls.LeafIndex, own *commitSecrets) (Secret, error) {
+	suite := s.Context.Suite
 	switch {
-	case !c.HasPath:
-		return zeroSecret(s), nil
+	case !s.HasPath:
+		return zeroSecret(suite), nil
 	case own == nil:
-		return openPath(c.StagedPublicCommit, g.leaf, c.keys)
+		return openPath(s.StagedPublicCommit, leaf, s.keys)
 	}
-	leaf := NewSecret(own.leaf.bytes())
-	c.keys[c.Committer.Node()] = &leaf
-	return installPath(s, own.path, c.Draft().Path(), c.Tree(), c.keys)
+	private := NewSecret(own.leaf.bytes())
+	s.keys[s.Committer.Node()] = &private
+	return installPath(suite, own.path, s.Draft().Path(), s.Tree(), s.keys)
 }
 
-func (g *Group) initSecret(c *mls.StagedPublicCommit, own *commitSecrets) (Secret, error) {
+// initSecret is that of the epoch before, or what a joiner by external commit
+// sealed to it.
+func (s *Staged) initSecret(before *epochSecrets, own *commitSecrets) (Secret, error) {
 	switch {
-	case !c.External:
-		return g.epoch.init, nil
+	case !s.External:
+		return before.init, nil
 	case own != nil:
 		return own.init, nil
 	}
-	return receiveExternalInit(g.suite(), g.epoch.external, c.ExternalInit())
+	return receiveExternalInit(s.Context.Suite, before.external, s.ExternalInit())
 }
 
 // Apply moves the group to the epoch after c, which must be the result of
@@ -148,7 +152,9 @@ func (g *Group) Apply(c *Staged) error {
 	if err := g.public.Apply(c.StagedPublicCommit); err != nil {
 		return err
 	}
-	g.leavePast(before)
+	if g.epoch != nil {
+		g.psks.leave(before, g.epoch.resumption)
+	}
 	g.epoch.wipe()
 	g.secrets.wipe()
 	for x, private := range g.keys {
@@ -168,10 +174,8 @@ func (g *Group) Apply(c *Staged) error {
 		g.pending = nil
 	}
 	if c.RemovesUs {
-		for i := range g.past {
-			g.past[i].resumption.Wipe()
-		}
-		g.status, g.epoch, g.secrets, g.keys, g.past = removed, nil, nil, nil, nil
+		g.psks.forget()
+		g.status, g.epoch, g.secrets, g.keys = removed, nil, nil, nil
 		return nil
 	}
 	if c.own {
@@ -182,16 +186,4 @@ func (g *Group) Apply(c *Staged) error {
 	g.secrets = newSecretTree(c.Context.Suite, c.encryption, c.Tree().Root())
 	c.encryption = Secret{}
 	return nil
-}
-
-// leavePast keeps the resumption PSK of the epoch that ends.
-func (g *Group) leavePast(epoch uint64) {
-	if g.epoch == nil {
-		return
-	}
-	g.past = append(g.past, pastEpoch{epoch, NewSecret(g.epoch.resumption.bytes())})
-	if len(g.past) > keepPast {
-		g.past[0].resumption.Wipe()
-		g.past = slices.Delete(g.past, 0, 1)
-	}
 }

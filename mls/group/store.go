@@ -52,7 +52,8 @@ type self struct {
 // takeSecret reads a secret from an encoding.
 func takeSecret(d *mls.Decoder) Secret { return own(d.Bytes(maxSecret)) }
 
-// rows writes to Storage and remembers the first error.
+// rows is a group on its way into Storage or out of it. It remembers the first
+// error.
 type rows struct {
 	s   mls.Storage
 	err error
@@ -126,19 +127,19 @@ func (g *Group) Save(s mls.Storage) error {
 		})
 		g.saved.self = &now
 	}
-	g.saveEpoch(r)
-	g.saveSecrets(r)
-	g.savePending(r)
+	r.saveEpoch(g)
+	r.saveSecrets(g)
+	r.savePending(g)
 	return r.err
 }
 
 // saveEpoch writes the epoch's secrets and the private keys of the tree.
-func (g *Group) saveEpoch(r *rows) {
+func (r *rows) saveEpoch(g *Group) {
 	if g.epoch != g.saved.epoch {
 		if g.epoch == nil {
 			r.delete(epochKey)
 		} else {
-			r.put(epochKey, g.encodeEpoch)
+			r.put(epochKey, func(e *mls.Encoder) { encodeEpoch(e, g) })
 		}
 		g.saved.epoch = g.epoch
 	}
@@ -155,13 +156,13 @@ func (g *Group) saveEpoch(r *rows) {
 	g.saved.keys = maps.Clone(g.keys)
 }
 
-func (g *Group) encodeEpoch(e *mls.Encoder) {
+func encodeEpoch(e *mls.Encoder, g *Group) {
 	for _, s := range g.epoch.all() {
 		e.Bytes(s.bytes())
 	}
 	putIndices(e, slices.Sorted(maps.Keys(g.keys)))
 	e.Vector(func() {
-		for _, p := range g.past {
+		for _, p := range g.psks.past {
 			e.Uint64(p.epoch)
 			e.Bytes(p.resumption.bytes())
 		}
@@ -169,7 +170,7 @@ func (g *Group) encodeEpoch(e *mls.Encoder) {
 }
 
 // saveSecrets writes what has changed in the secret tree.
-func (g *Group) saveSecrets(r *rows) {
+func (r *rows) saveSecrets(g *Group) {
 	frontier := map[mls.NodeIndex]*Secret{}
 	senders := map[mls.LeafIndex]bool{}
 	if g.secrets != nil {
@@ -212,7 +213,7 @@ func (g *Group) saveSecrets(r *rows) {
 	g.saved.frontier, g.saved.senders = maps.Clone(frontier), senders
 }
 
-func (g *Group) savePending(r *rows) {
+func (r *rows) savePending(g *Group) {
 	if g.pending != g.saved.pending {
 		if g.pending == nil {
 			r.delete(pendingKey)
@@ -287,12 +288,12 @@ func Load(s mls.Storage) (*Group, error) {
 	}
 	g := &Group{public: public}
 	r := &rows{s: s}
-	g.loadSelf(r)
+	r.loadSelf(g)
 	if g.status == member {
-		g.loadEpoch(r)
-		g.loadSecrets(r)
+		r.loadEpoch(g)
+		r.loadSecrets(g)
 	}
-	g.loadPending(r)
+	r.loadPending(g)
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -302,7 +303,7 @@ func Load(s mls.Storage) (*Group, error) {
 	return g, nil
 }
 
-func (g *Group) loadSelf(r *rows) {
+func (r *rows) loadSelf(g *Group) {
 	r.get(selfKey, true, func(d *mls.Decoder) {
 		if v := d.Uint8(); v != storeVersion {
 			d.Fail("written by version %d of the layout", v)
@@ -329,7 +330,7 @@ func (g *Group) loadSelf(r *rows) {
 	})
 }
 
-func (g *Group) loadEpoch(r *rows) {
+func (r *rows) loadEpoch(g *Group) {
 	g.epoch = new(epochSecrets)
 	var nodes []mls.NodeIndex
 	r.get(epochKey, true, func(d *mls.Decoder) {
@@ -337,7 +338,7 @@ func (g *Group) loadEpoch(r *rows) {
 			*s = takeSecret(d)
 		}
 		nodes = indices[mls.NodeIndex](d)
-		g.past = mls.Vector(d, keepPast, func(d *mls.Decoder, p *pastEpoch) {
+		g.psks.past = mls.Vector(d, keepPast, func(d *mls.Decoder, p *pastEpoch) {
 			p.epoch, p.resumption = d.Uint64(), takeSecret(d)
 		})
 	})
@@ -354,7 +355,7 @@ func (g *Group) loadEpoch(r *rows) {
 	g.saved.epoch, g.saved.keys = g.epoch, maps.Clone(g.keys)
 }
 
-func (g *Group) loadSecrets(r *rows) {
+func (r *rows) loadSecrets(g *Group) {
 	g.secrets = &secretTree{
 		suite:    g.suite(),
 		frontier: map[mls.NodeIndex]*Secret{},
@@ -383,7 +384,7 @@ func (g *Group) loadSecrets(r *rows) {
 	g.saved.frontier = maps.Clone(g.secrets.frontier)
 }
 
-func (g *Group) loadPending(r *rows) {
+func (r *rows) loadPending(g *Group) {
 	r.get(pendingKey, false, func(d *mls.Decoder) {
 		p := &pendingCommit{message: d.Bytes(maxStored)}
 		for _, s := range p.secrets.all() {

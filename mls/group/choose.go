@@ -1,0 +1,113 @@
+package group
+
+import (
+	"slices"
+	"time"
+
+	"github.com/veche-im/veche/mls"
+)
+
+// choosing is the choice of what a commit covers.
+type choosing struct {
+	g    *Group
+	opts CommitOptions
+	now  time.Time
+}
+
+// proposals puts together what the commit covers: pending proposals by
+// reference, then what opts asks for by value.
+func (c choosing) proposals() []mls.ProposalOrRef {
+	opts := c.opts
+	var list []mls.ProposalOrRef
+	add := func(p mls.Proposal) { list = append(list, mls.ProposalOrRef{Proposal: &p}) }
+	removes := slices.Clone(opts.Remove)
+	if opts.IncludePending {
+		chosen := c.pending()
+		for _, p := range chosen {
+			list = append(list, mls.ProposalOrRef{Ref: p.Ref})
+			if p.Proposal.Type == mls.ProposalRemove {
+				removes = slices.DeleteFunc(removes, func(i mls.LeafIndex) bool { return i == p.Proposal.Remove.Removed })
+			}
+		}
+	}
+	if opts.Extensions != nil {
+		add(mls.ProposeExtensions(slices.Clone(*opts.Extensions)))
+	}
+	for _, i := range removes {
+		add(mls.ProposeRemove(i))
+	}
+	for _, kp := range opts.Add {
+		add(mls.ProposeAdd(kp))
+	}
+	for _, id := range opts.PSKs {
+		add(mls.ProposePSK(mls.PreSharedKeyID{Type: mls.PSKExternal, ID: id, Nonce: randomBytes(c.g.suite().HashSize())}))
+	}
+	return list
+}
+
+// pending chooses those pending proposals that may stand together in a
+// commit of ours (RFC 9420 §12.2): not our own update or removal; for a leaf its
+// removal, or else the latest update; the latest extensions, unless opts has
+// some; a client once; a reinit only if there is nothing else.
+func (c choosing) pending() []*mls.StagedProposal {
+	g, opts := c.g, c.opts
+	context := g.public.Context()
+	pending := g.public.PendingProposals()
+	leaving := map[mls.LeafIndex]bool{}
+	for _, i := range opts.Remove {
+		leaving[i] = true
+	}
+	touched := map[mls.LeafIndex]bool{g.leaf: true}
+	clients := map[string]bool{}
+	for _, m := range g.Members() {
+		clients[string(m.Leaf.SignatureKey)] = true
+	}
+	keep := make([]bool, len(pending))
+	for i, p := range pending {
+		if p.Proposal.Type == mls.ProposalRemove {
+			r := p.Proposal.Remove.Removed
+			keep[i] = !touched[r]
+			touched[r] = true
+			leaving[r] = true
+		}
+	}
+	for r := range leaving {
+		if l := g.public.Leaf(r); l != nil {
+			delete(clients, string(l.SignatureKey))
+		}
+	}
+	for _, kp := range opts.Add {
+		clients[string(kp.Leaf.SignatureKey)] = true
+	}
+	extensions := opts.Extensions != nil
+	reinit := -1
+	for i := len(pending) - 1; i >= 0; i-- {
+		p := pending[i]
+		switch p.Proposal.Type {
+		case mls.ProposalUpdate:
+			keep[i] = !touched[p.Sender.Leaf] && !leaving[p.Sender.Leaf]
+			touched[p.Sender.Leaf] = true
+		case mls.ProposalAdd:
+			kp := &p.Proposal.Add.KeyPackage
+			keep[i] = !clients[string(kp.Leaf.SignatureKey)] && kp.Leaf.Lifetime.Contains(c.now)
+			clients[string(kp.Leaf.SignatureKey)] = clients[string(kp.Leaf.SignatureKey)] || keep[i]
+		case mls.ProposalGroupContextExtensions:
+			keep[i] = !extensions
+			extensions = true
+		case mls.ProposalPSK:
+			_, keep[i] = g.psks.find(p.Proposal.PSK.ID, &context, g.epoch)
+		case mls.ProposalReInit:
+			reinit = i
+		}
+	}
+	var out []*mls.StagedProposal
+	for i, p := range pending {
+		if keep[i] {
+			out = append(out, p)
+		}
+	}
+	if len(out) == 0 && reinit >= 0 && opts.Extensions == nil && len(opts.Add)+len(opts.Remove)+len(opts.PSKs) == 0 {
+		out = append(out, pending[reinit])
+	}
+	return out
+}
