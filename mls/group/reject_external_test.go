@@ -257,3 +257,34 @@ func TestExternalProposals(t *testing.T) {
 		t.Errorf("removed %v, added %v", p.Removed, p.Added)
 	}
 }
+
+func TestRefusesToJoinWithoutExternalPub(t *testing.T) {
+	c := newCourt(t)
+	author, stranger := c.members[0], c.client()
+	cfg := Config{Signer: stranger.signer, Credential: mls.Basic([]byte("stranger")), Capabilities: testCapabilities()}
+	for _, tt := range []struct {
+		name string
+		x    mls.Extensions
+		want error
+	}{
+		{"none", nil, mls.ErrGroupInfo},
+		{"a broken one", mls.Extensions{{Type: mls.ExtensionExternalPub, Data: []byte{9}}}, mls.ErrExtension},
+		{"one that is no key", mls.Extensions{mls.ExternalPubExtension([]byte{1})}, mls.ErrEncryptionKey},
+	} {
+		info := must(mls.ParseGroupInfo(must(author.group.GroupInfo(false))))
+		info.Extensions = tt.x
+		c.check(author.signer.signInfo(info))
+		if _, _, err := JoinExternal(info, must(c.server.Tree()), cfg, ExternalOptions{}); !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	// And a group that uses what the joiner lacks.
+	x := mls.Extensions{{Type: testExtension}}
+	c.commit(author, CommitOptions{Extensions: &x}, nil)
+	lacking := DefaultCapabilities()
+	cfg.Capabilities = &lacking
+	info := must(mls.ParseGroupInfo(c.info))
+	if _, _, err := JoinExternal(info, must(c.server.Tree()), cfg, ExternalOptions{}); !errors.Is(err, mls.ErrExtension) {
+		t.Errorf("a joiner that lacks an extension of the group: %v", err)
+	}
+}
