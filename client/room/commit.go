@@ -118,7 +118,7 @@ func (w *worker) judgeData(ctx context.Context, staged *group.Staged, e *wire.En
 		return faultf(api.NoticeForked, "commit %d was sent as another entry", e.Seq)
 	}
 	if data.Seq >= e.Seq {
-		return faultf(api.NoticeBadCommit, "commit %d claims to have seen entry %d", e.Seq, data.Seq)
+		return faultf(api.NoticeSplit, "who made commit %d saw entry %d before it", e.Seq, data.Seq)
 	}
 	return w.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		head, err := store.HeadAt(tx, w.id, data.Seq)

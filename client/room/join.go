@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/veche-im/veche/client/api"
@@ -269,7 +270,30 @@ func (w *worker) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c compo
 	if !first && !w.out {
 		return nil // joined anew: what was missed is said where it was
 	}
+	if g.Epoch() == 1 {
+		return putBeginning(tx, place, c)
+	}
 	return timeline.Start(tx, place)
+}
+
+// putBeginning writes the lines of a room that we are in from its first commit
+// on: there is nothing older that we could not read. Its maker is then the only
+// owner.
+func putBeginning(tx *store.Tx, place timeline.Place, c composition) error {
+	if c.policy.Kind != wire.Group || len(c.policy.Owners) != 1 {
+		return nil
+	}
+	maker := c.policy.Owners[0]
+	if err := timeline.PutChange(tx, place, timeline.Change{Kind: api.ChangeCreated, By: maker}); err != nil {
+		return err
+	}
+	others := policy.Sorted(slices.Collect(maps.Keys(accountsOf(c.leaves)))...)
+	others = slices.DeleteFunc(others, func(a wire.AccountID) bool { return a == maker })
+	if len(others) == 0 {
+		return nil
+	}
+	place.Sub++
+	return timeline.PutChange(tx, place, timeline.Change{Kind: api.ChangeAdded, By: maker, Who: others})
 }
 
 // startSub is the place of the line that says that the device came in here,

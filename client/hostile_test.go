@@ -1,0 +1,675 @@
+package client_test
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/store"
+	"github.com/veche-im/veche/e2ee/identity"
+	"github.com/veche-im/veche/internal/policy"
+	"github.com/veche-im/veche/internal/testenv"
+	"github.com/veche-im/veche/mls"
+	"github.com/veche-im/veche/mls/group"
+	"github.com/veche-im/veche/wire"
+)
+
+// liar is a server that shows one device another log of a room than the true
+// one, from where that device came in.
+type liar struct {
+	t      *testing.T
+	victim *testenv.Client
+	room   wire.RoomID
+	seq    int64 // where the victim came in, and the head there
+	head   wire.Hash
+	honest bool // heads as they were: the lie is plain
+
+	mu    sync.Mutex
+	edit  func([]wire.Entry) []wire.Entry
+	asked map[uint64]int64
+}
+
+// lie makes the victim's server show the room's log as edit makes it; with
+// rehash the numbers and heads fit the lie.
+func lie(t *testing.T, victim *testenv.Client, room wire.RoomID, rehash bool, edit func([]wire.Entry) []wire.Entry) *liar {
+	t.Helper()
+	m := stored(t, victim, room)
+	l := &liar{t: t, victim: victim, room: room, seq: m.Seq, head: m.Head, honest: !rehash, edit: edit, asked: map[uint64]int64{}}
+	victim.Link.Requests(l.request)
+	victim.Link.Answers(l.answer)
+	victim.Link.Events(l.event)
+	return l
+}
+
+func stored(t *testing.T, c *testenv.Client, room wire.RoomID) (m store.Room) {
+	t.Helper()
+	err := c.Store.View(context.Background(), func(tx *store.Tx) (err error) {
+		m, err = store.GetRoom(tx, room)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (l *liar) request(f *wire.Frame) {
+	var p wire.ReadLog
+	if f.Method != wire.RoomLog.Name || wire.Decode(f.Body, &p) != nil || p.Room != l.room {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked[f.ID] = p.After
+	p.After = l.seq
+	f.Body = encode(p)
+}
+
+func (l *liar) answer(method string, f *wire.Frame) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	after, ok := l.asked[f.ID]
+	var page wire.LogPage
+	if method != wire.RoomLog.Name || !ok || f.Error != nil || wire.Decode(f.Body, &page) != nil {
+		return
+	}
+	entries := l.edit(page.Entries)
+	page.Entries = []wire.Entry{}
+	prev := l.head
+	for i, e := range entries {
+		if !l.honest {
+			e.Seq = l.seq + int64(i) + 1
+			e.Head = wire.Next(prev, l.room, &e)
+			prev = e.Head
+		}
+		page.Seq = e.Seq
+		if e.Seq > after {
+			page.Entries = append(page.Entries, e)
+		}
+	}
+	f.Body = encode(page)
+}
+
+func (l *liar) event(f *wire.Frame) []wire.Frame {
+	var n wire.Nudge
+	if f.Method == wire.OnNudge.Name && wire.Decode(f.Body, &n) == nil && n.Room == l.room {
+		n.Entry, n.Seq = nil, n.Seq+10
+		f.Body = encode(n)
+	}
+	return []wire.Frame{*f}
+}
+
+func encode(v any) []byte {
+	b, err := wire.Encode(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// trio is a group of three that works.
+func trio(t *testing.T) (w *testenv.World, ann, bob, cyd *testenv.Client, room wire.RoomID) {
+	t.Helper()
+	w = testenv.New(t, testenv.WithUsers("ann", "bob", "cyd"))
+	ann, bob, cyd = w.Client("ann"), w.Client("bob"), w.Client("cyd")
+	room = ann.Group("council", "bob", "cyd")
+	bob.Open("council")
+	cyd.Open("council")
+	ann.Send(room, "honest")
+	bob.Sees(room, "ann", "honest")
+	cyd.Sees(room, "ann", "honest")
+	return w, ann, bob, cyd, room
+}
+
+// blocked waits until the victim has refused the room with that notice, and
+// checks that it kept what it had and the members it had.
+func blocked(t *testing.T, victim *testenv.Client, code api.NoticeCode, room wire.RoomID) {
+	t.Helper()
+	n := victim.Notice(code)
+	if !n.Severe || n.Room == nil || *n.Room != room {
+		t.Errorf("the notice is %+v", n)
+	}
+	victim.Until("blocked", func() bool { return victim.Room("council").State == api.RoomBlocked })
+	if !slices.Contains(victim.Texts(room), "honest") {
+		t.Error("what was there is gone")
+	}
+	if m := victim.Room("council").Members; m != 3 {
+		t.Errorf("%d members", m)
+	}
+}
+
+func TestALogThatWasTamperedWithBlocksTheRoom(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		edit func([]wire.Entry) []wire.Entry
+	}{
+		{"an entry left out", func(e []wire.Entry) []wire.Entry { return slices.Delete(slices.Clone(e), 0, 1) }},
+		{"two entries swapped", func(e []wire.Entry) []wire.Entry {
+			e = slices.Clone(e)
+			e[0], e[1] = e[1], e[0]
+			return e
+		}},
+		{"two entries swapped and numbered", func(e []wire.Entry) []wire.Entry {
+			e = slices.Clone(e)
+			e[0], e[1] = e[1], e[0]
+			e[0].Seq, e[1].Seq = e[1].Seq, e[0].Seq
+			return e
+		}},
+		{"an entry twice", func(e []wire.Entry) []wire.Entry { return slices.Insert(slices.Clone(e), 1, e[0]) }},
+		{"another time", func(e []wire.Entry) []wire.Entry {
+			e = slices.Clone(e)
+			e[0].Time += 3600_000
+			return e
+		}},
+		{"another sender", func(e []wire.Entry) []wire.Entry {
+			e = slices.Clone(e)
+			e[0].Account[0] ^= 1
+			return e
+		}},
+		{"other bytes", func(e []wire.Entry) []wire.Entry {
+			e = slices.Clone(e)
+			e[0].Body = slices.Clone(e[0].Body)
+			e[0].Body[len(e[0].Body)-1] ^= 1
+			return e
+		}},
+		{"erased with another hash", func(e []wire.Entry) []wire.Entry {
+			e = slices.Clone(e)
+			e[0].Body, e[0].Erased = nil, &wire.Hash{1}
+			return e
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, ann, bob, _, room := trio(t)
+			lie(t, bob, room, false, func(e []wire.Entry) []wire.Entry {
+				if len(e) < 2 {
+					return nil
+				}
+				return tt.edit(e)
+			})
+			ann.Send(room, "one")
+			ann.Send(room, "two")
+			blocked(t, bob, api.NoticeForked, room)
+			bob.Restart()
+			if got := bob.Room("council").State; got != api.RoomBlocked {
+				t.Errorf("after a restart the room is %s", got)
+			}
+		})
+	}
+}
+
+func TestASecondEntryForOneSeqIsAFork(t *testing.T) {
+	_, ann, bob, _, room := trio(t)
+	var mu sync.Mutex
+	var seen []wire.Nudge
+	bob.Link.Events(func(f *wire.Frame) []wire.Frame {
+		var n wire.Nudge
+		if f.Method == wire.OnNudge.Name && wire.Decode(f.Body, &n) == nil && n.Room == room && n.Entry != nil {
+			mu.Lock()
+			seen = append(seen, n)
+			mu.Unlock()
+			return []wire.Frame{*f, *f} // doubled: that is nothing
+		}
+		return []wire.Frame{*f}
+	})
+	ann.Send(room, "one")
+	bob.Sees(room, "ann", "one")
+	ann.Send(room, "two")
+	bob.Sees(room, "ann", "two")
+	noNotices(t, bob)
+	mu.Lock()
+	n := seen[0]
+	e := *n.Entry
+	mu.Unlock()
+	e.Body = append(slices.Clone(e.Body), 0)
+	e.Head[0] ^= 1
+	n.Entry = &e
+	bob.Link.Inject(wire.Frame{Method: wire.OnNudge.Name, Body: encode(n)})
+	blocked(t, bob, api.NoticeForked, room)
+}
+
+func TestAReplayIsShownOnceAndTold(t *testing.T) {
+	_, ann, bob, _, room := trio(t)
+	lie(t, bob, room, true, func(e []wire.Entry) []wire.Entry {
+		if len(e) == 0 {
+			return e
+		}
+		return slices.Insert(slices.Clone(e), 1, e[0])
+	})
+	ann.Send(room, "once")
+	bob.Sees(room, "ann", "once")
+	bob.Notice(api.NoticeReplay)
+	n := 0
+	for _, i := range bob.Timeline(room) {
+		if i.Text == "once" || i.Kind == api.ItemUnopenable {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d rows of one message", n)
+	}
+	// A copy under another client id does not open.
+	_, ann, bob, _, room = trio(t)
+	lie(t, bob, room, true, func(e []wire.Entry) []wire.Entry {
+		if len(e) == 0 {
+			return e
+		}
+		twin := e[0]
+		twin.Client = wire.ClientID{7}
+		return slices.Insert(slices.Clone(e), 1, twin)
+	})
+	ann.Send(room, "once")
+	bob.Sees(room, "ann", "once")
+	bob.Until("unopenable", func() bool {
+		return slices.ContainsFunc(bob.Timeline(room), func(i api.Item) bool { return i.Kind == api.ItemUnopenable })
+	})
+	if n := len(slices.DeleteFunc(bob.Texts(room), func(s string) bool { return s != "once" })); n != 1 {
+		t.Errorf("%d times the text", n)
+	}
+}
+
+func TestAMessageUnderAnotherNameIsNotShownAsTheirs(t *testing.T) {
+	_, ann, bob, cyd, room := trio(t)
+	as := *testenv.Do(cyd, api.GetStatus, api.None{}).Device
+	who := cyd.Person("cyd")
+	lie(t, bob, room, true, func(e []wire.Entry) []wire.Entry {
+		e = slices.Clone(e)
+		for i := range e {
+			e[i].Account, e[i].Device = who, as
+		}
+		return e
+	})
+	ann.Send(room, "by ann")
+	bob.Until("unopenable", func() bool {
+		return slices.ContainsFunc(bob.Timeline(room), func(i api.Item) bool { return i.Kind == api.ItemUnopenable })
+	})
+	if slices.Contains(bob.Texts(room), "by ann") {
+		t.Error("shown under another name")
+	}
+}
+
+func TestTwoHistoriesAreFoundByTheNextCommit(t *testing.T) {
+	_, ann, bob, _, room := trio(t)
+	lie(t, bob, room, true, func(e []wire.Entry) []wire.Entry {
+		// bob never gets to see the first message; all that follows fits.
+		return slices.DeleteFunc(slices.Clone(e), func(e wire.Entry) bool { return e.Kind == wire.MessageEntry })
+	})
+	ann.Sent(ann.Send(room, "not for bob"))
+	testenv.Do(ann, api.SetRole, api.SetOwner{Room: room, Member: ann.Person("cyd"), Owner: true})
+	blocked(t, bob, api.NoticeSplit, room)
+}
+
+func TestAnOwnEntryThatIsNotWhatWeSentIsAFork(t *testing.T) {
+	_, _, bob, _, room := trio(t)
+	// The answer to the send is lost, and the log shows other bytes for it.
+	var lost atomic.Bool
+	bob.Link.Answers(func(method string, f *wire.Frame) {
+		if method == wire.RoomSend.Name {
+			f.ID += 1000
+			lost.Store(true)
+		}
+	})
+	bob.Link.Events(func(f *wire.Frame) []wire.Frame {
+		var n wire.Nudge
+		if f.Method == wire.OnNudge.Name && wire.Decode(f.Body, &n) == nil && n.Room == room {
+			if n.Entry == nil {
+				t.Error("the nudge has no entry")
+				return nil
+			}
+			n.Entry.Body = append(slices.Clone(n.Entry.Body), 0)
+			m := stored(t, bob, room)
+			n.Entry.Head = wire.Next(m.Head, room, n.Entry)
+			f.Body = encode(n)
+		}
+		return []wire.Frame{*f}
+	})
+	bob.Send(room, "mine")
+	bob.Until("the answer is lost", lost.Load)
+	bob.Link.Drop() // the worker waits for it no longer, and looks at the nudge
+	blocked(t, bob, api.NoticeForked, room)
+}
+
+// groupOf loads a member's group from its store: what a malicious client has.
+func groupOf(t *testing.T, c *testenv.Client, room wire.RoomID) (g *group.Group) {
+	t.Helper()
+	err := c.Store.View(context.Background(), func(tx *store.Tx) (err error) {
+		g, err = group.Load(store.MLS(tx, room))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// keyPackage makes one for a device with these keys.
+func keyPackage(t *testing.T, account wire.AccountID, device wire.DeviceID, keys *identity.DeviceKeys) mls.KeyPackage {
+	t.Helper()
+	signer, err := keys.Signer(mls.HybridX25519MLKEM768)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caps := group.DefaultCapabilities(mls.ExtensionType(policy.Extension))
+	kp, _, err := group.NewKeyPackage(group.KeyPackageConfig{
+		Suite: mls.HybridX25519MLKEM768, Signer: signer, Credential: identity.Credential(account, device), Capabilities: &caps,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kp
+}
+
+// keysOf reads a device's keys from its store.
+func keysOf(t *testing.T, c *testenv.Client) (keys *identity.DeviceKeys) {
+	t.Helper()
+	err := c.Store.View(context.Background(), func(tx *store.Tx) error {
+		b, err := store.GetSecret(tx, store.SecretKeys)
+		if err != nil {
+			return err
+		}
+		keys, err = identity.ParseDeviceKeys(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// plot is a commit that a member makes against the rules, and a server lets
+// pass: the victim is shown it as the next entry.
+func plot(t *testing.T, by, victim *testenv.Client, room wire.RoomID, opts group.CommitOptions, change func(*policy.CommitData, *wire.Entry)) {
+	t.Helper()
+	m := stored(t, victim, room)
+	s := testenv.Do(by, api.GetStatus, api.None{})
+	data := policy.CommitData{Client: wire.NewClientID(), Seq: m.Seq, Head: m.Head}
+	e := wire.Entry{Seq: m.Seq + 1, Kind: wire.CommitEntry, Account: s.Me.ID, Device: *s.Device, Client: data.Client, Epoch: m.Epoch, Time: m.Time + 1}
+	if change != nil {
+		change(&data, &e)
+	}
+	opts.AuthenticatedData = data.Encode()
+	p, err := groupOf(t, by, room).Commit(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Body = p.Message
+	e.Head = wire.Next(m.Head, room, &e)
+	victim.Link.Inject(wire.Frame{Method: wire.OnNudge.Name, Body: encode(wire.Nudge{Room: room, Seq: e.Seq, Entry: &e})})
+}
+
+func TestCommitsAgainstTheRulesAreRefused(t *testing.T) {
+	w, ann, bob, cyd, room := trio(t)
+	dan := w.Fresh("dan")
+	testenv.Do(dan, api.DoSignUp, api.SignUp{Token: w.Invite(), Name: "dan", Password: testenv.Password, Device: "d"})
+	dan.Ready()
+	danID, danDevice := dan.Person("dan"), *testenv.Do(dan, api.GetStatus, api.None{}).Device
+	ghost, err := identity.NewDeviceKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	leafOf := func(g *group.Group, account wire.AccountID) mls.LeafIndex {
+		leaves, err := policy.Leaves(g.Members())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range leaves {
+			if l.Account == account {
+				return mls.LeafIndex(l.Index)
+			}
+		}
+		t.Fatal("not a member")
+		return 0
+	}
+	usurped := func() *mls.Extensions {
+		g := groupOf(t, bob, room)
+		data, err := policy.Policy{Kind: wire.Group, Owners: []wire.AccountID{bob.Person("bob")}}.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := g.Context().Extensions.With(mls.ExtensionType(policy.Extension), data)
+		return &x
+	}
+	for _, tt := range []struct {
+		name   string
+		by     *testenv.Client
+		opts   group.CommitOptions
+		change func(*policy.CommitData, *wire.Entry)
+		want   api.NoticeCode
+	}{
+		{"a member who is no owner adds somebody", bob, group.CommitOptions{Add: []mls.KeyPackage{keyPackage(t, danID, danDevice, keysOf(t, dan))}}, nil, api.NoticeBadCommit},
+		{"a member who is no owner removes somebody", bob, group.CommitOptions{Remove: []mls.LeafIndex{leafOf(groupOf(t, bob, room), bob.Person("ann"))}}, nil, api.NoticeBadCommit},
+		{"a member makes itself the owner", bob, group.CommitOptions{Extensions: usurped()}, nil, api.NoticeBadCommit},
+		{"a device of somebody that they never listed", bob, group.CommitOptions{Add: []mls.KeyPackage{keyPackage(t, bob.Person("cyd"), wire.NewDeviceID(), ghost)}}, nil, api.NoticeBadDevice},
+		{"an owner adds a device of somebody that they never listed", ann, group.CommitOptions{Add: []mls.KeyPackage{keyPackage(t, danID, wire.NewDeviceID(), ghost)}}, nil, api.NoticeBadDevice},
+		{"a listed device with another key", ann, group.CommitOptions{Add: []mls.KeyPackage{keyPackage(t, danID, danDevice, ghost)}}, nil, api.NoticeBadDevice},
+		{"another history", ann, group.CommitOptions{}, func(d *policy.CommitData, _ *wire.Entry) { d.Head[0] ^= 1 }, api.NoticeSplit},
+		{"a history that is longer than ours", ann, group.CommitOptions{}, func(d *policy.CommitData, _ *wire.Entry) { d.Seq += 5 }, api.NoticeSplit},
+		{"a commit under another client id", ann, group.CommitOptions{}, func(_ *policy.CommitData, e *wire.Entry) { e.Client = wire.NewClientID() }, api.NoticeForked},
+		{"a commit under another name", ann, group.CommitOptions{}, func(_ *policy.CommitData, e *wire.Entry) { e.Account = bob.Person("bob") }, api.NoticeForked},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			// cyd is the victim each time, with the state from before.
+			cyd.Stop()
+			before := snapshot(t, cyd)
+			cyd.Start()
+			defer func() {
+				cyd.Stop()
+				before()
+				cyd.Start()
+				cyd.Ready()
+			}()
+			cyd.Ready()
+			plot(t, tt.by, cyd, room, tt.opts, tt.change)
+			blocked(t, cyd, tt.want, room)
+			if len(testenv.Do(cyd, api.GetRoom, api.RoomRef{Room: room}).Members) != 3 {
+				t.Error("the members changed")
+			}
+		})
+	}
+}
+
+func TestAWelcomeWithAnUnlistedDeviceIsNotTaken(t *testing.T) {
+	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
+	ann, bob := w.Client("ann"), w.Client("bob")
+	ghost, err := identity.NewDeviceKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// ann's client is malicious: it makes a group with a device in bob's name,
+	// and the server lets it pass. The answers to bob are those of that server.
+	me := testenv.Do(ann, api.GetStatus, api.None{})
+	signer, err := keysOf(t, ann).Signer(mls.HybridX25519MLKEM768)
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := wire.NewRoomID()
+	rules, err := policy.Policy{Kind: wire.Group, Owners: []wire.AccountID{me.Me.ID}}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	caps := group.DefaultCapabilities(mls.ExtensionType(policy.Extension))
+	g, err := group.Create(group.Config{
+		Suite: mls.HybridX25519MLKEM768, GroupID: room[:], Signer: signer, Capabilities: &caps,
+		Credential: identity.Credential(me.Me.ID, *me.Device),
+		Extensions: mls.Extensions{{Type: mls.ExtensionType(policy.Extension), Data: rules}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := g.Commit(group.CommitOptions{
+		Add: []mls.KeyPackage{
+			published(t, bob),
+			keyPackage(t, bob.Person("bob"), wire.NewDeviceID(), ghost),
+		},
+		AuthenticatedData: policy.CommitData{Client: wire.NewClientID()}.Encode(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.MergePending(); err != nil {
+		t.Fatal(err)
+	}
+	tree, err := g.Public().Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := wire.GroupState{Seq: 1, Head: wire.Hash{1}, Welcome: p.Welcome, Tree: tree, LogSeq: 1, LogHead: wire.Hash{1}}
+	shown := wire.Room{Room: room, Kind: wire.Group, Seq: 1, Head: wire.Hash{1}, Epoch: 1, From: 1, Leaf: true, Welcome: true, Cursors: []wire.Cursor{}, Members: []wire.AccountID{}}
+	bob.Link.Answers(func(method string, f *wire.Frame) {
+		switch method {
+		case wire.RoomGet.Name:
+			f.Error, f.Body = nil, encode(shown)
+		case wire.RoomWelcome.Name:
+			f.Error, f.Body = nil, encode(state)
+		}
+	})
+	bob.Link.Inject(wire.Frame{Method: wire.OnRoom.Name, Body: encode(shown)})
+	n := bob.Notice(api.NoticeBadDevice)
+	if n.Room == nil || *n.Room != room || n.Account == nil || *n.Account != bob.Person("bob") {
+		t.Errorf("the notice: %+v", n)
+	}
+	if _, err := testenv.Ask(bob, api.SendMessage, api.Outgoing{Room: &room, Text: "x"}); api.FailureOf(err).Code != api.Distrusted {
+		t.Errorf("bob writes into that room: %v", err)
+	}
+}
+
+// published returns a key package of a client whose secrets it has.
+func published(t *testing.T, c *testenv.Client) (kp mls.KeyPackage) {
+	t.Helper()
+	s := testenv.Do(c, api.GetStatus, api.None{})
+	signer, err := keysOf(t, c).Signer(mls.HybridX25519MLKEM768)
+	if err != nil {
+		t.Fatal(err)
+	}
+	caps := group.DefaultCapabilities(mls.ExtensionType(policy.Extension))
+	kp, secrets, err := group.NewKeyPackage(group.KeyPackageConfig{
+		Suite: mls.HybridX25519MLKEM768, Signer: signer, Credential: identity.Credential(s.Me.ID, *s.Device), Capabilities: &caps,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := mls.Marshal(kp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := kp.Ref()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Store.Update(context.Background(), func(tx *store.Tx) error {
+		return store.PutKeyPackage(tx, store.KeyPackage{Ref: ref, Package: b, Secrets: secrets.Export(), Made: 1 << 45})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kp
+}
+
+func TestAnOlderEpochIsNotRejoined(t *testing.T) {
+	_, ann, bob, _, room := trio(t)
+	var mu sync.Mutex
+	var old []byte
+	lost := func() { // bob loses its state, as after a commit that does not apply
+		bob.Stop()
+		bob.Start()
+		err := bob.Store.Update(context.Background(), func(tx *store.Tx) error {
+			m, err := store.GetRoom(tx, room)
+			if err != nil {
+				return err
+			}
+			m.State = store.RoomJoining
+			if err := store.PutRoom(tx, m); err != nil {
+				return err
+			}
+			return store.DropMLS(tx, room)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	bob.Link.Cut()
+	lost()
+	bob.Link.Answers(func(method string, f *wire.Frame) {
+		if method == wire.RoomGroup.Name && f.Error == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			if old == nil {
+				old = f.Body
+			} else {
+				f.Body = old
+			}
+		}
+	})
+	bob.Link.Mend()
+	bob.Open("council")
+	ann.Send(room, "rejoined")
+	bob.Sees(room, "ann", "rejoined")
+	noNotices(t, bob)
+
+	bob.Link.Cut()
+	lost()
+	bob.Link.Mend()
+	blocked(t, bob, api.NoticeOldEpoch, room)
+}
+
+func TestStatementsGoNeitherBackNorElsewhere(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		lie  func(*wire.Chain)
+		want api.NoticeCode
+	}{
+		{"fewer than are known", func(c *wire.Chain) { c.Statements = []wire.SignedStatement{} }, api.NoticeRollback},
+		{"another chain", func(c *wire.Chain) {
+			_, _, s := founded(c.Account)
+			c.Statements = []wire.SignedStatement{s}
+		}, api.NoticeReset},
+		{"a statement that its root did not sign", func(c *wire.Chain) {
+			if len(c.Statements) > 1 {
+				s := c.Statements[1]
+				s.Signature = append([]byte{s.Signature[0] ^ 1}, s.Signature[1:]...)
+				c.Statements = []wire.SignedStatement{c.Statements[0], s}
+			}
+		}, api.NoticeReset},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := testenv.New(t, testenv.WithUsers("ann", "bob"))
+			ann, bob := w.Client("ann"), w.Client("bob")
+			q := ann.SendTo("bob", "hi")
+			bob.Sees(q.Room, "ann", "hi")
+			who := bob.Person("ann")
+			bob.Link.Answers(func(method string, f *wire.Frame) {
+				var s wire.Statements
+				if method != wire.DirectoryStatements.Name || wire.Decode(f.Body, &s) != nil {
+					return
+				}
+				for i := range s.Chains {
+					if s.Chains[i].Account == who {
+						tt.lie(&s.Chains[i])
+					}
+				}
+				f.Body = encode(s)
+			})
+			two := w.FurtherDevice("ann") // a new statement of ann
+			approve(t, ann, two)
+			n := bob.Notice(tt.want)
+			if !n.Severe || n.Account == nil || *n.Account != who {
+				t.Errorf("the notice: %+v", n)
+			}
+		})
+	}
+}
+
+func founded(account wire.AccountID) (wire.DeviceID, *identity.DeviceKeys, wire.SignedStatement) {
+	keys, err := identity.NewDeviceKeys()
+	if err != nil {
+		panic(err)
+	}
+	device := wire.NewDeviceID()
+	c, _, err := identity.Found(account, device, keys, 1)
+	if err != nil {
+		panic(err)
+	}
+	return device, keys, c.Statement
+}
