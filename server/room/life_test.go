@@ -493,4 +493,3 @@ func TestErasingKeepsPlaceAndHash(t *testing.T) {
 	_, err = s.blobs.State(s.ctx, ann.Actor, held)
 	s.want(err, wire.NotFound)
 }
-

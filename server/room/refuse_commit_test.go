@@ -410,4 +410,3 @@ func TestACommitForAnOldEpochIsRefused(t *testing.T) {
 	bob.sync(id)
 	s.must(bob.commit(id, group.CommitOptions{}))
 }
-
