@@ -152,6 +152,9 @@ func TestStatementsThatAreRefused(t *testing.T) {
 	oldVault := ann.Root.Sign(add)
 	oldVault.Version = 0
 	refused(t, try(ann.Socket, oldVault), wire.Conflict, "a vault made for an older one")
+	newVault := ann.Root.Sign(add)
+	newVault.Version = 7
+	refused(t, try(ann.Socket, newVault), wire.Conflict, "a vault made for one that is not there yet")
 	late := ann.Root.Sign(func(*statement.Body) {})
 	first := ann.Root.Sign(add)
 	if err := try(ann.Socket, first); err != nil {
