@@ -38,7 +38,7 @@ bin/veche: bin/.web $(GO_SOURCES)
 # The web app with the client core in it (npm run build makes both).
 web: bin/.web
 bin/.web: web/node_modules/.package-lock.json $(WEB_SOURCES) $(WASM_SOURCES)
-	cd web && VERSION='$(VERSION)' npm run --silent build
+	cd web && VERSION='$(VERSION)' npm run --silent build -- --logLevel error
 	@mkdir -p bin && touch $@
 
 web/node_modules/.package-lock.json: web/package-lock.json | needs-build
