@@ -146,7 +146,15 @@ func (c *Client) WaitSent(ctx context.Context, id wire.RoomID, item string) (api
 		case err != nil:
 			return api.Item{}, failure(err)
 		case len(list) == 0:
-			return api.Item{}, api.Fail(api.NotFound, "no such message")
+			// A planned direct room may have given way, just now, to the one
+			// that the two have already: the message went with it.
+			switch moved, err := c.rooms.Resolve(ctx, id); {
+			case err != nil:
+				return api.Item{}, failure(err)
+			case moved == now:
+				return api.Item{}, api.Fail(api.NotFound, "no such message")
+			}
+			continue
 		case list[0].State == api.ItemFailed:
 			return list[0], api.Fail(list[0].Fail, "the message was refused")
 		case list[0].State != api.ItemSaved:

@@ -161,6 +161,13 @@ func (p *profile) sent(ctx context.Context, q api.Queued, wait time.Duration) (s
 		item, err := p.waitSent(ctx, api.ItemRef(q))
 		if err == nil {
 			row.Seq = item.Seq
+			// The other person may have made the direct room first: then the
+			// message went there.
+			at, err := do(ctx, p, api.GetRoom, api.RoomRef{Room: q.Room})
+			if err != nil {
+				return row, err
+			}
+			row.Room = at.Room.ID
 			return row, nil
 		}
 		if !errors.Is(err, api.Fail(api.Offline, "")) {
