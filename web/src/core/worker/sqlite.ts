@@ -22,10 +22,14 @@ const between = 250; // … and the milliseconds between two
  * promises. The caller holds the lock of the store.
  */
 export async function openSqlite(): Promise<VecheSqlite> {
-  // The VFSs that are switched off would start workers of their own. This is
-  // read while the module starts, so it is set before the import.
+  // The VFSs that are switched off would start workers of their own, and every
+  // warning is an error that is thrown as well. This is read while the module
+  // starts, so it is set before the import.
   Object.assign(globalThis, {
-    sqlite3ApiConfig: { disable: { vfs: { opfs: true, "opfs-vfs": true, "opfs-wl": true, kvvfs: true } } },
+    sqlite3ApiConfig: {
+      disable: { vfs: { opfs: true, "opfs-vfs": true, "opfs-wl": true, kvvfs: true } },
+      warn: () => {},
+    },
   });
   const { default: init } = await import("@sqlite.org/sqlite-wasm");
   const sqlite3 = await init();
