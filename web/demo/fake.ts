@@ -20,6 +20,7 @@ import { type Words, words } from "./words.ts";
 // Scene is the situation that the made-up core is in.
 export type Scene =
   | "main"
+  | "pictures" // with a film to play
   | "empty"
   | "setup"
   | "join"
@@ -498,10 +499,10 @@ export class FakeCore implements Core {
       return { blob: made.blob, file: { ...made.about, size: made.blob.size, here: true } };
     };
     const [lake, hall, plan, dusk] = await Promise.all([
-      photo("lake", 1600, 1067, "IMG_2041"),
-      photo("hall", 1200, 1500, "IMG_2042"),
-      photo("plan", 1600, 1200, "plan"),
-      photo("dusk", 1500, 1000, "IMG_2043"),
+      photo("lake", 1000, 667, "IMG_2041"),
+      photo("hall", 800, 1000, "IMG_2042"),
+      photo("plan", 1000, 750, "plan"),
+      photo("dusk", 1000, 667, "IMG_2043"),
     ]);
 
     // The group, id 1.
@@ -580,7 +581,7 @@ export class FakeCore implements Core {
     d.push(this.#message(direct.id, 2, "", minutes(170), { kind: "deleted", text: "" }));
     d.push(this.#message(direct.id, 2, "❤️", minutes(169)));
     d.push(this.#message(direct.id, 2, w.photoWords, minutes(60), { files: [lake.file], blobs: [lake.blob] }));
-    const video = this.#scene === "main" ? await film(640, 360, 900) : undefined;
+    const video = this.#scene === "pictures" ? await film(640, 360, 900) : undefined;
     if (video) {
       const shape = await preparePreview(new File([video], "clip.webm", { type: "video/webm" }));
       d.push(

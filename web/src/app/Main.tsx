@@ -66,7 +66,8 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
         onDismiss={(id) => void model.notices.dismiss(id)}
         onDevices={() => setOver({ kind: "settings", part: "devices" })}
       />
-      <div className={css.panes}>
+      <main className={css.panes}>
+        <h1 className="unseen">{t("app.name")}</h1>
         <div className={css.list}>
           <RoomList
             list={model.rooms.list}
@@ -79,7 +80,7 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
             onMenu={() => setOver({ kind: "settings" })}
           />
         </div>
-        <main className={css.room}>
+        <div className={css.room}>
           {room ? (
             <Conversation
               key={room.id}
@@ -94,7 +95,7 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
           ) : (
             <Nothing empty={loaded && rooms.length === 0} onNew={() => setOver({ kind: "new" })} />
           )}
-        </main>
+        </div>
         {room && details && (
           <div className={css.details}>
             <Suspense fallback={null}>
@@ -108,7 +109,7 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
             </Suspense>
           </div>
         )}
-      </div>
+      </main>
       <NoticeStack
         severe={false}
         notices={model.notices.list}

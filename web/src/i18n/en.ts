@@ -1,6 +1,7 @@
 // The English catalogue: the list of all keys. A text with forms is chosen by
 // the number n. {name} stands for a value.
 export const en = {
+  "app.name": "Veche",
   "app.loading": "Opening Veche…",
   "app.cannot": "Veche cannot start here",
   "app.tooOld":

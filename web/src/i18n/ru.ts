@@ -1,6 +1,7 @@
 import type { Catalogue } from "./text.ts";
 
 export const ru: Catalogue = {
+  "app.name": "Veche",
   "app.loading": "Veche открывается…",
   "app.cannot": "Veche не может здесь запуститься",
   "app.tooOld":

@@ -46,6 +46,7 @@ export function MenuAt({
   return (
     <Popover
       className={css.popover ?? ""}
+      aria-label={label}
       isOpen
       triggerRef={at}
       placement="bottom start"

@@ -27,7 +27,7 @@ export function PendingDevice({
   };
   return (
     <section className={css.ask}>
-      <h4>{t("devices.askTitle")}</h4>
+      <h3>{t("devices.askTitle")}</h3>
       <p>{t("devices.askLead", { name })}</p>
       {code && <Code value={code} label={t("enrol.code")} />}
       <p>{t("devices.askCompare")}</p>

@@ -33,6 +33,7 @@ export async function open({ width, height = 800, theme = "light", language = "e
     permissions: ["clipboard-write", "clipboard-read"],
   });
   const page = context.pages()[0] ?? (await context.newPage());
+  page.setDefaultTimeout(10_000);
   const trouble = [];
   page.on("console", (m) => ["error", "warning"].includes(m.type()) && trouble.push(`${m.type()}: ${m.text()}`));
   page.on("pageerror", (e) => trouble.push(`page error: ${e.message}`));

@@ -102,8 +102,8 @@ function Tile({
             <Play size={26} fill="currentColor" aria-hidden="true" />
           </span>
         )}
-        {film && <span className={css.size}>{size(t, file.size)}</span>}
       </button>
+      {film && <span className={css.size}>{size(t, file.size)}</span>}
       {going && (
         <button
           type="button"

@@ -218,7 +218,7 @@ function Head({
           size={42}
         />
         <span>
-          <h1>{title}</h1>
+          <h2>{title}</h2>
           <small data-live={typing.length > 0 || peer?.online || undefined}>{below()}</small>
         </span>
       </button>

@@ -3,6 +3,12 @@ import { Dialog } from "react-aria-components/Dialog";
 import { useText } from "../../i18n/text.ts";
 import css from "./Emoji.module.css";
 
+// counted makes a grid's rows and columns count from 1, as they must; the
+// picker counts them from 0.
+function counted<K extends "aria-rowindex" | "aria-colindex">(props: { [N in K]?: number | undefined }, key: K) {
+  return { [key]: (props[key] ?? 0) + 1 };
+}
+
 const components: EmojiPickerListComponents = {
   CategoryHeader: ({ category, ...props }) => (
     <div {...props} className={css.category}>
@@ -10,12 +16,18 @@ const components: EmojiPickerListComponents = {
     </div>
   ),
   Row: ({ children, ...props }) => (
-    <div {...props} className={css.row}>
+    <div {...props} {...counted(props, "aria-rowindex")} className={css.row}>
       {children}
     </div>
   ),
   Emoji: ({ emoji, ...props }) => (
-    <button type="button" {...props} className={css.emoji} data-active={emoji.isActive || undefined}>
+    <button
+      type="button"
+      {...props}
+      {...counted(props, "aria-colindex")}
+      className={css.emoji}
+      data-active={emoji.isActive || undefined}
+    >
       {emoji.emoji}
     </button>
   ),

@@ -43,7 +43,7 @@ export function FileChip({ item, file, index, deeds }: { item: Item; file: File;
       type="button"
       className={css.chip}
       data-chip=""
-      aria-label={t("file.save", { name: file.name, size: size(t, file.size) })}
+      title={t("file.save", { name: file.name, size: size(t, file.size) })}
       disabled={up}
       onClick={() => deeds.save(item, index)}
     >

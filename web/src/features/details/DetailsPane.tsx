@@ -86,7 +86,7 @@ export default function DetailsPane({
   };
 
   return (
-    <aside className={css.pane} aria-label={t("details.title")}>
+    <section className={css.pane} aria-label={t("details.title")}>
       <header className={css.head}>
         <h2>{t("details.title")}</h2>
         <IconButton label={t("details.close")} onClick={onClose}>
@@ -210,7 +210,7 @@ export default function DetailsPane({
         />
       )}
       <Toast text={toast} />
-    </aside>
+    </section>
   );
 }
 

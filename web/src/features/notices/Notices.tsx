@@ -39,7 +39,7 @@ export function NoticeStack({
         const room = n.room ? (chats.get(n.room)?.title ?? "") : "";
         const { title, text } = noticeText(t, n, who, room);
         return (
-          <article key={n.id} className={css.notice} role={severe ? "alert" : "status"}>
+          <div key={n.id} className={css.notice} role={severe ? "alert" : "status"}>
             {severe ? <ShieldAlert size={24} aria-hidden="true" /> : <Bell size={20} aria-hidden="true" />}
             <div>
               <h2>{title}</h2>
@@ -62,7 +62,7 @@ export function NoticeStack({
                 )}
               </div>
             </div>
-          </article>
+          </div>
         );
       })}
     </section>

@@ -1,0 +1,277 @@
+// Every screen over the made-up core, in a real browser, under the server's
+// Content-Security-Policy: nothing is refused, nothing is asked of another
+// origin, axe finds no fault. The pictures are left in test-output/screens for
+// people to look at. SCREENS=all takes every combination of width, theme and
+// language; otherwise each screen is taken in two of the eight.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromiumPath, open } from "./browser.mjs";
+import { serve } from "./serve.mjs";
+
+const web = fileURLToPath(new URL("../..", import.meta.url));
+const output = join(web, "test-output/screens");
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const room = (n) => `#/r/room${"abcdefghijklmn"[n]}`.padEnd(30, "a");
+const at = (hash) => (page) =>
+  page.evaluate((h) => {
+    location.hash = h;
+  }, hash);
+const group = at(room(1));
+const direct = at(room(2));
+const messages = (page) => page.locator("li[data-key]").last().waitFor();
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+const press = (name) => (page) => button(page, name).click();
+const steps =
+  (...all) =>
+  async (page) => {
+    for (const step of all) await step(page);
+  };
+const menu = async (page) => {
+  await button(page, /^(Menu|Меню)$/).click();
+  await page.getByRole("dialog").waitFor();
+};
+const settings = (part) => async (page) => {
+  await menu(page);
+  await page.getByRole("dialog").getByRole("button", { name: part }).click();
+};
+
+// Each screen: the situation of the core, and how one gets there.
+const screens = [
+  ["setup", "setup"],
+  ["join", "join"],
+  ["join-faults", "join", async (page) => page.locator("button[type=submit]").click()],
+  ["sign-in", "signIn"],
+  ["key", "join", enterAccount],
+  ["enrolling", "enrolling"],
+  ["ended", "ended"],
+  ["list", "main"],
+  ["list-empty", "empty"],
+  ["list-search", "main", async (page) => page.locator("search input").pressSequentially("и", { delay: 20 })],
+  ["offline", "offline", steps(group, messages)],
+  ["group", "main", steps(group, messages)],
+  ["group-typing", "main", typing],
+  ["direct", "pictures", steps(direct, messages)],
+  ["unread", "main", steps(at(room(6)), messages)],
+  ["long", "long", scrolledUp],
+  ["message-menu", "main", messageMenu],
+  ["reply", "main", reply],
+  ["attachments", "main", attachments],
+  ["emoji", "main", emoji],
+  ["lightbox", "pictures", lightbox],
+  ["delete", "main", remove],
+  ["details", "main", details],
+  ["details-add", "main", steps(details, press(/^(Add people|Добавить людей)$/))],
+  ["left", "main", steps(at(room(12)), messages)],
+  ["new-chat", "main", newChat],
+  ["new-group", "main", steps(newChat, press(/^(New group|Новая группа)$/))],
+  ["settings", "main", menu],
+  ["settings-devices", "main", settings(/Devices|Устройства/)],
+  ["settings-invite", "main", steps(settings(/Invite|Пригласить/), invite)],
+  ["settings-recovery", "main", settings(/Recovery|Ключ/)],
+  ["settings-security", "main", settings(/About|безопасности/)],
+  ["settings-sign-out", "main", settings(/Sign out|Выйти/)],
+  ["pending-device", "pending"],
+  ["notice-severe", "notices"],
+  ["notice-news", "news"],
+];
+
+async function enterAccount(page) {
+  await page.locator("input[name=username]").fill("Anna");
+  await page.locator("input[name=password]").fill("correct horse battery");
+  await page.locator("button[type=submit]").click();
+  await page.locator("input[type=checkbox]").waitFor();
+}
+
+async function typing(page) {
+  await group(page);
+  await messages(page);
+  await page.evaluate((id) => globalThis.demo.core.typing(id, 2), room(1).slice(4));
+}
+
+async function scrolledUp(page) {
+  await group(page);
+  await messages(page);
+  const box = page.locator("ol").last();
+  await box.hover();
+  for (let n = 0; n < 8; n++) {
+    await page.mouse.wheel(0, -900);
+    await page.waitForTimeout(60);
+  }
+  await page.getByRole("button", { name: /newest|последнему/ }).waitFor();
+}
+
+async function messageMenu(page) {
+  await group(page);
+  await messages(page);
+  await page.locator("[data-bubble]").last().click({ button: "right" });
+  await page.getByRole("menu").waitFor();
+}
+
+async function reply(page) {
+  await messageMenu(page);
+  await page.getByRole("menuitem", { name: /^(Reply|Ответить)$/ }).click();
+  await page.locator("textarea").fill("Line one\nline two\nline three");
+}
+
+async function attachments(page) {
+  await group(page);
+  await messages(page);
+  const photo = await page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(800, 600);
+    const c = canvas.getContext("2d");
+    const sky = c.createLinearGradient(0, 0, 800, 600);
+    sky.addColorStop(0, "#88b4c4");
+    sky.addColorStop(1, "#e9b27c");
+    c.fillStyle = sky;
+    c.fillRect(0, 0, 800, 600);
+    return [...new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer())];
+  });
+  await page
+    .locator("input[type=file]")
+    .first()
+    .setInputFiles([
+      { name: "IMG_2044.png", mimeType: "image/png", buffer: Buffer.from(photo) },
+      { name: "Contract.pdf", mimeType: "application/pdf", buffer: Buffer.alloc(81_000) },
+    ]);
+  await page.locator("footer li img").first().waitFor();
+}
+
+async function emoji(page) {
+  await group(page);
+  await messages(page);
+  const open = button(page, /^(Emoji|Эмодзи)$/);
+  if (!(await open.isVisible())) return; // phones bring their own
+  await open.click();
+  await page.locator('[frimousse-emoji]:not([aria-label=""])').first().waitFor();
+}
+
+async function lightbox(page) {
+  await direct(page);
+  await messages(page);
+  await page
+    .getByRole("button", { name: /^(Open|Открыть)/ })
+    .last()
+    .click();
+  await page.getByRole("dialog").locator("img").last().waitFor();
+}
+
+async function remove(page) {
+  await messageMenu(page);
+  await page.getByRole("menuitem", { name: /^(Delete|Удалить)$/ }).click();
+  await page.getByRole("alertdialog").waitFor();
+}
+
+async function details(page) {
+  await at(`${room(1)}/info`)(page);
+  await page
+    .getByRole("region", { name: /Details|Подробности/ })
+    .locator("li")
+    .first()
+    .waitFor();
+}
+
+async function newChat(page) {
+  await button(page, /^(New chat|Новый чат)$/)
+    .first()
+    .click();
+  await page.getByRole("dialog").waitFor();
+}
+
+async function invite(page) {
+  await page
+    .getByRole("dialog")
+    .getByRole("button", { name: /^(Make an invite link|Создать ссылку-приглашение)$/ })
+    .click();
+  await page.locator("output").waitFor();
+}
+
+const every = [1280, 390].flatMap((width) =>
+  ["light", "dark"].flatMap((theme) => ["en", "ru"].map((language) => ({ width, theme, language }))),
+);
+const usual = [
+  { width: 1280, theme: "light", language: "en" },
+  { width: 390, theme: "dark", language: "ru" },
+];
+const only = process.env.ONLY?.split(",");
+const skip = !existsSync(chromiumPath) && `no browser at ${chromiumPath}: set CHROMIUM, or apt-get install chromium`;
+
+describe("screens", { skip }, () => {
+  let site;
+  before(async () => {
+    await mkdir(output, { recursive: true });
+    site = await serve(join(web, "dist-demo"));
+  });
+  after(() => site.close());
+
+  for (const look of process.env.SCREENS === "all" ? every : usual) {
+    const name = `${look.width}-${look.theme}-${look.language}`;
+    describe(name, () => {
+      let browser;
+      before(async () => {
+        browser = await open({ ...look, touch: look.width < 700 });
+      });
+      after(() => browser.close());
+
+      for (const [screen, scene, go] of screens) {
+        if (only && !only.includes(screen)) continue;
+        test(screen, async () => {
+          const { page, trouble, origins } = browser;
+          trouble.length = 0;
+          const { theme, language } = look;
+          await page.goto("about:blank");
+          await page.goto(`${site.origin}/index.html?screen=${scene}&theme=${theme}&language=${language}`);
+          await page.waitForFunction(() => globalThis.demo);
+          await page.evaluate(() => globalThis.demo.core.call("status", {}));
+          await page.locator("nav, main h1").first().waitFor({ state: "attached" });
+          if (go) await go(page);
+          await still(page);
+          await page.screenshot({ path: join(output, `${screen}-${name}.png`) });
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(wide <= 0, `the page is ${wide} px wider than the window`);
+          assert.deepEqual(trouble, [], "console");
+          for (const o of origins) assert.ok(["null", "blob:", site.origin].includes(o), `asked ${o}`);
+          assert.deepEqual(await faults(page), [], "axe");
+        });
+      }
+    });
+  }
+});
+
+// still waits until what moves only once has come to rest, and pictures are drawn.
+async function still(page) {
+  await page.waitForFunction(
+    () =>
+      document
+        .getAnimations()
+        .every((a) => a.effect?.getTiming().iterations === Infinity || a.playState === "finished") &&
+      [...document.images].every((i) => i.complete),
+  );
+  await page.waitForTimeout(150); // pictures are decoded off the main thread
+}
+
+// faults is what axe finds. It is handed over by the test's own channel, which
+// the page's policy does not bind.
+async function faults(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => {
+    // While a dialog is open the page behind it is hidden from assistive tools,
+    // and its landmarks with it.
+    const behind = document.querySelector("[role=dialog], [role=alertdialog]")
+      ? { "landmark-one-main": { enabled: false }, "page-has-heading-one": { enabled: false } }
+      : {};
+    return globalThis.axe.run(document, {
+      resultTypes: ["violations"],
+      runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+      rules: behind,
+    });
+  });
+  return violations.flatMap((v) =>
+    v.nodes.map((n) => `${v.id}: ${n.target.join(" ")}: ${n.failureSummary?.split("\n")[1] ?? ""}`),
+  );
+}
