@@ -94,6 +94,7 @@ step("a group of three hears everything", async () => {
   await does.write(ann, "welcome aboard");
   await does.openRoom(bob, "Crew");
   await does.reads(bob, "welcome aboard");
+  assert.equal(await bob.page.getByText(bob.t("chat.start")).count(), 0, "nothing is missing");
   await does.write(bob, "я здесь");
   await does.reads(ann, "я здесь");
   await site.run("send", "Crew", "reporting from a terminal", "--profile", cy);
