@@ -3,13 +3,14 @@ import { emojiData } from "./build/emoji-data.ts";
 import { leanSqlite } from "./build/lean-sqlite.ts";
 import { precompress } from "./build/precompress.ts";
 import { shell } from "./build/shell.ts";
+import { twoLanguages } from "./build/two-languages.ts";
 
 // The product's bundle. Every file name but the page's carries a hash, so that
 // the server may tell browsers to keep it for ever. Nothing is inlined: the
 // page's Content-Security-Policy allows neither data: URLs nor inline code.
 export default defineConfig({
   publicDir: "public",
-  plugins: [emojiData(), shell(), precompress()],
+  plugins: [twoLanguages(), emojiData(), shell(), precompress()],
   worker: { format: "es", plugins: () => [leanSqlite()] },
   build: {
     outDir: "dist",

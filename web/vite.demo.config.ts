@@ -1,12 +1,13 @@
 import { defineConfig } from "vite";
 import { emojiData } from "./build/emoji-data.ts";
+import { twoLanguages } from "./build/two-languages.ts";
 
 // The interface over a made-up core, to look at and to take pictures of. It
 // shares nothing with the product's build.
 export default defineConfig({
   root: "demo",
   publicDir: "../public",
-  plugins: [emojiData()],
+  plugins: [twoLanguages(), emojiData()],
   server: { host: "127.0.0.1", fs: { allow: [".."] } },
   preview: { host: "127.0.0.1" },
   build: {

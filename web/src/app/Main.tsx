@@ -93,7 +93,7 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
               onMoved={(id) => go(roomPath(id), { replace: true })}
             />
           ) : (
-            <Nothing empty={loaded && rooms.length === 0} onNew={() => setOver({ kind: "new" })} />
+            <Nothing />
           )}
         </div>
         {room && details && (
@@ -154,7 +154,7 @@ function Knocking({ model }: { model: Model }) {
   const close = () => setLater([...later, waiting.id]);
   return (
     <Dialog
-      title={t("devices.pending")}
+      title={t("devices.askTitle")}
       onClose={close}
       foot={
         <Button look="quiet" onClick={close}>
@@ -164,6 +164,7 @@ function Knocking({ model }: { model: Model }) {
     >
       <PendingDevice
         key={waiting.id}
+        titled={false}
         name={waiting.name}
         code={waiting.code ?? ""}
         allow={async () => {
@@ -179,17 +180,12 @@ function Knocking({ model }: { model: Model }) {
   );
 }
 
-function Nothing({ empty, onNew }: { empty: boolean; onNew: () => void }) {
+function Nothing() {
   const t = useText();
   return (
     <div className={css.nothing}>
       <Bell size={72} />
       <p>{t("chat.pick")}</p>
-      {empty && (
-        <Button look="main" onClick={onNew}>
-          {t("rooms.new")}
-        </Button>
-      )}
     </div>
   );
 }

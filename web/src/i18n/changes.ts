@@ -38,7 +38,10 @@ export function changeText(t: Text, change: Change, me: string): string {
 export function noticeText(t: Text, notice: Notice, who: string, room: string): { title: string; text: string } {
   const known = `notice.${notice.code}` in knownNotices;
   if (!known) return { title: t("notice.unknown"), text: t("notice.unknownText") };
-  const values = { who: who || t("notice.someone"), room: room ? `“${room}”` : t("notice.someRoom") };
+  const values = {
+    who: who || t("notice.someone"),
+    room: room ? t("notice.room", { name: room }) : t("notice.someRoom"),
+  };
   return { title: t(`notice.${notice.code}`), text: t(`notice.${notice.code}Text`, values) };
 }
 

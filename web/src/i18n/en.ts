@@ -30,6 +30,8 @@ export const en = {
   "entry.hidePassword": "Hide password",
   "entry.device": "Name of this device",
   "entry.deviceName": "{browser} on {system}",
+  "entry.thisDevice": "This device will be called “{name}”.",
+  "entry.changeDevice": "Change",
   "entry.working": "Making keys…",
   "entry.signingIn": "Signing in…",
   "entry.checking": "Checking the link…",
@@ -82,7 +84,7 @@ export const en = {
 
   // Connection
   "net.connecting": "Connecting…",
-  "net.offline": "No connection. What you write is sent when it is back.",
+  "net.offline": "Offline. What you write is sent later.",
 
   // Chat list
   "rooms.title": "Chats",
@@ -394,6 +396,7 @@ export const en = {
   "notice.devices": "See devices",
   "notice.someone": "somebody",
   "notice.someRoom": "a chat",
+  "notice.room": "“{name}”",
   "notice.list": "Notices",
 
   // Failures

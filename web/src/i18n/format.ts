@@ -5,9 +5,13 @@ const day = 86_400_000;
 // Formats are costly to make and there are few.
 const made = new Map<string, Intl.DateTimeFormat>();
 
-function format(language: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+// English dates are written day first and with 24 hours, as the clock of the
+// messages is; "en" alone would mean the American way.
+const written = { en: "en-GB", ru: "ru" } as const;
+
+function format(language: keyof typeof written, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   const key = language + JSON.stringify(options);
-  const f = made.get(key) ?? new Intl.DateTimeFormat(language, options);
+  const f = made.get(key) ?? new Intl.DateTimeFormat(written[language], options);
   made.set(key, f);
   return f;
 }

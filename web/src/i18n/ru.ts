@@ -29,6 +29,8 @@ export const ru: Catalogue = {
   "entry.hidePassword": "Скрыть пароль",
   "entry.device": "Название этого устройства",
   "entry.deviceName": "{browser}, {system}",
+  "entry.thisDevice": "Название этого устройства — «{name}».",
+  "entry.changeDevice": "Изменить",
   "entry.working": "Создаём ключи…",
   "entry.signingIn": "Входим…",
   "entry.checking": "Проверяем ссылку…",
@@ -52,7 +54,7 @@ export const ru: Catalogue = {
   "key.label": "Ключ восстановления",
   "key.copy": "Копировать",
   "key.copied": "Скопировано",
-  "key.download": "Сохранить в файл",
+  "key.download": "В файл",
   "key.once": "Он показывается один раз. Храните его на бумаге или в менеджере паролей.",
   "key.kept": "Ключ лежит в надёжном месте",
   "key.go": "Продолжить",
@@ -80,7 +82,7 @@ export const ru: Catalogue = {
   "ended.wipe": "Стереть сохранённое и войти заново",
 
   "net.connecting": "Подключение…",
-  "net.offline": "Нет связи. Написанное уйдёт, когда она появится.",
+  "net.offline": "Нет связи. Написанное уйдёт позже.",
 
   "rooms.title": "Чаты",
   "rooms.search": "Найти чат или человека",
@@ -413,6 +415,7 @@ export const ru: Catalogue = {
   "notice.devices": "К устройствам",
   "notice.someone": "кто-то из собеседников",
   "notice.someRoom": "один из чатов",
+  "notice.room": "«{name}»",
   "notice.list": "Уведомления",
 
   "fail.bad_input": "Это не принято. Проверьте введённое.",

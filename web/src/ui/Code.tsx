@@ -8,12 +8,12 @@ import css from "./Code.module.css";
 export function Code({ value, label, small = false }: { value: string; label: string; small?: boolean }) {
   const groups = value.split(/[\s-]+/).filter(Boolean);
   return (
-    <p className={css.code} data-small={small || undefined} role="img" aria-label={`${label}: ${spelled(groups)}`}>
+    <div className={css.code} data-small={small || undefined} role="img" aria-label={`${label}: ${spelled(groups)}`}>
       {groups.map((g, n) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: groups never move
         <span key={n}>{g}</span>
       ))}
-    </p>
+    </div>
   );
 }
 

@@ -11,11 +11,13 @@ export function PendingDevice({
   code,
   allow,
   reject,
+  titled = true,
 }: {
   name: string;
   code: string;
   allow: () => Promise<string | undefined>;
   reject: () => Promise<string | undefined>;
+  titled?: boolean; // false where the frame says the title
 }) {
   const t = useText();
   const [busy, setBusy] = useState<"allow" | "reject">();
@@ -27,7 +29,7 @@ export function PendingDevice({
   };
   return (
     <section className={css.ask}>
-      <h3>{t("devices.askTitle")}</h3>
+      {titled && <h3>{t("devices.askTitle")}</h3>}
       <p>{t("devices.askLead", { name })}</p>
       {code && <Code value={code} label={t("enrol.code")} />}
       <p>{t("devices.askCompare")}</p>

@@ -1,5 +1,5 @@
 import { ChevronLeft, ChevronRight, Download, X } from "lucide-react";
-import { useCallback, useEffect, useState } from "react";
+import { type TouchEvent, useCallback, useEffect, useRef, useState } from "react";
 import { Dialog } from "react-aria-components/Dialog";
 import { Modal, ModalOverlay } from "react-aria-components/Modal";
 import type { File, Item, RoomID } from "../../core/api.gen.ts";
@@ -52,6 +52,21 @@ export default function Lightbox({
     [all, n],
   );
 
+  // A finger swept across goes on or back.
+  const touched = useRef<number | undefined>(undefined);
+  const sweep = {
+    onTouchStart: (e: TouchEvent) => {
+      touched.current = e.touches.length === 1 ? e.touches[0]?.clientX : undefined;
+    },
+    onTouchEnd: (e: TouchEvent) => {
+      const from = touched.current;
+      const to = e.changedTouches[0]?.clientX;
+      touched.current = undefined;
+      if (from === undefined || to === undefined || (e.target as HTMLElement).closest("video")) return;
+      if (Math.abs(to - from) > 50) go(to < from ? 1 : -1);
+    },
+  };
+
   // The message was deleted, or slid out of the window.
   useEffect(() => {
     if (!shown) onClose();
@@ -91,7 +106,7 @@ export default function Lightbox({
           </header>
           {/* biome-ignore lint/a11y/noStaticElementInteractions: Escape and the button do the same */}
           {/* biome-ignore lint/a11y/useKeyWithClickEvents: Escape and the button do the same */}
-          <div className={css.stage} onClick={(e) => e.target === e.currentTarget && onClose()}>
+          <div className={css.stage} {...sweep} onClick={(e) => e.target === e.currentTarget && onClose()}>
             <Picture key={`${shown.item.id} ${shown.index}`} {...shown} room={room} files={files} />
           </div>
           {n > 0 && (

@@ -46,6 +46,7 @@ function Form({ form, state }: { form: EntryForm; state: EntryState }) {
   const t = useText();
   const { purpose, values, wrong, step, org } = state;
   const [shown, setShown] = useState(false);
+  const [naming, setNaming] = useState(false);
   const inputs = useRef<HTMLFormElement>(null);
   const fresh = purpose !== "signIn";
   const busy = step === "working";
@@ -116,13 +117,23 @@ function Form({ form, state }: { form: EntryForm; state: EntryState }) {
             </IconButton>
           }
         />
-        <Field
-          label={t("entry.device")}
-          error={said("device")}
-          value={values.device}
-          autoComplete="off"
-          onChange={(e) => form.edit("device", e.target.value)}
-        />
+        {naming || wrong.device ? (
+          <Field
+            label={t("entry.device")}
+            error={said("device")}
+            value={values.device}
+            autoComplete="off"
+            autoFocus={naming}
+            onChange={(e) => form.edit("device", e.target.value)}
+          />
+        ) : (
+          <p className={css.device}>
+            {t("entry.thisDevice", { name: values.device })}{" "}
+            <button type="button" onClick={() => setNaming(true)}>
+              {t("entry.changeDevice")}
+            </button>
+          </p>
+        )}
         {wrong.form && (
           <p className={css.wrong} role="alert">
             {said("form")}

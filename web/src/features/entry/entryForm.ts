@@ -136,7 +136,7 @@ export function deviceParts(agent: string): { browser: string; system: string } 
         ? "Yandex Browser"
         : /\bOPR\//.test(agent)
           ? "Opera"
-          : /\bChrom(e|ium)\/|\bCriOS\//.test(agent)
+          : /Chrom(e|ium)\/|\bCriOS\//.test(agent)
             ? "Chrome"
             : /\bSafari\//.test(agent)
               ? "Safari"
