@@ -113,6 +113,38 @@ step("a key that does not open is said, and nothing is deleted", async () => {
   await does.reads(dora, "still here");
 });
 
+step("files that somebody else still holds are waited for, and never deleted", async () => {
+  // A page without a core, which holds one of the database's files open.
+  const holder = await dora.browser.newPage();
+  await holder.route("**/favicon.ico", (r) => r.fulfill({ status: 204 })); // a picture has no icon of its own
+  await holder.goto(`${dora.origin}/icon.svg`);
+  await dora.page.goto("about:blank");
+  await until("a file is held", () =>
+    holder.evaluate(async () => {
+      const root = await navigator.storage.getDirectory();
+      const files = await (await root.getDirectoryHandle(".veche")).getDirectoryHandle(".opaque");
+      let emptiest;
+      for await (const file of files.values()) {
+        const { size } = await file.getFile();
+        if (!emptiest || size < emptiest.size) emptiest = { file, size };
+      }
+      globalThis.held = await emptiest.file.createWritable({ keepExistingData: true });
+      return true;
+    }),
+  );
+  await dora.page.goto(dora.origin);
+  const opening = dora.page.getByRole("status", { name: dora.t("app.loading") });
+  await opening.waitFor();
+  // Longer than one worker tries, so that one has given up and another begun.
+  await new Promise((resolve) => setTimeout(resolve, 13_000));
+  assert.ok(await opening.isVisible());
+  await holder.evaluate(() => globalThis.held.abort());
+  await holder.close();
+  await does.openRoom(dora, dora.t("rooms.self"));
+  await does.reads(dora, "still here");
+  await does.reads(dora, "remember the milk");
+});
+
 step("a full disk refuses what does not fit, and keeps the rest", async () => {
   const cdp = await dora.browser.newCDPSession(dora.page);
   const { usage } = await cdp.send("Storage.getUsageAndQuota", { origin: dora.origin });

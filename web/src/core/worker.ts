@@ -46,7 +46,9 @@ async function start({ core }: Start): Promise<void> {
       end("the program ended");
     } catch (e) {
       const failure = failureOf(e);
-      if (failure.code === "offline") return end("the program could not be fetched"); // and is tried again
+      // What passes by itself is tried again by the next worker: the server was
+      // away, or a page that is being ended still holds the files.
+      if (failure.code === "offline" || failure.code === "busy") return end(failure.text ?? failure.code);
       refuse(failure);
       // The lock stays with this worker: what could not be opened by it cannot
       // be by another, and nothing may happen to it meanwhile.
@@ -65,6 +67,7 @@ function failureOf(e: unknown): Failure {
   const text = `${error.name}: ${error.message}`;
   if (error instanceof KeyError || "resultCode" in error) return { code: "damaged_store", text };
   if (error.name === "QuotaExceededError") return { code: "no_space", text };
+  if (error.name === "NoModificationAllowedError") return { code: "busy", text };
   if (error instanceof TypeError && /fetch|network/i.test(error.message)) return { code: "offline", text };
   return { code: "unsupported", text };
 }
