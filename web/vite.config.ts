@@ -3,14 +3,13 @@ import { emojiData } from "./build/emoji-data.ts";
 import { leanSqlite } from "./build/lean-sqlite.ts";
 import { precompress } from "./build/precompress.ts";
 import { shell } from "./build/shell.ts";
-import { twoLanguages } from "./build/two-languages.ts";
 
 // The product's bundle. Every file name but the page's carries a hash, so that
 // the server may tell browsers to keep it for ever. Nothing is inlined: the
 // page's Content-Security-Policy allows neither data: URLs nor inline code.
 export default defineConfig({
   publicDir: "public",
-  plugins: [twoLanguages(), emojiData(), shell(), precompress()],
+  plugins: [emojiData(), shell(), precompress()],
   worker: { format: "es", plugins: () => [leanSqlite()] },
   build: {
     outDir: "dist",
@@ -21,6 +20,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     rolldownOptions: {
+      // "use client" means nothing here, and nobody needs to hear so ninety times.
+      onLog: (level, log, tell) => log.code !== "MODULE_LEVEL_DIRECTIVE" && tell(level, log),
       input: { index: "index.html", shell: "src/core/worker-shell.ts" },
       output: {
         // A service worker answers for the folder that it lies in, under a name that stays.

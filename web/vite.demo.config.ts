@@ -1,13 +1,12 @@
 import { defineConfig } from "vite";
 import { emojiData } from "./build/emoji-data.ts";
-import { twoLanguages } from "./build/two-languages.ts";
 
 // The interface over a made-up core, to look at and to take pictures of. It
 // shares nothing with the product's build.
 export default defineConfig({
   root: "demo",
   publicDir: "../public",
-  plugins: [twoLanguages(), emojiData()],
+  plugins: [emojiData()],
   server: { host: "127.0.0.1", fs: { allow: [".."] } },
   preview: { host: "127.0.0.1" },
   build: {
@@ -16,6 +15,9 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rollupOptions: { input: ["demo/index.html", "demo/grid.html"] },
+    rolldownOptions: {
+      input: ["demo/index.html", "demo/grid.html"],
+      onLog: (level, log, tell) => log.code !== "MODULE_LEVEL_DIRECTIVE" && tell(level, log),
+    },
   },
 });
