@@ -71,7 +71,12 @@ test: | needs-build needs-test
 
 steps: lint test-wasm test-js test-web test-go test-browser
 
-test-go: bin/veche bin/tally
+# Another implementation of MLS, for mls/group to be tested against.
+test/interop/node_modules/.package-lock.json: test/interop/package-lock.json | needs-build
+	cd test/interop && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+test-go: bin/veche bin/tally test/interop/node_modules/.package-lock.json
 	VECHE_BIN=$(CURDIR)/bin/veche go test -race -json ./... | $(TALLY) go go
 
 # The client core must build for the browser and stay free of what it must not
@@ -106,7 +111,7 @@ fuzz:
 	  done; done
 
 clean:
-	rm -rf bin $(OUT) web/node_modules test/browser/output
+	rm -rf bin $(OUT) web/node_modules test/interop/node_modules test/browser/output
 	find web/dist -mindepth 1 ! -name .gitkeep -delete
 
 # --- what the machine must have -------------------------------------------
