@@ -71,7 +71,10 @@ function Tile({
     return () => watch.disconnect();
   }, []);
 
-  const wanted = near && !film && stored && (file.here || file.size <= unasked);
+  const { transfer } = file;
+  const going = transfer !== undefined && transfer.done < transfer.total;
+  // What is still on its way up is opened when it is there; until then its preview stands.
+  const wanted = near && !film && stored && !going && (file.here || file.size <= unasked);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the file's bytes never change, its progress does
   useEffect(() => {
     if (!wanted || failed) return;
@@ -80,7 +83,7 @@ function Tile({
     void opening.then((got) => {
       if (gone) return;
       if (got.ok) setUrl(got.value);
-      else setFailed(got.failure.code !== "cancelled");
+      else setFailed(got.failure.code !== "cancelled" && got.failure.code !== "busy");
     });
     return () => {
       gone = true;
@@ -89,8 +92,6 @@ function Tile({
     };
   }, [wanted, failed, room, item.id, index]);
 
-  const { transfer } = file;
-  const going = transfer !== undefined && transfer.done < transfer.total;
   const label = film ? t("file.play", { name: file.name }) : t("file.open", { name: file.name });
   return (
     <div className={css.tile} ref={tile} style={only ? shape(file) : undefined}>
