@@ -70,6 +70,7 @@ type Account struct {
 const (
 	settingEnded  = "ended"       // the session is over, what is stored stays
 	settingFormer = "predecessor" // device that this one takes the place of, to be revoked
+	settingUnseen = "unseen key"  // the account's recovery key was shown to nobody
 )
 
 // New returns an Account; Load must be called before anything else.

@@ -19,11 +19,22 @@ import (
 // connection and each word that the account's devices changed. It returns with
 // the device active, or waiting for somebody to let it in.
 func (a *Account) Settle(ctx context.Context) error {
+	err := a.settle(ctx)
+	if err != nil && !errors.Is(err, session.ErrOffline) && ctx.Err() == nil {
+		a.finish(a.Status().Phase, "", err) // whoever signs in need not wait for a wonder
+	}
+	return err
+}
+
+func (a *Account) settle(ctx context.Context) error {
 	self, ok := a.Self()
 	if !ok {
 		return nil
 	}
 	if self.State == wire.DeviceActive {
+		if err := a.tellUnseen(ctx); err != nil {
+			return err
+		}
 		a.finish(api.PhaseReady, "", nil)
 		return a.succeeded(ctx)
 	}
@@ -124,25 +135,41 @@ func (a *Account) found(ctx context.Context, self store.Self) error {
 	if err != nil {
 		return err
 	}
-	a.mu.Lock()
-	shown := a.entry != nil
-	a.mu.Unlock()
+	// Until somebody was shown the key, a restart tells that nobody was.
+	if err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.PutSetting(tx, settingUnseen, []byte{1}) }); err != nil {
+		return err
+	}
 	if err := a.put(ctx, c, 0); err != nil {
 		if wire.CodeOf(err) == wire.Conflict {
 			return nil // published before, and the answer was lost: the event device follows
 		}
 		return err
 	}
-	if !shown {
-		err = a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-			return a.cfg.Feed.Raise(tx, store.Notice{
-				ID: string(api.NoticeNoRecovery), Code: string(api.NoticeNoRecovery), Time: wire.Now(a.cfg.Now()),
-				Text: "signing up was interrupted before the recovery key could be shown",
-			})
-		})
+	if !a.finish(api.PhaseReady, key.Text(), nil) {
+		return a.tellUnseen(ctx)
 	}
-	a.finish(api.PhaseReady, key.Text(), nil)
-	return err
+	return a.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.DeleteSetting(tx, settingUnseen) })
+}
+
+// tellUnseen tells the person if the account's recovery key could not be shown
+// to anybody.
+func (a *Account) tellUnseen(ctx context.Context) error {
+	return a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		_, err := store.GetSetting(tx, settingUnseen)
+		if errors.Is(err, store.ErrNone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := store.DeleteSetting(tx, settingUnseen); err != nil {
+			return err
+		}
+		return a.cfg.Feed.Raise(tx, store.Notice{
+			ID: string(api.NoticeNoRecovery), Code: string(api.NoticeNoRecovery), Time: wire.Now(a.cfg.Now()),
+			Text: "signing up was interrupted before the recovery key could be shown",
+		})
+	})
 }
 
 // put publishes a change of the account's devices and pins what it says.

@@ -26,16 +26,17 @@ type entry struct {
 	err  error
 }
 
-// finish answers a sign-in that waits.
-func (a *Account) finish(p api.Phase, recovery string, err error) {
+// finish answers a sign-in that waits, and reports whether one does.
+func (a *Account) finish(p api.Phase, recovery string, err error) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.entry == nil {
-		return
+		return false
 	}
 	a.entry.res, a.entry.err = api.Entered{Phase: p, RecoveryKey: recovery}, err
 	close(a.entry.done)
 	a.entry = nil
+	return true
 }
 
 // Site asks what the server says of itself.

@@ -30,7 +30,8 @@ func (w *worker) read(ctx context.Context) error {
 			}
 			continue
 		}
-		if w.row.Seq >= w.target() {
+		target := w.target()
+		if w.row.Seq >= target {
 			return nil
 		}
 		page, err := session.Call(ctx, w.cfg.Session, wire.RoomLog, wire.ReadLog{Room: w.id, After: w.row.Seq})
@@ -39,10 +40,10 @@ func (w *worker) read(ctx context.Context) error {
 		}
 		if len(page.Entries) == 0 {
 			// What was promised is not there, or not for us any more.
-			w.setTarget(min(page.Seq, w.row.Seq))
-			return nil
+			w.giveUpTarget(target)
+			continue
 		}
-		w.setTarget(page.Seq)
+		w.raiseTarget(page.Seq)
 		if page.Entries[0].Seq > w.row.Seq+1 {
 			if again, err := w.rejoined(ctx); err != nil || again {
 				return err
@@ -75,10 +76,14 @@ func (w *worker) target() int64 {
 	return w.seq
 }
 
-func (w *worker) setTarget(seq int64) {
+// giveUpTarget forgets what was promised and is not there. What the server has
+// spoken of since then stays.
+func (w *worker) giveUpTarget(seq int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seq = seq
+	if w.seq == seq {
+		w.seq = w.row.Seq
+	}
 }
 
 func (w *worker) raiseTarget(seq int64) {

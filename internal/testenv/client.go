@@ -97,6 +97,7 @@ type Client struct {
 	Link        *Link
 	RecoveryKey string
 	Now         func() time.Time // read at Start
+	Plug        *Plug            // read at Start; nil: the profile works
 
 	*client.Client
 	Store *store.DB
@@ -117,11 +118,18 @@ type Told struct {
 // Start opens the profile and runs the core.
 func (c *Client) Start() {
 	c.TB.Helper()
-	db, err := native.Open(context.Background(), c.Dir)
+	db, err := native.OpenThrough(context.Background(), c.Dir, func(conn store.Conn) store.Conn {
+		if c.Plug == nil {
+			return conn
+		}
+		c.Plug.link = c.Link
+		return &plugged{conn, c.Plug}
+	})
 	if err != nil {
 		c.TB.Fatalf("open the profile of %s: %v", c.Name, err)
 	}
 	c.Store = db
+	c.Plug.arm()
 	level := slog.LevelError
 	if os.Getenv("VECHE_TEST_LOG") != "" {
 		level = slog.LevelDebug
@@ -155,10 +163,10 @@ func (c *Client) Stop() {
 	}
 	c.stop()
 	c.stop = nil
-	if err := <-c.done; err != nil {
+	if err := <-c.done; err != nil && !c.Plug.Pulled() {
 		c.TB.Errorf("the client of %s ended with: %v", c.Name, err)
 	}
-	if err := c.Store.Close(); err != nil {
+	if err := c.Store.Close(); err != nil && !c.Plug.Pulled() {
 		c.TB.Errorf("close the profile of %s: %v", c.Name, err)
 	}
 }

@@ -30,6 +30,12 @@ const Wait = 10 * time.Second
 // store.ErrBusy if another process still has it open after Wait, or when ctx
 // ends first.
 func Open(ctx context.Context, dir string) (*store.DB, error) {
+	return OpenThrough(ctx, dir, func(c store.Conn) store.Conn { return c })
+}
+
+// OpenThrough is Open with every statement passing through what wrap makes of
+// the connection: how tests pull the plug.
+func OpenThrough(ctx context.Context, dir string, wrap func(store.Conn) store.Conn) (*store.DB, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the profile: %w", err)
 	}
@@ -40,7 +46,7 @@ func Open(ctx context.Context, dir string) (*store.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := open(ctx, dir, lock)
+	db, err := open(ctx, dir, lock, wrap)
 	if err != nil {
 		return nil, fmt.Errorf("open the profile %s: %w", dir, err)
 	}
@@ -48,7 +54,7 @@ func Open(ctx context.Context, dir string) (*store.DB, error) {
 }
 
 // open takes over lock, also when it fails.
-func open(ctx context.Context, dir string, lock *os.File) (*store.DB, error) {
+func open(ctx context.Context, dir string, lock *os.File, wrap func(store.Conn) store.Conn) (*store.DB, error) {
 	file := filepath.Join(dir, "veche.db")
 	key, err := profileKey(dir, file)
 	if err != nil {
@@ -58,7 +64,7 @@ func open(ctx context.Context, dir string, lock *os.File) (*store.DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	return store.Open(ctx, c, key)
+	return store.Open(ctx, wrap(c), key)
 }
 
 // profileKey reads the store key, or makes it where there is no database that
