@@ -3,7 +3,7 @@ import { I18nProvider } from "react-aria-components/I18nProvider";
 import { Card } from "../features/entry/Card.tsx";
 import { Enrol } from "../features/entry/Enrol.tsx";
 import { Entry } from "../features/entry/Entry.tsx";
-import { deviceParts, EntryForm, type Purpose } from "../features/entry/entryForm.ts";
+import { deviceParts, EntryForm } from "../features/entry/entryForm.ts";
 import { KeyOnce } from "../features/entry/KeyOnce.tsx";
 import { useText } from "../i18n/text.ts";
 import type { Model } from "../model/model.ts";
@@ -12,6 +12,7 @@ import { Bell } from "../ui/Bell.tsx";
 import { Button } from "../ui/Button.tsx";
 import css from "./App.module.css";
 import type { Choices } from "./choices.ts";
+import { type Link, linkOf } from "./link.ts";
 import { Main } from "./Main.tsx";
 
 // App shows the screen for where this device stands.
@@ -82,17 +83,6 @@ function Screen({ model, choices }: { model: Model; choices: Choices }) {
     default:
       return <Main model={model} status={status} choices={choices} />;
   }
-}
-
-interface Link {
-  readonly purpose: Purpose;
-  readonly token: string;
-}
-
-// linkOf reads a set-up or invite link: /setup#TOKEN or /join#TOKEN.
-export function linkOf(path: string, hash: string): Link | undefined {
-  const purpose = path === "/setup" ? "setup" : path === "/join" ? "join" : undefined;
-  return purpose && { purpose, token: hash.replace(/^#/, "") };
 }
 
 function EntryScreen({ model, link, onSignIn }: { model: Model; link: Link | undefined; onSignIn: () => void }) {

@@ -149,7 +149,24 @@ function Knocking({ model }: { model: Model }) {
   const t = useText();
   const devices = useSnapshot(model.devices.list) ?? [];
   const [later, setLater] = useState<readonly string[]>([]);
+  const [rejected, setRejected] = useState(false);
   const waiting = devices.find((d) => d.state === "pending" && !later.includes(d.id));
+  if (rejected) {
+    const close = () => setRejected(false);
+    return (
+      <Dialog
+        title={t("devices.reject")}
+        onClose={close}
+        foot={
+          <Button look="main" onClick={close}>
+            {t("do.close")}
+          </Button>
+        }
+      >
+        <p>{t("devices.rejected")}</p>
+      </Dialog>
+    );
+  }
   if (!waiting) return null;
   const close = () => setLater([...later, waiting.id]);
   return (
@@ -173,6 +190,7 @@ function Knocking({ model }: { model: Model }) {
         }}
         reject={async () => {
           const got = await model.devices.reject(waiting.id);
+          setRejected(got.ok);
           return got.ok ? undefined : t(`fail.${got.failure.code}`);
         }}
       />

@@ -218,8 +218,6 @@ export const en = {
   "file.uploading": "Sending {name}",
   "file.fetching": "Fetching {name}",
   "file.failed": "“{name}” could not be opened.",
-  "file.photo": "Photo",
-  "file.video": "Video",
   "file.close": "Close",
   "file.next": "Next",
   "file.previous": "Previous",
@@ -242,7 +240,6 @@ export const en = {
   "new.alone": "Nobody else is here yet.",
   "new.aloneLead": "Invite the people you want to talk with.",
   "new.you": "Notes to yourself",
-  "new.members": "Members",
   "new.chosen": { one: "{n} person chosen", other: "{n} people chosen" },
   "new.admin": "administrator",
 
@@ -279,13 +276,10 @@ export const en = {
   "details.suite": "Method",
   "details.epoch": "Key generation",
   "details.pq": "Also protected against future quantum computers.",
-  "details.failed": "That did not work. Nothing was changed.",
 
   // Settings
   "settings.title": "Settings",
   "settings.back": "Back",
-  "settings.close": "Close settings",
-  "settings.account": "Account",
   "settings.appearance": "Appearance",
   "settings.devices": "Devices",
   "settings.recovery": "Recovery key",
@@ -305,7 +299,6 @@ export const en = {
   "devices.lead": "Everywhere you are signed in. Remove what you do not know or no longer use.",
   "devices.this": "This device",
   "devices.others": "Other devices",
-  "devices.pending": "Waits to be let in",
   "devices.none": "You have no other devices.",
   "devices.online": "online",
   "devices.seen": "last active {when}",
@@ -320,7 +313,6 @@ export const en = {
   "devices.reject": "That is not me",
   "devices.rejected": "The device was turned away. Whoever tried knows your password: tell your administrator.",
   "devices.later": "Later",
-  "devices.review": "Review",
 
   "recovery.lead": "The recovery key lets a new device in when none of your others is at hand.",
   "recovery.renew": "Make a new recovery key",
@@ -353,7 +345,6 @@ export const en = {
   "security.delete":
     "Deleting a message removes it from the server and from devices that play by the rules. It does not recall copies.",
 
-  "signOut.title": "Sign out?",
   "signOut.lead": "You can sign in here again with your password.",
   "signOut.keep": "Messages stay stored in this browser.",
   "signOut.forget": "Also remove this device and wipe what is stored here",
@@ -422,7 +413,6 @@ export const en = {
   "do.cancel": "Cancel",
   "do.save": "Save",
   "do.close": "Close",
-  "do.ok": "OK",
   "when.today": "Today",
   "when.yesterday": "Yesterday",
   "when.justNow": "just now",

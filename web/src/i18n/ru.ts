@@ -225,8 +225,6 @@ export const ru: Catalogue = {
   "file.uploading": "Отправляется «{name}»",
   "file.fetching": "Загружается «{name}»",
   "file.failed": "Не удалось открыть «{name}».",
-  "file.photo": "Фото",
-  "file.video": "Видео",
   "file.close": "Закрыть",
   "file.next": "Вперёд",
   "file.previous": "Назад",
@@ -248,7 +246,6 @@ export const ru: Catalogue = {
   "new.alone": "Здесь пока больше никого нет.",
   "new.aloneLead": "Пригласите тех, с кем хотите переписываться.",
   "new.you": "Заметки для себя",
-  "new.members": "Участники",
   "new.chosen": {
     one: "Выбран {n} человек",
     few: "Выбрано {n} человека",
@@ -298,12 +295,9 @@ export const ru: Catalogue = {
   "details.suite": "Способ",
   "details.epoch": "Поколение ключей",
   "details.pq": "Защищает и от будущих квантовых компьютеров.",
-  "details.failed": "Не получилось. Ничего не изменилось.",
 
   "settings.title": "Настройки",
   "settings.back": "Назад",
-  "settings.close": "Закрыть настройки",
-  "settings.account": "Учётная запись",
   "settings.appearance": "Вид",
   "settings.devices": "Устройства",
   "settings.recovery": "Ключ восстановления",
@@ -323,7 +317,6 @@ export const ru: Catalogue = {
   "devices.lead": "Здесь все ваши устройства. Удалите те, которых не узнаёте или которыми больше не пользуетесь.",
   "devices.this": "Это устройство",
   "devices.others": "Другие устройства",
-  "devices.pending": "Ждёт разрешения",
   "devices.none": "Других устройств у вас нет.",
   "devices.online": "в сети",
   "devices.seen": "активность: {when}",
@@ -339,7 +332,6 @@ export const ru: Catalogue = {
   "devices.reject": "Это не я",
   "devices.rejected": "Устройство не впущено. Тот, кто пытался войти, знает ваш пароль: сообщите администратору.",
   "devices.later": "Позже",
-  "devices.review": "Посмотреть",
 
   "recovery.lead": "Ключ восстановления впускает новое устройство, когда других под рукой нет.",
   "recovery.renew": "Создать новый ключ",
@@ -372,7 +364,6 @@ export const ru: Catalogue = {
   "security.delete":
     "Удалённое сообщение исчезает с сервера и с устройств, которые соблюдают правила. Сделанных копий это не отзывает.",
 
-  "signOut.title": "Выйти?",
   "signOut.lead": "Войти здесь снова можно будет с вашим паролем.",
   "signOut.keep": "Сообщения останутся в этом браузере.",
   "signOut.forget": "Также удалить это устройство и стереть всё, что здесь сохранено",
@@ -439,7 +430,6 @@ export const ru: Catalogue = {
   "do.cancel": "Отмена",
   "do.save": "Сохранить",
   "do.close": "Закрыть",
-  "do.ok": "Хорошо",
   "when.today": "Сегодня",
   "when.yesterday": "Вчера",
   "when.justNow": "только что",

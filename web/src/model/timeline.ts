@@ -91,20 +91,26 @@ export class Timeline {
     if (this.state.snapshot().newer) await this.#load({ room: this.room });
   }
 
-  // reveal makes sure that a message is among the rows; false if it is not here.
+  // reveal makes sure that a message is among the rows; false, with the rows as
+  // they were, if it is not here.
   async reveal(id: string): Promise<boolean> {
-    for (let n = 0; n < farBack; n++) {
-      const { items, older, phase } = this.state.snapshot();
-      if (items.some((i) => i.id === id)) return true;
-      const first = items[0];
-      if (!older || !first || phase !== "ready") return false;
-      const got = await this.#core.call("timeline", { room: this.room, before: first.order, limit: 100 });
-      if (!got.ok) return false;
+    let { items, older } = this.state.snapshot();
+    if (items.some((i) => i.id === id)) return true;
+    if (this.state.snapshot().phase !== "ready") return false;
+    const turn = ++this.#turn;
+    this.#heard = [];
+    this.state.update({ busy: undefined });
+    for (let n = 0; n < farBack && older && items[0]; n++) {
+      const got = await this.#core.call("timeline", { room: this.room, before: items[0].order, limit: 100 });
+      if (turn !== this.#turn || !got.ok) break;
+      ({ items, older } = got.value);
+      if (!items.some((i) => i.id === id)) continue;
       this.atEnd = false;
-      this.#turn++;
-      this.state.update({ busy: undefined });
-      this.#put({ items: got.value.items, older: got.value.older, newer: true });
+      this.#put({ items, older, newer: true });
+      this.#catchUp();
+      return true;
     }
+    if (turn === this.#turn) this.#catchUp();
     return false;
   }
 

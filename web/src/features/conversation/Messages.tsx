@@ -149,6 +149,8 @@ export function Messages({
           )}
           {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys belong to the rows inside */}
           <div
+            role="group"
+            aria-label={t("chat.messages")}
             onKeyDown={walk}
             onFocus={(e) => setActive((e.target as HTMLElement).closest<HTMLElement>("[data-key]")?.dataset.key)}
           >

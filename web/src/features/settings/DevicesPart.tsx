@@ -14,6 +14,7 @@ import css from "./Settings.module.css";
 export function DevicesPart({ devices }: { devices: Devices }) {
   const t = useText();
   const list = useSnapshot(devices.list) ?? [];
+  const [rejected, setRejected] = useState(false);
   const [removing, setRemoving] = useState<Device>();
   useEffect(() => void devices.refresh(), [devices]);
   const pending = list.filter((d) => d.state === "pending");
@@ -32,9 +33,18 @@ export function DevicesPart({ devices }: { devices: Devices }) {
           name={d.name}
           code={d.code ?? ""}
           allow={() => say(devices.approve(d.id))}
-          reject={() => say(devices.reject(d.id))}
+          reject={async () => {
+            const wrong = await say(devices.reject(d.id));
+            setRejected(!wrong);
+            return wrong;
+          }}
         />
       ))}
+      {rejected && (
+        <p className={css.warning} role="alert">
+          {t("devices.rejected")}
+        </p>
+      )}
       <Group title={t("devices.this")} devices={mine} />
       <Group title={t("devices.others")} devices={others} onRemove={setRemoving} none={t("devices.none")} />
       {removing && (
