@@ -1,8 +1,11 @@
 package httpapi
 
 import (
+	"bufio"
 	"context"
+	"net"
 	"net/http"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -17,7 +20,8 @@ func (a *API) socket(c *call) error {
 		a.sockets.Add(-1)
 		return &wire.Error{Code: wire.Busy, RetryAfter: 5000}
 	}
-	ws, err := websocket.Accept(c.ResponseWriter, c.r, &websocket.AcceptOptions{
+	kept := &keeper{ResponseWriter: c.ResponseWriter}
+	ws, err := websocket.Accept(kept, c.r, &websocket.AcceptOptions{
 		Subprotocols:       []string{wire.Subprotocol},
 		InsecureSkipVerify: true, // sameSite has checked the origin
 		CompressionMode:    websocket.CompressionDisabled,
@@ -27,8 +31,10 @@ func (a *API) socket(c *call) error {
 		return nil // Accept has answered
 	}
 	if ws.Subprotocol() != wire.Subprotocol {
-		a.sockets.Add(-1)
-		ws.Close(websocket.StatusPolicyViolation, "the subprotocol is "+wire.Subprotocol)
+		a.serving.Go(func() { // the peer may take its time, and the request has a place that others want
+			defer a.sockets.Add(-1)
+			conn{ws, kept.net}.Close(session.Violation)
+		})
 		return nil
 	}
 	ws.SetReadLimit(wire.MaxRequest)
@@ -37,13 +43,42 @@ func (a *API) socket(c *call) error {
 	ctx := context.WithoutCancel(c.r.Context())
 	a.serving.Go(func() {
 		defer a.sockets.Add(-1)
-		a.cfg.Sessions.Serve(ctx, conn{ws}, who)
+		a.cfg.Sessions.Serve(ctx, conn{ws, kept.net}, who)
 	})
 	return nil
 }
 
+// keeper remembers the connection that an upgrade takes over.
+type keeper struct {
+	http.ResponseWriter
+	net net.Conn
+}
+
+// Hijack is http.Hijacker's.
+func (k *keeper) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := http.NewResponseController(k.ResponseWriter).Hijack()
+	k.net = c
+	return c, rw, err
+}
+
+// Unwrap is http.ResponseController's.
+func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
+
+const (
+	// closeTimeout is how long a peer has to answer the end of a connection. The
+	// WebSocket package discards what the peer is still sending without a limit
+	// of time, so the connection itself needs one.
+	closeTimeout = 5 * time.Second
+	// closeWrite is how long a peer may still take what was being written, which
+	// with session's lastWords makes less than the second of a revocation.
+	closeWrite = 300 * time.Millisecond
+)
+
 // conn is session.Conn over a WebSocket.
-type conn struct{ ws *websocket.Conn }
+type conn struct {
+	ws  *websocket.Conn
+	net net.Conn // below ws
+}
 
 func (c conn) Read(ctx context.Context) ([]byte, error) {
 	kind, b, err := c.ws.Read(ctx)
@@ -60,6 +95,9 @@ func (c conn) Write(ctx context.Context, message []byte) error {
 func (c conn) Ping(ctx context.Context) error { return c.ws.Ping(ctx) }
 
 func (c conn) Close(why session.Reason) {
+	now := time.Now()
+	_ = c.net.SetReadDeadline(now.Add(closeTimeout)) // one that is closed already needs none
+	_ = c.net.SetWriteDeadline(now.Add(closeWrite))
 	_ = c.ws.Close(websocket.StatusCode(why), reasons[why]) // the peer may be gone
 }
 

@@ -1,0 +1,68 @@
+package server_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/veche-im/veche/internal/testenv"
+	"github.com/veche-im/veche/wire"
+)
+
+// rawSocket upgrades by hand, for what no well-behaved client would send.
+func rawSocket(t *testing.T, site *testenv.Site, token string) (*tls.Conn, *bufio.Reader) {
+	t.Helper()
+	c, err := tls.Dial("tcp", address(t, site), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: %s\r\nAuthorization: Bearer %s\r\n\r\n",
+		wire.PathSocket, address(t, site), wire.Subprotocol, token)
+	r := bufio.NewReader(c)
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("upgrade: %v %v", resp, err)
+	}
+	return c, r
+}
+
+// head is that of a masked frame with the mask zero, RFC 6455 §5.2.
+func head(opcode byte, size uint64) []byte {
+	b := binary.BigEndian.AppendUint64([]byte{0x80 | opcode, 0x80 | 127}, size)
+	return append(b, 0, 0, 0, 0)
+}
+
+// A device that announces bytes and never sends them must not keep its
+// connection, nor the server, from ending.
+func TestDeviceThatBreaksOffInAFrameHoldsNothing(t *testing.T) {
+	const text, binaryFrame = 1, 2
+	for _, tt := range []struct {
+		name string
+		send []byte
+	}{
+		{"after a violation", append(head(text, 0), head(binaryFrame, 1000)...)},
+		{"in a message that is too large", append(head(binaryFrame, 1<<40), make([]byte, wire.MaxRequest+1)...)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			site := testenv.Start(t)
+			ann := site.SetUp("ann")
+			c, r := rawSocket(t, site, ann.Token)
+			if _, err := c.Write(tt.send); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil { // ends a test that would wait for ever
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, r); err != nil {
+				t.Fatalf("the server did not let go: %v", err)
+			}
+		})
+	}
+}
