@@ -42,7 +42,7 @@ type request struct {
 	began  time.Time
 }
 
-func serve(ctx context.Context, cfg *Config, conn Conn, a Actor) {
+func serve(ctx context.Context, cfg *Config, conn Conn, a Actor, ending func() bool) {
 	s := &session{
 		cfg: cfg, conn: conn, table: cfg.Table, actor: a,
 		sending: true, // until hello: it is the first that leaves
@@ -68,6 +68,9 @@ func serve(ctx context.Context, cfg *Config, conn Conn, a Actor) {
 			cfg.Log.Error("greet", "device", a.Device, "err", err)
 		}
 		return
+	}
+	if ending() { // since before the hub knew of this one, perhaps: then nobody has told it
+		s.End(wire.Cancelled)
 	}
 	s.read()
 }

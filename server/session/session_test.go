@@ -521,6 +521,39 @@ func TestEndOfTheServerLetsRequestsFinish(t *testing.T) {
 
 // A device that was revoked after it was let in, and before the hub knew of its
 // connection, must not stay.
+// asked is a context that runs a function when somebody first asks whether it
+// is done: a session does so before the hub knows of it.
+type asked struct {
+	context.Context
+	once *sync.Once
+	f    func()
+}
+
+func (a asked) Done() <-chan struct{} {
+	a.once.Do(a.f)
+	return a.Context.Done()
+}
+
+func TestConnectionThatComesWhileTheServerEndsIsEndedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := newPipe()
+		ended := make(chan struct{})
+		go d.Serve(asked{context.Background(), new(sync.Once), func() {
+			go func() { d.End(); close(ended) }()
+			synctest.Wait()
+		}}, p, ann)
+		select {
+		case <-p.out: // a hello, perhaps
+			<-ended
+		case <-ended:
+		}
+		if p.reason() != GoingAway {
+			t.Errorf("closed with %d", p.reason())
+		}
+	})
+}
+
 func TestRevocationBetweenSignInAndHelloIsNotMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)

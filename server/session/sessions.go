@@ -90,7 +90,13 @@ func (s *Sessions) Serve(ctx context.Context, conn Conn, a Actor) {
 	s.running.Add(1)
 	s.mu.Unlock()
 	defer s.running.Done()
-	serve(ctx, &s.cfg, conn, a)
+	serve(ctx, &s.cfg, conn, a, s.isEnding)
+}
+
+func (s *Sessions) isEnding() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ending
 }
 
 // End closes all connections with GoingAway, lets requests that have begun
