@@ -19,6 +19,7 @@ type CommitOptions struct {
 	IncludePending    bool            // commit the pending proposals too, except those that cannot be
 	NoPath            bool            // leave the path out if the proposals allow it
 	AuthenticatedData []byte          // of the commit message, for all to read
+	Private           bool            // send the commit as a PrivateMessage, which a server cannot check
 
 	LeafExtensions *mls.Extensions // replaces those of this member's leaf node, if the commit has a path
 
@@ -31,7 +32,7 @@ type CommitOptions struct {
 // Pending is a commit that this member made and that has not been accepted yet.
 type Pending struct {
 	*Staged
-	Message   []byte // MLSMessage with a PublicMessage
+	Message   []byte // MLSMessage with a PublicMessage, or with CommitOptions.Private a PrivateMessage
 	Welcome   []byte // MLSMessage with a Welcome for all added members; nil if there are none
 	GroupInfo []byte // MLSMessage with the GroupInfo of the new epoch, with external_pub, without ratchet_tree
 }
@@ -48,6 +49,7 @@ type commitSecrets struct {
 // pendingCommit is a commit of our own that waits to be accepted.
 type pendingCommit struct {
 	message []byte
+	content *mls.AuthenticatedContent // of a PrivateMessage, which its own sender cannot open; else nil
 	secrets commitSecrets
 	staged  *Staged // nil after Load, until it is needed
 }
@@ -136,7 +138,7 @@ func (m *making) make() (*Pending, error) {
 		}
 	}
 	m.content = &mls.AuthenticatedContent{
-		WireFormat: mls.WirePublicMessage,
+		WireFormat: wireFormat(m.opts.Private),
 		Content: mls.FramedContent{
 			GroupID: context.GroupID, Epoch: context.Epoch, Sender: m.sender,
 			AuthenticatedData: m.opts.AuthenticatedData,
@@ -149,25 +151,33 @@ func (m *making) make() (*Pending, error) {
 	if err := m.enter(); err != nil {
 		return nil, err
 	}
-	framed := &mls.PublicMessage{Content: m.content.Content, Auth: m.content.Auth}
-	if m.sender.Type == mls.SenderMember {
-		if framed, err = g.framing().tag(m.content); err != nil {
-			return nil, err
-		}
-	}
-	message, err := mls.Marshal(mls.Message{Public: framed})
-	if err != nil {
-		return nil, err
-	}
-	out := &Pending{Staged: m.staged, Message: message}
+	out := &Pending{Staged: m.staged}
 	if out.Welcome, err = m.welcome(); err != nil {
 		return nil, err
 	}
 	if out.GroupInfo, err = m.groupInfo(); err != nil {
 		return nil, err
 	}
-	g.pending = &pendingCommit{message: message, secrets: m.secrets, staged: m.staged}
+	if m.sender.Type == mls.SenderMember {
+		out.Message, err = g.framing().frame(m.content)
+	} else {
+		out.Message, err = mls.Marshal(mls.Message{Public: &mls.PublicMessage{Content: m.content.Content, Auth: m.content.Auth}})
+	}
+	if err != nil {
+		return nil, err
+	}
+	g.pending = &pendingCommit{message: out.Message, secrets: m.secrets, staged: m.staged}
+	if m.opts.Private {
+		g.pending.content = m.content
+	}
 	return out, nil
+}
+
+func wireFormat(private bool) mls.WireFormat {
+	if private {
+		return mls.WirePrivateMessage
+	}
+	return mls.WirePublicMessage
 }
 
 // makePath renews the committer's leaf and the nodes above (RFC 9420 §7.5).
@@ -340,11 +350,15 @@ func (g *Group) pendingStaged() (*Staged, error) {
 		return nil, ErrPending
 	}
 	if g.pending.staged == nil {
-		m, err := mls.ParsePublic(g.pending.message)
-		if err != nil {
-			return nil, fmt.Errorf("%w: pending commit: %w", mls.ErrStorage, err)
+		a := g.pending.content
+		if a == nil {
+			m, err := mls.ParsePublic(g.pending.message)
+			if err != nil {
+				return nil, fmt.Errorf("%w: pending commit: %w", mls.ErrStorage, err)
+			}
+			a = m.Authenticated()
 		}
-		c, err := g.stage(m.Authenticated(), &g.pending.secrets)
+		c, err := g.stage(a, &g.pending.secrets)
 		if err != nil {
 			return nil, fmt.Errorf("%w: pending commit: %w", mls.ErrStorage, err)
 		}

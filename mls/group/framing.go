@@ -37,6 +37,23 @@ func (f *framing) tag(a *mls.AuthenticatedContent) (*mls.PublicMessage, error) {
 	return m, nil
 }
 
+// frame protects a handshake message of a member as its wire format says, and
+// returns the MLSMessage.
+func (f *framing) frame(a *mls.AuthenticatedContent) ([]byte, error) {
+	if a.WireFormat == mls.WirePrivateMessage {
+		m, err := f.encrypt(a, nil)
+		if err != nil {
+			return nil, err
+		}
+		return mls.Marshal(mls.Message{Private: m})
+	}
+	m, err := f.tag(a)
+	if err != nil {
+		return nil, err
+	}
+	return mls.Marshal(mls.Message{Public: m})
+}
+
 // authenticate checks group, epoch and membership tag of a handshake message.
 // Signature and content are checked afterwards.
 func (f *framing) authenticate(m *mls.PublicMessage) (*mls.AuthenticatedContent, error) {

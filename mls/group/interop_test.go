@@ -118,17 +118,7 @@ func (d *duet) follow(message []byte, but *client) {
 			rest = append(rest, c)
 			continue
 		}
-		m, err := mls.ParseMessage(message)
-		d.check(err)
-		var staged *Staged
-		if m.Private != nil {
-			var a *mls.AuthenticatedContent
-			if a, err = c.group.Unprotect(m.Private); err == nil {
-				staged, err = c.group.StageContent(a)
-			}
-		} else {
-			staged, err = c.group.StageCommit(m.Public)
-		}
+		staged, err := stageEither(c.group, message)
 		d.check(err)
 		d.check(c.group.Apply(staged))
 		if !staged.RemovesUs {
@@ -159,7 +149,7 @@ func (d *duet) weCommit(c *client, opts CommitOptions, add int) {
 		joiners[n] = kp
 		opts.Add = append(opts.Add, kp.public)
 	}
-	opts.TreeInWelcome = true
+	opts.TreeInWelcome, opts.Private = true, d.rng.IntN(2) == 0
 	p, err := c.group.Commit(opts)
 	d.check(err)
 	a := d.bob.ask("process", map[string]any{"msg": p.Message})
@@ -343,20 +333,17 @@ func (d *duet) proposals(committer *client) {
 		var b []byte
 		var err error
 		if d.rng.IntN(2) == 0 {
-			b, err = c.group.ProposeUpdate()
+			b, err = c.group.ProposeUpdateWith(ProposeOptions{Private: d.rng.IntN(2) == 0})
 			updates++
 		} else {
 			n, kp := d.newcomer()
 			joiners[n] = kp
-			b, err = c.group.ProposeAdd(kp.public)
+			b, err = c.group.Propose(mls.ProposeAdd(kp.public), ProposeOptions{Private: d.rng.IntN(2) == 0})
 		}
-		d.check(err)
-		m, err := mls.ParsePublic(b)
 		d.check(err)
 		for _, other := range d.ours {
 			if other != c {
-				_, err := other.group.ReceiveProposal(m)
-				d.check(err)
+				d.check(hear(other.group, b))
 			}
 		}
 		d.bob.ask("process", map[string]any{"msg": b})
@@ -372,7 +359,7 @@ func (d *duet) proposals(committer *client) {
 		d.same(a)
 		return
 	}
-	p, err := committer.group.Commit(CommitOptions{IncludePending: true, TreeInWelcome: true})
+	p, err := committer.group.Commit(CommitOptions{IncludePending: true, TreeInWelcome: true, Private: d.rng.IntN(2) == 0})
 	d.check(err)
 	a := d.bob.ask("process", map[string]any{"msg": p.Message})
 	d.follow(p.Message, committer)

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/veche-im/veche/mls"
@@ -74,9 +75,15 @@ func (g *Group) Open(m *mls.PrivateMessage) (Opened, error) {
 }
 
 // Unprotect decrypts a proposal or commit that came in a PrivateMessage and uses
-// up its key. The result goes to ReceiveContent or StageContent. Whatever goes
-// wrong, the error is ErrOpen and nothing has changed.
+// up its key. The result goes to ReceiveContent or StageContent. Of one's own
+// messages only the pending commit opens. Whatever goes wrong, the error is
+// ErrOpen and nothing has changed.
 func (g *Group) Unprotect(m *mls.PrivateMessage) (*mls.AuthenticatedContent, error) {
+	if g.pending != nil && g.pending.content != nil {
+		if b, err := mls.Marshal(mls.Message{Private: m}); err == nil && bytes.Equal(b, g.pending.message) {
+			return g.pending.content, nil
+		}
+	}
 	if g.status != member || m.Type == mls.ContentApplication {
 		return nil, ErrOpen
 	}

@@ -6,33 +6,43 @@ import (
 	"github.com/veche-im/veche/mls"
 )
 
+// ProposeOptions say how a proposal travels. The zero value is what the Propose
+// methods without options use.
+type ProposeOptions struct {
+	Private           bool   // as a PrivateMessage, which a server cannot check
+	AuthenticatedData []byte // of the message, for all to read
+}
+
 // ProposeAdd returns a proposal to add a client, an MLSMessage with a
 // PublicMessage. Like all proposals of one's own it is pending at once.
 func (g *Group) ProposeAdd(kp mls.KeyPackage) ([]byte, error) {
-	return g.propose(mls.ProposeAdd(kp))
+	return g.Propose(mls.ProposeAdd(kp), ProposeOptions{})
 }
 
 // ProposeRemove returns a proposal to remove the member at i, which may be
 // oneself: another member must commit it.
 func (g *Group) ProposeRemove(i mls.LeafIndex) ([]byte, error) {
-	return g.propose(mls.ProposeRemove(i))
+	return g.Propose(mls.ProposeRemove(i), ProposeOptions{})
 }
 
 // ProposeExtensions returns a proposal to replace the group's extensions.
 func (g *Group) ProposeExtensions(list mls.Extensions) ([]byte, error) {
-	return g.propose(mls.ProposeExtensions(list))
+	return g.Propose(mls.ProposeExtensions(list), ProposeOptions{})
 }
 
 // ProposePSK returns a proposal to inject an external pre-shared key.
 func (g *Group) ProposePSK(id []byte) ([]byte, error) {
-	return g.propose(mls.ProposePSK(mls.PreSharedKeyID{
+	return g.Propose(mls.ProposePSK(mls.PreSharedKeyID{
 		Type: mls.PSKExternal, ID: id, Nonce: randomBytes(g.suite().HashSize()),
-	}))
+	}), ProposeOptions{})
 }
 
 // ProposeUpdate returns a proposal to renew the key of this member's own leaf.
 // Another member must commit it.
-func (g *Group) ProposeUpdate() ([]byte, error) {
+func (g *Group) ProposeUpdate() ([]byte, error) { return g.ProposeUpdateWith(ProposeOptions{}) }
+
+// ProposeUpdateWith is ProposeUpdate with options.
+func (g *Group) ProposeUpdateWith(opts ProposeOptions) ([]byte, error) {
 	if err := g.active(); err != nil {
 		return nil, fmt.Errorf("propose: %w", err)
 	}
@@ -48,7 +58,7 @@ func (g *Group) ProposeUpdate() ([]byte, error) {
 	if err := g.signer.signLeaf(&leaf, g.public.Context().GroupID, g.leaf); err != nil {
 		return nil, fmt.Errorf("propose: %w", err)
 	}
-	message, err := g.propose(mls.ProposeUpdate(leaf))
+	message, err := g.Propose(mls.ProposeUpdate(leaf), opts)
 	if err != nil {
 		return nil, err
 	}
@@ -56,30 +66,35 @@ func (g *Group) ProposeUpdate() ([]byte, error) {
 	return message, nil
 }
 
-func (g *Group) propose(p mls.Proposal) ([]byte, error) {
+// Propose returns a proposal as an MLSMessage; it is pending at once. Updates
+// have their own door, because of the private key that belongs to them. With
+// Private a message key is used up: Save must be committed before the bytes
+// leave.
+func (g *Group) Propose(p mls.Proposal, opts ProposeOptions) ([]byte, error) {
 	if err := g.active(); err != nil {
 		return nil, fmt.Errorf("propose: %w", err)
 	}
 	context := g.public.Context()
 	a := &mls.AuthenticatedContent{
-		WireFormat: mls.WirePublicMessage,
+		WireFormat: wireFormat(opts.Private),
 		Content: mls.FramedContent{
 			GroupID: context.GroupID, Epoch: context.Epoch, Sender: mls.MemberSender(g.leaf),
-			Type: mls.ContentProposal, Proposal: &p,
+			AuthenticatedData: opts.AuthenticatedData,
+			Type:              mls.ContentProposal, Proposal: &p,
 		},
 	}
 	if err := g.signer.signContent(a, &context); err != nil {
 		return nil, fmt.Errorf("propose: %w", err)
 	}
-	m, err := g.framing().tag(a)
+	staged, err := g.public.StageProposalContent(a)
 	if err != nil {
 		return nil, fmt.Errorf("propose: %w", err)
 	}
-	message, err := mls.Marshal(mls.Message{Public: m})
+	message, err := g.framing().frame(a)
 	if err != nil {
 		return nil, fmt.Errorf("propose: %w", err)
 	}
-	if _, err := g.ReceiveContent(a); err != nil {
+	if err := g.public.AddProposal(staged); err != nil {
 		return nil, fmt.Errorf("propose: %w", err)
 	}
 	return message, nil

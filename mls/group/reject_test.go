@@ -494,7 +494,7 @@ func TestRefusesPathSecretForOtherKeys(t *testing.T) {
 func TestReInitClosesTheGroup(t *testing.T) {
 	c := newCourt(t)
 	g := c.members[0].group
-	b, err := g.propose(mls.Proposal{Type: mls.ProposalReInit, ReInit: &mls.ReInit{GroupID: []byte("next"), Version: mls.MLS10, Suite: mls.HybridX25519MLKEM768}})
+	b, err := g.Propose(mls.Proposal{Type: mls.ProposalReInit, ReInit: &mls.ReInit{GroupID: []byte("next"), Version: mls.MLS10, Suite: mls.HybridX25519MLKEM768}}, ProposeOptions{})
 	c.check(err)
 	c.propose(c.members[0], b)
 	p := c.commit(c.members[0], CommitOptions{IncludePending: true}, nil)

@@ -57,6 +57,9 @@ func (g *Group) StageCommit(m *mls.PublicMessage) (*Staged, error) {
 // StageContent is StageCommit for a commit that came in a PrivateMessage and was
 // unprotected already.
 func (g *Group) StageContent(a *mls.AuthenticatedContent) (*Staged, error) {
+	if g.pending != nil && a == g.pending.content {
+		return g.pendingStaged()
+	}
 	if err := g.active(); err != nil {
 		return nil, err
 	}

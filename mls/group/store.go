@@ -223,6 +223,9 @@ func (r *rows) savePending(g *Group) {
 				for _, s := range g.pending.secrets.all() {
 					e.Bytes(s.bytes())
 				}
+				if g.pending.content != nil {
+					g.pending.content.MarshalMLS(e)
+				}
 			})
 		}
 		g.saved.pending = g.pending
@@ -389,6 +392,10 @@ func (r *rows) loadPending(g *Group) {
 		p := &pendingCommit{message: d.Bytes(maxStored)}
 		for _, s := range p.secrets.all() {
 			*s = takeSecret(d)
+		}
+		if m, err := mls.ParseMessage(p.message); err == nil && m.Private != nil {
+			p.content = new(mls.AuthenticatedContent)
+			p.content.UnmarshalMLS(d)
 		}
 		g.pending = p
 	})
