@@ -83,9 +83,11 @@ func (h *Hub) Come(l Listener, state wire.DeviceState, rooms func() ([]wire.Room
 	list, err := rooms()
 
 	h.mu.Lock()
-	for _, r := range list {
-		if _, left := a.left[r]; !left {
-			h.join(r, a)
+	if h.accounts[id] == a { // else it was ended meanwhile, and nobody would take it out again
+		for _, r := range list {
+			if _, left := a.left[r]; !left {
+				h.join(r, a)
+			}
 		}
 	}
 	if a.loading--; a.loading == 0 {
@@ -93,7 +95,7 @@ func (h *Hub) Come(l Listener, state wire.DeviceState, rooms func() ([]wire.Room
 	}
 	h.mu.Unlock()
 	if first {
-		h.tellPresence(id, true)
+		h.tellPresence(id)
 	}
 	return err
 }
@@ -122,7 +124,7 @@ func (h *Hub) Gone(l Listener) {
 	}
 	h.mu.Unlock()
 	if last {
-		h.tellPresence(id, false)
+		h.tellPresence(id)
 	}
 }
 
@@ -194,7 +196,7 @@ func (h *Hub) Become(id wire.AccountID, device wire.DeviceID, state wire.DeviceS
 	}
 	h.mu.Unlock()
 	if came {
-		h.tellPresence(id, true)
+		h.tellPresence(id)
 	}
 }
 

@@ -113,17 +113,21 @@ func Frame[T any](ev wire.Event[T], v T) []byte {
 	return body
 }
 
-// tellPresence says that an account came or went, as long as that is cheap: a
-// site where many come at once (after a restart) hears of some, and the lists
-// of people are right all the same.
-func (h *Hub) tellPresence(id wire.AccountID, online bool) {
+// tellPresence says whether an account is here, as long as that is cheap: a site
+// where many come at once (after a restart) hears of some, and the lists of
+// people are right all the same. What is told is how it stands now: of two
+// connections, one that went and one that came, either may be the last to tell.
+func (h *Hub) tellPresence(id wire.AccountID) {
 	h.mu.RLock()
-	n := len(h.accounts)
-	h.mu.RUnlock()
-	if !h.presence.AllowN(time.Now(), max(1, min(n, presencePerSecond))) {
+	defer h.mu.RUnlock()
+	if !h.presence.AllowN(time.Now(), max(1, min(len(h.accounts), presencePerSecond))) {
 		return
 	}
-	Tell(h, Everyone().ButAccount(id), wire.OnPresence, wire.Presence{Account: id, Online: online})
+	who := h.accounts[id]
+	frame := Frame(wire.OnPresence, wire.Presence{Account: id, Online: who != nil && who.active > 0})
+	for _, a := range h.accounts {
+		a.tell(Everyone().ButAccount(id), func() []byte { return frame })
+	}
 }
 
 // presencePerSecond bounds the events about people coming and going, over all
