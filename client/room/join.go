@@ -23,7 +23,7 @@ import (
 // the room, by a Welcome, or by external commit.
 func (w *worker) enter(ctx context.Context) error {
 	if w.row.State != store.RoomJoining {
-		return w.dropWelcome(ctx)
+		return nil
 	}
 	if planned, err := w.create(ctx); err != nil || planned {
 		return err
@@ -48,14 +48,32 @@ func (w *worker) enter(ctx context.Context) error {
 	return w.blockIf(ctx, w.external(ctx, &s))
 }
 
+// comeBack lets a room be joined anew whose log has just shown how the account
+// left it, if the server has said that the account is a member at a newer entry:
+// it was taken in again meanwhile.
+func (w *worker) comeBack(ctx context.Context) error {
+	w.mu.Lock()
+	s := w.server
+	w.mu.Unlock()
+	if w.row.State != store.RoomLeft || s == nil || s.Until != 0 || s.Seq <= w.row.Seq {
+		return nil
+	}
+	return w.write(ctx, func(tx *store.Tx, row *store.Room) error {
+		row.State = store.RoomJoining
+		return nil
+	})
+}
+
 // dropWelcome lets the server forget a Welcome that was used already, where the
-// word of it was lost.
+// word of it was lost. The log must have been read to where the server stood
+// when it spoke of the Welcome: only then it is not one by which this device
+// comes in again after having been removed.
 func (w *worker) dropWelcome(ctx context.Context) error {
 	w.mu.Lock()
-	stale := w.server != nil && w.server.Welcome
+	s := w.server
 	w.server = nil
 	w.mu.Unlock()
-	if !stale || w.row.State != store.RoomOpen {
+	if s == nil || !s.Welcome || w.row.Seq < s.Seq {
 		return nil
 	}
 	_, err := session.Call(ctx, w.cfg.Session, wire.RoomJoined, wire.GetRoom{Room: w.id})
@@ -78,6 +96,12 @@ func (w *worker) welcome(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		w.cfg.Log.Warn("welcome does not open", "room", w.id, "err", err)
+		return false, nil
+	}
+	if w.row.Seq > 0 && g.Epoch() <= w.row.Epoch {
+		// Used before: to join by it once more would seal with keys of that epoch
+		// that were used already.
+		w.cfg.Log.Warn("welcome to an epoch that is over", "room", w.id, "epoch", g.Epoch())
 		return false, nil
 	}
 	c, err := w.vet(ctx, g)

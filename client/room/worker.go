@@ -19,6 +19,8 @@ import (
 const (
 	firstRetry = time.Second
 	mostRetry  = time.Minute
+	leastBusy  = 100 * time.Millisecond // whatever the server asks for
+	mostBusy   = 5 * time.Minute
 	idleAfter  = 2 * time.Minute
 )
 
@@ -190,12 +192,22 @@ func (w *worker) prepare(ctx context.Context) error {
 		if err := w.read(ctx); err != nil {
 			return err
 		}
+		if err := w.comeBack(ctx); err != nil {
+			return err
+		}
 		if w.row.State != store.RoomJoining {
 			break
 		}
 	}
-	if w.row.State != store.RoomOpen {
+	switch w.row.State {
+	case store.RoomOpen:
+	case store.RoomJoining:
+		return wire.Refuse(wire.Busy, "the room has to be joined again and again")
+	default:
 		return fmt.Errorf("%w: %s", ErrShut, w.row.State)
+	}
+	if err := w.dropWelcome(ctx); err != nil {
+		return err
 	}
 	return w.settle(ctx)
 }
@@ -218,7 +230,8 @@ func (w *worker) rest(ctx context.Context, err error) {
 	case ctx.Err() != nil, errors.Is(err, session.ErrOffline), errors.Is(err, ErrShut), errors.Is(err, store.ErrNone):
 		return // woken when that changes
 	case errors.As(err, &busy) && busy.Code == wire.Busy && busy.RetryAfter > 0:
-		w.due(time.Duration(busy.RetryAfter) * time.Millisecond)
+		most := mostBusy / time.Millisecond
+		w.due(max(time.Duration(min(int64(busy.RetryAfter), int64(most)))*time.Millisecond, leastBusy))
 		return
 	}
 	wait := min(firstRetry<<min(w.retries, 10), mostRetry)
