@@ -37,7 +37,11 @@ func (w *worker) send(ctx context.Context) error {
 		if err := w.settle(ctx); err != nil || w.row.State != store.RoomOpen {
 			return err
 		}
-		if o, err = w.sealed(ctx, o); err != nil {
+		o, err = w.sealed(ctx, o)
+		if errors.Is(err, errChanged) {
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		again, err := w.deliver(ctx, o)
@@ -149,6 +153,9 @@ func (w *worker) uploadOne(ctx context.Context, o store.Outgoing) error {
 	}
 }
 
+// errChanged: what was to be sent is not in the outbox any more.
+var errChanged = errors.New("room: taken back")
+
 // sealed returns o sealed in the current epoch. Bytes that were sealed in this
 // epoch before are kept; otherwise the new ones and the ratchet that made them
 // are stored before they are returned.
@@ -161,6 +168,15 @@ func (w *worker) sealed(ctx context.Context, o store.Outgoing) (store.Outgoing, 
 		return o, nil
 	}
 	err = w.write(ctx, func(tx *store.Tx, row *store.Room) error {
+		// The person may have changed it or taken it back since it was read.
+		now, err := store.OutgoingByClient(tx, w.id, o.Client)
+		if errors.Is(err, store.ErrNone) || err == nil && !ready(now) {
+			return errChanged
+		}
+		if err != nil {
+			return err
+		}
+		o = now
 		body, err := g.SealPadded(o.Content, policy.MessageData{Client: o.Client}.Encode(), seal.Padding)
 		if err != nil {
 			return fmt.Errorf("seal for %s: %w", w.id, err)
@@ -213,7 +229,20 @@ func (w *worker) acknowledged(ctx context.Context, o store.Outgoing, r wire.Rece
 	w.expect(&wire.Entry{
 		Seq: r.Seq, Kind: wire.MessageEntry, Client: o.Client, Epoch: o.Epoch, Time: r.Time, Body: o.Body, Head: r.Head,
 	})
-	return w.read(ctx)
+	if err := w.read(ctx); err != nil || w.row.State != store.RoomOpen {
+		return err
+	}
+	return w.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		_, err := store.OutgoingByClient(tx, w.id, o.Client)
+		switch {
+		case errors.Is(err, store.ErrNone):
+			return nil
+		case err != nil:
+			return err
+		}
+		// The server contradicts itself: to send at once again would not end.
+		return fmt.Errorf("the log of %s does not show entry %d, which was acknowledged", w.id, r.Seq)
+	})
 }
 
 // refused decides what becomes of an entry that could not be sent: the person
