@@ -64,8 +64,16 @@ func (q *queue) take() []any {
 	return list
 }
 
+// Waits before what has to be done after each connection is tried again when
+// the server was too busy for it: the first, doubled up to the most.
+const (
+	firstAgain = time.Second
+	mostAgain  = time.Minute
+)
+
 // handle works off the queue until ctx ends.
 func (c *Client) handle(ctx context.Context) {
+	wait := firstAgain
 	for {
 		select {
 		case <-c.events.wake:
@@ -81,9 +89,32 @@ func (c *Client) handle(ctx context.Context) {
 				// Said again at the next connection.
 			case err != nil:
 				c.cfg.Log.Warn("event was not handled", "event", nameOf(v), "err", err)
+				if !catchesUp(v) {
+					break
+				}
+				// Nobody will say again what was missed.
+				time.AfterFunc(wait, func() {
+					if ctx.Err() == nil {
+						c.events.add(v)
+					}
+				})
+				wait = min(2*wait, mostAgain)
+			case catchesUp(v):
+				wait = firstAgain
 			}
 		}
 	}
+}
+
+// catchesUp reports whether v brings what no further event would.
+func catchesUp(v any) bool {
+	switch v := v.(type) {
+	case wire.Hello, letIn:
+		return true
+	case event:
+		return v.name == wire.OnCatchUp.Name
+	}
+	return false
 }
 
 func nameOf(v any) string {

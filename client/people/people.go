@@ -242,9 +242,10 @@ func (p *People) Newest(ctx context.Context, accounts ...wire.AccountID) (Statem
 	return known, nil
 }
 
-// read brings known up to date for at most atOnce accounts.
+// read brings known up to date for at most atOnce accounts. An answer has an
+// end: chains that it has no room for come empty, and are asked for again.
 func (p *People) read(ctx context.Context, accounts []wire.AccountID, known Statements) error {
-	for more := true; more; {
+	for len(accounts) > 0 {
 		var ask wire.GetStatements
 		for _, a := range accounts {
 			from := int64(1)
@@ -257,23 +258,40 @@ func (p *People) read(ctx context.Context, accounts []wire.AccountID, known Stat
 		if err != nil {
 			return err
 		}
-		moved := false
+		chains := make([][]wire.SignedStatement, len(accounts))
+		last := 0 // where the answer ended
 		for i, a := range accounts {
-			var chain []wire.SignedStatement
 			if i < len(res.Chains) && res.Chains[i].Account == a {
-				chain = res.Chains[i].Statements
+				chains[i] = res.Chains[i].Statements
 			}
+			if len(chains[i]) > 0 {
+				last = i
+			}
+		}
+		told := len(accounts)
+		if res.More {
+			told = last + 1
+		}
+		moved := false // the chain at which the answer ended, which may go on
+		for i, a := range accounts[:told] {
 			before := known[a]
-			after, err := p.judge(ctx, a, before, chain)
+			after, err := p.judge(ctx, a, before, chains[i])
 			if err != nil {
 				return err
 			}
 			if after != nil {
 				known[a] = after
-				moved = moved || before == nil || after.Seq > before.Seq
+				moved = i == last && (before == nil || after.Seq > before.Seq)
 			}
 		}
-		more = res.More && moved
+		switch {
+		case !res.More:
+			return nil
+		case last == 0 && !moved:
+			accounts = accounts[1:]
+		default:
+			accounts = accounts[last:]
+		}
 	}
 	return nil
 }

@@ -237,6 +237,9 @@ func (r *Rooms) Changed(ctx context.Context, s *wire.Room) error {
 			tx.OnCommit(func() { r.cfg.Feed.Rooms(s.Room) })
 		case m.State != store.RoomBlocked:
 			behind = m.Seq < s.Seq || m.State == store.RoomJoining || s.Welcome || s.Proposals > 0
+			if err := r.retell(tx, &m, me.Account, s.Cursors); err != nil {
+				return err
+			}
 		}
 		for _, c := range s.Cursors {
 			moved, err := store.MoveCursor(tx, s.Room, c)
@@ -256,6 +259,25 @@ func (r *Rooms) Changed(ctx context.Context, s *wire.Room) error {
 		return nil
 	}
 	return r.with(s.Room, func(w *worker) { w.told(s) })
+}
+
+// retell tells the server how far this device has come, if it knows less: the
+// program ended before it was told.
+func (r *Rooms) retell(tx *store.Tx, m *store.Room, me wire.AccountID, told []wire.Cursor) error {
+	own, err := store.GetCursor(tx, m.ID, me)
+	if err != nil || m.State != store.RoomOpen {
+		return err
+	}
+	var there wire.Cursor
+	for _, c := range told {
+		if c.Account == me {
+			there = c
+		}
+	}
+	if there.Delivered < m.Seq || there.Read < own.Read {
+		tx.OnCommit(func() { r.cfg.Read(m.ID) })
+	}
+	return nil
 }
 
 func other(me wire.AccountID, members []wire.AccountID) wire.AccountID {
