@@ -227,6 +227,9 @@ func (c *commit) takeWelcome(m *mls.PublicMessage) error {
 	if w.Suite != c.staged.Context.Suite {
 		return wire.Refuse(wire.BadRequest, "the Welcome is of another suite")
 	}
+	if n := len(refs) * len(w.EncryptedGroupInfo); n > maxWelcomes { // before there are so many copies of it
+		return wire.Refuse(wire.TooLarge, "a Welcome for %d devices has at most %d bytes for each", len(refs), maxWelcomes/len(refs))
+	}
 	c.welcomes = make(map[wire.DeviceID][]byte, len(refs))
 	for i := range w.Secrets {
 		ref := w.Secrets[i].NewMember

@@ -240,6 +240,15 @@ func TestCommitsThatAreRefused(t *testing.T) {
 			c.Welcome = s.welcome(c.Welcome, func(w *mls.Welcome) { w.Secrets[0].NewMember = ref })
 			return ann, c
 		}, wire.BadRequest},
+		{"a small Welcome that fills the disk", func(s *site, id wire.RoomID, ann, bob, cid *device) (*device, wire.SendCommit) {
+			var many []*device
+			for range 12 {
+				many = append(many, s.person())
+			}
+			c := ann.committing(id, group.CommitOptions{Add: keyPackages(many...)})
+			c.Welcome = s.welcome(c.Welcome, func(w *mls.Welcome) { w.EncryptedGroupInfo = make([]byte, 3<<20) })
+			return ann, c
+		}, wire.TooLarge},
 		{"a Welcome of another suite", func(s *site, id wire.RoomID, ann, bob, cid *device) (*device, wire.SendCommit) {
 			c := ann.committing(id, group.CommitOptions{Add: keyPackages(s.person())})
 			c.Welcome = s.welcome(c.Welcome, func(w *mls.Welcome) { w.Suite = mls.X25519ChaCha })

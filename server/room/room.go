@@ -16,6 +16,10 @@ const (
 	// maxInfo caps a GroupInfo, in bytes: the policy of a room that wire.MaxLeaves
 	// accounts own is 85 KB, the rest is some 4 KB with the hybrid suite.
 	maxInfo = 256 << 10
+	// maxWelcomes caps what one commit's Welcomes take on disk, in bytes: each
+	// added device gets its own with the whole encrypted GroupInfo, some 2 KB of a
+	// new group, 90 KB of one that thousands own.
+	maxWelcomes = 32 << 20
 	// smallEntry is the largest body that a nudge carries along, in bytes.
 	smallEntry = 16 << 10
 	// welcomeTTL is how long a Welcome waits for its device; room-log.md.
