@@ -19,18 +19,30 @@ export function Album({
   room,
   files,
   deeds,
+  tab,
 }: {
   item: Item;
   media: readonly { file: File; index: number }[];
   room: RoomID;
   files: Files;
   deeds: Deeds;
+  tab: 0 | -1;
 }) {
   const only = media.length === 1;
   return (
     <div className={css.album} data-n={Math.min(media.length, 4)}>
       {media.map(({ file, index }) => (
-        <Tile key={index} item={item} file={file} index={index} room={room} files={files} deeds={deeds} only={only} />
+        <Tile
+          key={index}
+          item={item}
+          file={file}
+          index={index}
+          room={room}
+          files={files}
+          deeds={deeds}
+          only={only}
+          tab={tab}
+        />
       ))}
     </div>
   );
@@ -44,6 +56,7 @@ function Tile({
   files,
   deeds,
   only,
+  tab,
 }: {
   item: Item;
   file: File;
@@ -52,6 +65,7 @@ function Tile({
   files: Files;
   deeds: Deeds;
   only: boolean;
+  tab: 0 | -1;
 }) {
   const t = useText();
   const tile = useRef<HTMLDivElement>(null);
@@ -95,7 +109,13 @@ function Tile({
   const label = film ? t("file.play", { name: file.name }) : t("file.open", { name: file.name });
   return (
     <div className={css.tile} ref={tile} style={only ? shape(file) : undefined}>
-      <button type="button" className={css.open} aria-label={label} onClick={() => deeds.view(item, index)}>
+      <button
+        type="button"
+        className={css.open}
+        tabIndex={tab}
+        aria-label={label}
+        onClick={() => deeds.view(item, index)}
+      >
         <Small file={file} />
         {url && <img className={css.full} src={url} alt={file.name} draggable={false} decoding="async" />}
         {film && !going && (
@@ -109,6 +129,7 @@ function Tile({
         <button
           type="button"
           className={css.going}
+          tabIndex={tab}
           aria-label={t("file.cancel", { name: file.name })}
           onClick={() => deeds.cancel(item, index)}
         >
@@ -125,7 +146,13 @@ function Tile({
         </button>
       )}
       {failed && !going && (
-        <button type="button" className={css.going} aria-label={t("chat.again")} onClick={() => setFailed(false)}>
+        <button
+          type="button"
+          className={css.going}
+          tabIndex={tab}
+          aria-label={t("chat.again")}
+          onClick={() => setFailed(false)}
+        >
           <RotateCcw size={22} aria-hidden="true" />
         </button>
       )}

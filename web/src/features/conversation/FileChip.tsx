@@ -7,7 +7,19 @@ import type { Deeds } from "./deeds.tsx";
 import css from "./FileChip.module.css";
 
 // FileChip is a file that is neither picture nor film: name, size, save.
-export function FileChip({ item, file, index, deeds }: { item: Item; file: File; index: number; deeds: Deeds }) {
+export function FileChip({
+  item,
+  file,
+  index,
+  deeds,
+  tab,
+}: {
+  item: Item;
+  file: File;
+  index: number;
+  deeds: Deeds;
+  tab: 0 | -1;
+}) {
   const t = useText();
   const { transfer } = file;
   const going = transfer !== undefined && transfer.done < transfer.total;
@@ -24,6 +36,7 @@ export function FileChip({ item, file, index, deeds }: { item: Item; file: File;
         <button
           type="button"
           className={css.icon}
+          tabIndex={tab}
           aria-label={t("file.cancel", { name: file.name })}
           onClick={() => deeds.cancel(item, index)}
         >
@@ -43,6 +56,7 @@ export function FileChip({ item, file, index, deeds }: { item: Item; file: File;
       type="button"
       className={css.chip}
       data-chip=""
+      tabIndex={tab}
       title={t("file.save", { name: file.name, size: size(t, file.size) })}
       disabled={up}
       onClick={() => deeds.save(item, index)}

@@ -35,12 +35,13 @@ export const MessageRow = memo(function MessageRow({
   group: boolean;
   room: RoomID;
   files: Files;
-  stop: boolean; // where Tab comes in
+  stop: boolean; // where Tab comes in; the buttons of the other rows are passed over
   deeds: Deeds;
   onMenu: (item: Item, at: HTMLElement | { x: number; y: number }) => void;
   onJump: (id: string) => void;
 }) {
   const t = useText();
+  const tab = stop ? 0 : -1;
   const named = group && !item.mine;
   const media = (item.files ?? [])
     .map((file, index) => ({ file, index }))
@@ -71,7 +72,7 @@ export const MessageRow = memo(function MessageRow({
       data-mine={item.mine || undefined}
       data-opens={opens || undefined}
       data-closes={closes || undefined}
-      tabIndex={stop ? 0 : -1}
+      tabIndex={tab}
     >
       {named && (
         <span className={css.face}>{closes && <Avatar id={item.from ?? item.name} name={item.name} size={34} />}</span>
@@ -96,14 +97,19 @@ export const MessageRow = memo(function MessageRow({
           <span className="unseen">{item.mine ? t("chat.you") : item.name}</span>
         )}
         {item.reply && item.kind === "message" && (
-          <button type="button" className={css.quote} onClick={() => item.reply && onJump(item.reply.id)}>
+          <button
+            type="button"
+            className={css.quote}
+            tabIndex={tab}
+            onClick={() => item.reply && onJump(item.reply.id)}
+          >
             <strong>{item.reply.name}</strong>
             <span>{item.reply.text}</span>
           </button>
         )}
-        {media.length > 0 && <Album item={item} media={media} room={room} files={files} deeds={deeds} />}
+        {media.length > 0 && <Album item={item} media={media} room={room} files={files} deeds={deeds} tab={tab} />}
         {others.map(({ file, index }) => (
-          <FileChip key={index} item={item} file={file} index={index} deeds={deeds} />
+          <FileChip key={index} item={item} file={file} index={index} deeds={deeds} tab={tab} />
         ))}
         {item.kind === "message" ? (
           text ? (
@@ -120,7 +126,7 @@ export const MessageRow = memo(function MessageRow({
         {item.state === "failed" && (
           <p className={css.failed}>
             {t("chat.notSent")} {item.fail && item.fail !== "internal" && t(`fail.${item.fail}`)}{" "}
-            <button type="button" onClick={() => deeds.retry(item)}>
+            <button type="button" tabIndex={tab} onClick={() => deeds.retry(item)}>
               {t("chat.again")}
             </button>
           </p>

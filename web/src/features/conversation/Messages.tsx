@@ -147,12 +147,15 @@ export function Messages({
               <Ring size={22} label={t("chat.loading")} />
             </div>
           )}
-          {/* biome-ignore lint/a11y/noStaticElementInteractions: the keys belong to the rows inside */}
+          {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms */}
           <div
             role="group"
             aria-label={t("chat.messages")}
             onKeyDown={walk}
-            onFocus={(e) => setActive((e.target as HTMLElement).closest<HTMLElement>("[data-key]")?.dataset.key)}
+            onFocus={(e) => {
+              const { key } = (e.target as HTMLElement).dataset;
+              if (key) setActive(key);
+            }}
           >
             {shown.map((day) => (
               <section key={day.key} aria-label={day.time === undefined ? t("chat.start") : dayName(t, day.time)}>
