@@ -12,6 +12,7 @@ import (
 )
 
 func TestEveryCommandHasAHandler(t *testing.T) {
+	t.Parallel()
 	db, err := native.Open(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -27,6 +28,7 @@ func TestEveryCommandHasAHandler(t *testing.T) {
 }
 
 func TestTwoPeopleChatBothWays(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	if ann.RecoveryKey == "" {

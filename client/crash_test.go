@@ -66,7 +66,7 @@ func idle(c *testenv.Client) <-chan struct{} {
 	go func() {
 		defer close(quiet)
 		for last := -1; ; {
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(150 * time.Millisecond)
 			n := len(c.Told())
 			if n == last || plug.Pulled() {
 				return
@@ -102,6 +102,7 @@ func try[P, R any](c *testenv.Client, cmd api.Command[P, R], p P) (r R, ok bool)
 }
 
 func TestACrashAnywhereLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "0")
@@ -157,6 +158,7 @@ func TestACrashAnywhereLosesAndDoublesNothing(t *testing.T) {
 }
 
 func TestACrashWhileMakingAndChangingAGroup(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob", "cyd"))
 	ann, bob, cyd := w.Client("ann"), w.Client("bob"), w.Client("cyd")
 	ids := ann.People("bob", "cyd")
@@ -201,6 +203,7 @@ func TestACrashWhileMakingAndChangingAGroup(t *testing.T) {
 }
 
 func TestACrashWhileJoining(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	ids := ann.People("bob")
@@ -220,6 +223,7 @@ func TestACrashWhileJoining(t *testing.T) {
 }
 
 func TestACrashWhileAFurtherDeviceComesIn(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	room := ann.Group("council", "bob")
@@ -280,6 +284,7 @@ func TestACrashWhileAFurtherDeviceComesIn(t *testing.T) {
 }
 
 func TestACrashWhileSigningUp(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann"))
 	ann := w.Client("ann")
 	for n := 1; ; n += stride() {
@@ -331,6 +336,7 @@ func TestACrashWhileSigningUp(t *testing.T) {
 }
 
 func TestAFullDiskLosesNothing(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann := w.Client("ann")
 	q := ann.SendTo("bob", "hi")

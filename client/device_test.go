@@ -28,6 +28,7 @@ func approve(t *testing.T, from, fresh *testenv.Client) {
 }
 
 func TestAFurtherDeviceByApprovalJoinsRooms(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "before")
@@ -86,6 +87,7 @@ func TestAFurtherDeviceByApprovalJoinsRooms(t *testing.T) {
 }
 
 func TestAFurtherDeviceByRecoveryKey(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	id := ann.Group("council", "bob")
@@ -120,6 +122,7 @@ func TestAFurtherDeviceByRecoveryKey(t *testing.T) {
 }
 
 func TestARejectedDeviceIsTurnedAway(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann"))
 	ann := w.Client("ann")
 	two := w.FurtherDevice("ann")
@@ -132,6 +135,7 @@ func TestARejectedDeviceIsTurnedAway(t *testing.T) {
 }
 
 func TestSigningOutAndInAgain(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "one")

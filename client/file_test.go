@@ -63,6 +63,7 @@ func withFile(c *testenv.Client, room wire.RoomID, name string) (row api.Item) {
 }
 
 func TestFilesBothWays(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "files follow")
@@ -97,6 +98,7 @@ func TestFilesBothWays(t *testing.T) {
 }
 
 func TestFilesGoOnAfterTheLineBreaks(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "a large one follows")
@@ -157,6 +159,7 @@ func TestFilesGoOnAfterTheLineBreaks(t *testing.T) {
 }
 
 func TestAFileThatWasChangedOnTheServerDoesNotOpen(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "hi")
@@ -190,6 +193,7 @@ func TestAFileThatWasChangedOnTheServerDoesNotOpen(t *testing.T) {
 }
 
 func TestFilesThatCannotBeSent(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann := w.Client("ann")
 	q := ann.SendTo("bob", "hi")

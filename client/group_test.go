@@ -12,6 +12,7 @@ import (
 )
 
 func TestWhoIsRemovedOpensNothingThatFollows(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob", "cyd"))
 	ann, bob, cyd := w.Client("ann"), w.Client("bob"), w.Client("cyd")
 	id := ann.Group("council", "bob", "cyd")
@@ -66,6 +67,7 @@ func noNotices(t *testing.T, clients ...*testenv.Client) {
 }
 
 func TestNamesOwnersAndLeaving(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob", "cyd"))
 	ann, bob, cyd := w.Client("ann"), w.Client("bob"), w.Client("cyd")
 	id := ann.Group("council", "bob", "cyd")
@@ -102,6 +104,7 @@ func TestNamesOwnersAndLeaving(t *testing.T) {
 }
 
 func TestReplyEditDelete(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "frist")
@@ -145,6 +148,7 @@ func sameLog(t *testing.T, room wire.RoomID, want []string, clients ...*testenv.
 }
 
 func TestBothWriteWhileTheServerIsDown(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob", "cyd"))
 	ann, bob, cyd := w.Client("ann"), w.Client("bob"), w.Client("cyd")
 	id := ann.Group("council", "bob", "cyd")
@@ -178,6 +182,7 @@ func TestBothWriteWhileTheServerIsDown(t *testing.T) {
 }
 
 func TestManyWriteAndChangeTheRoomAtOnce(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob", "cyd", "dan"))
 	ann, bob, cyd, dan := w.Client("ann"), w.Client("bob"), w.Client("cyd"), w.Client("dan")
 	all := []*testenv.Client{ann, bob, cyd}
@@ -237,6 +242,7 @@ func TestManyWriteAndChangeTheRoomAtOnce(t *testing.T) {
 }
 
 func TestTwoOpenTheirDirectRoomAtOnce(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	ann.Person("bob")
@@ -269,6 +275,7 @@ func TestTwoOpenTheirDirectRoomAtOnce(t *testing.T) {
 }
 
 func TestNotesToOneself(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann"))
 	ann := w.Client("ann")
 	q := ann.SendTo("ann", "milk")

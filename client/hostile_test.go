@@ -25,7 +25,8 @@ type liar struct {
 	room   wire.RoomID
 	seq    int64 // where the victim came in, and the head there
 	head   wire.Hash
-	honest bool // heads as they were: the lie is plain
+	honest bool  // heads as they were: the lie is plain
+	gap    int64 // numbers left out, with heads that fit
 
 	mu    sync.Mutex
 	edit  func([]wire.Entry) []wire.Entry
@@ -81,7 +82,7 @@ func (l *liar) answer(method string, f *wire.Frame) {
 	prev := l.head
 	for i, e := range entries {
 		if !l.honest {
-			e.Seq = l.seq + int64(i) + 1
+			e.Seq = l.seq + int64(i) + 1 + l.gap
 			e.Head = wire.Next(prev, l.room, &e)
 			prev = e.Head
 		}
@@ -142,6 +143,7 @@ func blocked(t *testing.T, victim *testenv.Client, code api.NoticeCode, room wir
 }
 
 func TestALogThatWasTamperedWithBlocksTheRoom(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		edit func([]wire.Entry) []wire.Entry
@@ -200,7 +202,19 @@ func TestALogThatWasTamperedWithBlocksTheRoom(t *testing.T) {
 	}
 }
 
+func TestAHoleWithHeadsThatFitIsAFork(t *testing.T) {
+	t.Parallel()
+	_, ann, bob, _, room := trio(t)
+	l := lie(t, bob, room, true, func(e []wire.Entry) []wire.Entry { return e })
+	l.mu.Lock()
+	l.gap = 3
+	l.mu.Unlock()
+	ann.Send(room, "one")
+	blocked(t, bob, api.NoticeForked, room)
+}
+
 func TestASecondEntryForOneSeqIsAFork(t *testing.T) {
+	t.Parallel()
 	_, ann, bob, _, room := trio(t)
 	var mu sync.Mutex
 	var seen []wire.Nudge
@@ -231,6 +245,7 @@ func TestASecondEntryForOneSeqIsAFork(t *testing.T) {
 }
 
 func TestAReplayIsShownOnceAndTold(t *testing.T) {
+	t.Parallel()
 	_, ann, bob, _, room := trio(t)
 	lie(t, bob, room, true, func(e []wire.Entry) []wire.Entry {
 		if len(e) == 0 {
@@ -271,6 +286,7 @@ func TestAReplayIsShownOnceAndTold(t *testing.T) {
 }
 
 func TestAMessageUnderAnotherNameIsNotShownAsTheirs(t *testing.T) {
+	t.Parallel()
 	_, ann, bob, cyd, room := trio(t)
 	as := *testenv.Do(cyd, api.GetStatus, api.None{}).Device
 	who := cyd.Person("cyd")
@@ -291,6 +307,7 @@ func TestAMessageUnderAnotherNameIsNotShownAsTheirs(t *testing.T) {
 }
 
 func TestTwoHistoriesAreFoundByTheNextCommit(t *testing.T) {
+	t.Parallel()
 	_, ann, bob, _, room := trio(t)
 	lie(t, bob, room, true, func(e []wire.Entry) []wire.Entry {
 		// bob never gets to see the first message; all that follows fits.
@@ -302,6 +319,7 @@ func TestTwoHistoriesAreFoundByTheNextCommit(t *testing.T) {
 }
 
 func TestAnOwnEntryThatIsNotWhatWeSentIsAFork(t *testing.T) {
+	t.Parallel()
 	_, _, bob, _, room := trio(t)
 	// The answer to the send is lost, and the log shows other bytes for it.
 	var lost atomic.Bool
@@ -400,6 +418,7 @@ func plot(t *testing.T, by, victim *testenv.Client, room wire.RoomID, opts group
 }
 
 func TestCommitsAgainstTheRulesAreRefused(t *testing.T) {
+	t.Parallel()
 	w, ann, bob, cyd, room := trio(t)
 	dan := w.Fresh("dan")
 	testenv.Do(dan, api.DoSignUp, api.SignUp{Token: w.Invite(), Name: "dan", Password: testenv.Password, Device: "d"})
@@ -471,6 +490,7 @@ func TestCommitsAgainstTheRulesAreRefused(t *testing.T) {
 }
 
 func TestAWelcomeWithAnUnlistedDeviceIsNotTaken(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	ghost, err := identity.NewDeviceKeys()
@@ -568,6 +588,7 @@ func published(t *testing.T, c *testenv.Client) (kp mls.KeyPackage) {
 }
 
 func TestAnOlderEpochIsNotRejoined(t *testing.T) {
+	t.Parallel()
 	_, ann, bob, _, room := trio(t)
 	var mu sync.Mutex
 	var old []byte
@@ -615,6 +636,7 @@ func TestAnOlderEpochIsNotRejoined(t *testing.T) {
 }
 
 func TestStatementsGoNeitherBackNorElsewhere(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		lie  func(*wire.Chain)

@@ -220,7 +220,7 @@ func (w *worker) after(tx *store.Tx, row *store.Room, g *group.Group, e *wire.En
 		return err
 	}
 	row.Epoch = g.Epoch()
-	if err := putMark(tx, w.id, mark{Seq: e.Seq, Time: e.Time}); err != nil {
+	if err := putMark(tx, w.id, mark{Seq: e.Seq, Time: wire.Now(w.cfg.Now())}); err != nil {
 		return err
 	}
 	leaves, err := policy.Leaves(g.Members())
@@ -404,7 +404,9 @@ func (w *worker) forget(ctx context.Context, why error) error {
 	return err
 }
 
-// mark says where an epoch began: keys that are old are renewed.
+// mark says where an epoch began, and when by our own clock: keys that are old
+// are renewed. By the server's clock a device whose own is wrong would renew
+// them with every message.
 type mark struct {
 	Seq  int64       `cbor:"seq"`
 	Time wire.Millis `cbor:"time"`
