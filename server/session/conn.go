@@ -23,6 +23,7 @@ type session struct {
 	tasks  sync.WaitGroup
 	slots  chan struct{} // one for each request without an answer
 	reads  chan struct{} // one for each reading request
+	bulk   chan struct{} // one for each bulkUnit of parameters of requests without an answer
 	quiet  *time.Timer   // fires after Heartbeat without a message
 
 	mu      sync.Mutex // guards what follows; not held while the connection or a method works
@@ -48,6 +49,7 @@ func serve(ctx context.Context, cfg *Config, conn Conn, a Actor, ending func() b
 		sending: true, // until hello: it is the first that leaves
 		slots:   make(chan struct{}, wire.MaxOutstanding),
 		reads:   make(chan struct{}, maxReads),
+		bulk:    make(chan struct{}, maxBulk/bulkUnit),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.quiet = time.AfterFunc(wire.Heartbeat, s.beat)
@@ -118,29 +120,39 @@ func (s *session) read() {
 		if s.isEnding() {
 			continue
 		}
-		if !s.slot() {
+		if !s.room(s.slots, 1) || !s.room(s.bulk, len(f.Body)/bulkUnit) {
 			return
 		}
 		s.take(request{id: f.ID, params: f.Body, began: s.cfg.Now()}, f.Method)
 	}
 }
 
-// slot waits until one more request may be under way. Meanwhile nothing is read,
-// so no answer to a ping either: the peer is not to be asked.
-func (s *session) slot() bool {
-	select {
-	case s.slots <- struct{}{}:
-		return true
-	default:
+// room waits until n more fit into c. Meanwhile nothing is read, so no answer to
+// a ping either: the peer is not to be asked.
+func (s *session) room(c chan struct{}, n int) bool {
+	for range n {
+		select {
+		case c <- struct{}{}:
+			continue
+		default:
+		}
+		s.quiet.Stop()
+		select {
+		case c <- struct{}{}:
+			s.quiet.Reset(wire.Heartbeat)
+		case <-s.ctx.Done():
+			return false
+		}
 	}
-	s.quiet.Stop()
-	select {
-	case s.slots <- struct{}{}:
-		s.quiet.Reset(wire.Heartbeat)
-		return true
-	case <-s.ctx.Done():
-		return false
+	return true
+}
+
+// free gives back what a request held.
+func (s *session) free(r request) {
+	for range len(r.params) / bulkUnit {
+		<-s.bulk
 	}
+	<-s.slots
 }
 
 func (s *session) isEnding() bool {
@@ -153,7 +165,7 @@ func (s *session) isEnding() bool {
 func (s *session) take(r request, name string) {
 	m, ok := s.table.methods[name]
 	if !ok {
-		s.reply(r, nil, wire.Refuse(wire.BadRequest, "there is no such method"), func() { <-s.slots })
+		s.reply(r, nil, wire.Refuse(wire.BadRequest, "there is no such method"), func() { s.free(r) })
 		return
 	}
 	r.method = m
@@ -164,7 +176,7 @@ func (s *session) take(r request, name string) {
 			case <-s.ctx.Done():
 				return
 			}
-			s.carryOut(r, func() { <-s.reads; <-s.slots })
+			s.carryOut(r, func() { <-s.reads; s.free(r) })
 		})
 		return
 	}
@@ -191,7 +203,7 @@ func (s *session) work() {
 		s.writes[0] = request{}
 		s.writes = s.writes[1:]
 		s.mu.Unlock()
-		s.carryOut(r, func() { <-s.slots })
+		s.carryOut(r, func() { s.free(r) })
 	}
 }
 

@@ -117,6 +117,7 @@ type number struct {
 var (
 	slow  = wire.Method[number, number]{Name: "test.slow", Max: 100}
 	read  = wire.Method[number, number]{Name: "test.read", Max: 100}
+	large = wire.Method[[]byte, wire.None]{Name: "test.large", Max: wire.MaxRequest}
 	broke = wire.Method[wire.None, wire.None]{Name: "test.broke", Max: 100}
 )
 
@@ -154,6 +155,10 @@ func newDesk(t *testing.T) *desk {
 		d.reading--
 		d.mu.Unlock()
 		return p, nil
+	})
+	Writes(table, large, authz.RoomList, func(context.Context, *Actor, []byte) (none wire.None, err error) {
+		<-d.gate
+		return none, nil
 	})
 	Reads(table, broke, authz.RoomList, func(context.Context, *Actor, wire.None) (wire.None, error) { panic("ouch") })
 	s, err := New(Config{
@@ -264,6 +269,34 @@ func TestServerStopsReadingWhenTooManyWait(t *testing.T) {
 		}
 		p.Close(GoingAway)
 		close(d.gate)
+	})
+}
+
+// A device that sends large requests faster than they are carried out must not
+// fill the memory with them.
+func TestServerStopsReadingWhenTooMuchWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		const most = maxBulk/(wire.MaxRequest/2) + 1 // the last of them is read and waits
+		sent := make(chan int, 100)
+		go func() {
+			for i := range most + 1 {
+				p.ask(t, uint64(i+1), large.Name, make([]byte, wire.MaxRequest/2))
+				sent <- i
+			}
+		}()
+		synctest.Wait()
+		if len(sent) != most {
+			t.Fatalf("%d requests of %d bytes were read", len(sent), wire.MaxRequest/2)
+		}
+		for range most + 1 {
+			d.gate <- struct{}{}
+			if f := p.take(t); f.Error != nil {
+				t.Fatal(f.Error)
+			}
+		}
+		p.Close(GoingAway)
 	})
 }
 

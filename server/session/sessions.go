@@ -38,6 +38,8 @@ const (
 	writeTimeout   = 15 * time.Second       // for one message; framing.md
 	requestTimeout = 30 * time.Second       // for one handler
 	lastWords      = 500 * time.Millisecond // for answers under way when a session ends
+	bulkUnit       = 64 << 10               // bytes: smaller parameters are bounded by MaxOutstanding
+	maxBulk        = 2 * wire.MaxRequest    // bytes of parameters, in units, that wait on one connection
 	maxReads       = 4                      // reading requests at a time on one connection, until their answers are written
 )
 
