@@ -123,7 +123,7 @@ func TestReplyEditDelete(t *testing.T) {
 	if _, err := testenv.Ask(bob, api.EditMessage, api.Edit{Room: q.Room, ID: row.ID, Text: "mine"}); api.FailureOf(err).Code != api.NotAllowed {
 		t.Errorf("bob edits ann's: %v", err)
 	}
-	testenv.Do(ann, api.DeleteMessage, api.ItemRef{Room: q.Room, ID: q.ID})
+	testenv.Do(ann, api.DeleteMessage, api.ItemRef(q))
 	bob.Row(q.Room, row.ID, func(i api.Item) bool { return i.Kind == api.ItemDeleted && i.Text == "" && len(i.Rich) == 0 })
 	ann.Row(q.Room, q.ID, func(i api.Item) bool { return i.Kind == api.ItemDeleted })
 	noNotices(t, ann, bob)
