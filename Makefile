@@ -24,7 +24,7 @@ GO_SOURCES   := $(shell git ls-files -co --exclude-standard -- '*.go' '*.sql' go
 WASM_SOURCES := $(filter client/% e2ee/% mls/% wire/% internal/% cmd/veche-wasm/% go.%,$(filter-out %_test.go,$(GO_SOURCES)))
 WEB_SOURCES  := $(shell git ls-files -co --exclude-standard -- web ':!web/test' ':!web/demo' ':!web/dist')
 
-.PHONY: run build web lint test steps bench fuzz sizes clean needs-build needs-test \
+.PHONY: run build web lint test steps bench fuzz clean needs-build needs-test \
 	test-go test-wasm test-js test-web test-browser lint-go lint-web
 
 run: build
@@ -52,14 +52,20 @@ bin/tally: $(wildcard test/tally/*.go)
 
 lint: lint-go lint-web
 
-lint-go: | needs-build
-	@unformatted=$$(gofmt -l $$(git ls-files -co --exclude-standard -- '*.go')); \
-	  if [ -n "$$unformatted" ]; then echo "gofmt these:"; echo "$$unformatted"; exit 1; fi
-	go vet ./...
-	go tool staticcheck ./...
+# Each line is tried even if the one before it fails, and counts as one check.
+lint-go: bin/tally | needs-build
+	@status=0; \
+	$(TALLY) step checks test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard -- '*.go') | tee /dev/stderr)" || status=1; \
+	$(TALLY) step checks go vet ./... || status=1; \
+	$(TALLY) step checks go tool staticcheck ./... || status=1; \
+	exit $$status
 
-lint-web: web/node_modules/.package-lock.json
-	cd web && npm run --silent types && npm run --silent lint
+# The types come from the worker's parts too, which the build makes.
+lint-web: bin/.web bin/tally
+	@status=0; \
+	$(TALLY) step checks npm --prefix web run --silent types || status=1; \
+	$(TALLY) step checks npm --prefix web run --silent lint || status=1; \
+	exit $$status
 
 # All steps are taken even if one fails, then the runners' own counts are added
 # up; the status says whether everything passed.
@@ -81,9 +87,11 @@ test-go: bin/veche bin/tally test/interop/node_modules/.package-lock.json
 
 # The client core must build for the browser and stay free of what it must not
 # hold; the sizes are those that a browser downloads.
-test-wasm: bin/.web
-	GOOS=js GOARCH=wasm go vet ./wire/... ./mls/... ./e2ee/... ./client/... ./cmd/veche-wasm
-	@$(MAKE) --no-print-directory sizes
+test-wasm: bin/veche bin/tally
+	@status=0; \
+	GOOS=js GOARCH=wasm $(TALLY) step checks go vet ./cmd/veche-wasm ./client/link/wsjs ./client/store/browser ./e2ee/... ./mls/... ./wire || status=1; \
+	$(TALLY) step checks node test/sizes.mjs || status=1; \
+	exit $$status
 
 # What has a second implementation for the browser is tested there too: sealing
 # through WebCrypto, the store on the browser's SQLite, both in Node.
@@ -94,11 +102,10 @@ test-js: web/node_modules/.package-lock.json bin/tally
 test-web: web/node_modules/.package-lock.json bin/tally
 	cd web && npm test --silent | TALLY_DIR=../$(OUT) ../bin/tally text web
 
+# First every screen by itself, then people with real browsers and the server.
 test-browser: bin/veche bin/tally
+	npm --prefix web run --silent test:screens | $(TALLY) text screens
 	VECHE_BIN=$(CURDIR)/bin/veche node --test --test-concurrency=1 test/browser/*.test.mjs | $(TALLY) text browser
-
-sizes: bin/veche
-	@node test/sizes.mjs
 
 bench: bin/veche
 	@bin/veche bench start

@@ -2,6 +2,7 @@
 //
 //	go test -json ./… | tally go NAME     shows packages and failures, counts tests
 //	npx vitest run    | tally text NAME   passes the text on, reads the runner's summary
+//	tally step NAME COMMAND…              runs COMMAND, which counts as one test
 //	tally sum                             one line for each runner, then the total
 //
 // Counts lie in the directory TALLY_DIR (test/output unless set), one file for
@@ -11,13 +12,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	err := run(os.Args[1:])
+	if err != nil && !errors.Is(err, errFailed) { // the total says that itself, and is the last line
 		fmt.Fprintln(os.Stderr, "tally:", err)
+	}
+	if err != nil {
 		os.Exit(1)
 	}
 }
@@ -30,8 +35,10 @@ func run(args []string) error {
 	switch {
 	case len(args) == 1 && args[0] == "sum":
 		return sum(os.Stdout, dir)
+	case len(args) > 2 && args[0] == "step":
+		return step(dir, args[1], args[2:])
 	case len(args) != 2:
-		return fmt.Errorf("use: tally go NAME, tally text NAME, tally sum")
+		return errors.New("use: tally go NAME, tally text NAME, tally step NAME COMMAND…, tally sum")
 	}
 	var c Count
 	var err error

@@ -74,3 +74,19 @@ func TestSumFailsUnlessAllPassed(t *testing.T) {
 		t.Errorf("%v, %q", err, out.String())
 	}
 }
+
+func TestStepsAddUp(t *testing.T) {
+	dir := t.TempDir()
+	if err := step(dir, "checks", []string{"true"}); err != nil {
+		t.Error(err)
+	}
+	if err := step(dir, "checks", []string{"false"}); err == nil {
+		t.Error("a command that fails is no error")
+	}
+	if err := step(dir, "checks", []string{"/no/such/command"}); err == nil {
+		t.Error("a command that is not there is no error")
+	}
+	if c, err := load(dir, "checks"); err != nil || c != (Count{Passed: 1, Failed: 2}) {
+		t.Errorf("counted %v, %v", c, err)
+	}
+}
