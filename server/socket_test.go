@@ -66,3 +66,71 @@ func TestDeviceThatBreaksOffInAFrameHoldsNothing(t *testing.T) {
 		})
 	}
 }
+
+// One device must not take the places of all others.
+func TestDeviceHasOnlySoManyConnections(t *testing.T) {
+	site := testenv.Start(t)
+	ann, bob := site.SetUp("ann"), site.SignUp("bob")
+	var last *testenv.Socket
+	for i := range 20 {
+		c, resp, err := site.Dial(ann.Token)
+		if err != nil {
+			t.Fatalf("connection %d: %v %v", i+1, resp, err)
+		}
+		last = c
+	}
+	if _, resp, err := site.Dial(ann.Token); err == nil || resp == nil || resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Fatalf("one too many: %v %v", resp, err)
+	}
+	bob.Connect()
+	last.Close()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, _, err := site.Dial(ann.Token); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the place of one that went is not given to the next")
+		}
+	}
+}
+
+func TestDownloadEndsWithItsSession(t *testing.T) {
+	const size = 32 << 20 // more than the buffers of two sockets hold
+	site := testenv.Start(t)
+	ann := site.SetUpPerson("Ann")
+	var st wire.BlobState
+	if s, e := site.Post(wire.PathBlobs, ann.Token, wire.NewBlob{Size: size}, &st); e != nil {
+		t.Fatal(s, e)
+	}
+	path := wire.PathBlob + st.Blob.String()
+	for piece := make([]byte, 4<<20); st.Have < size; {
+		if s, e := site.Do("PUT", fmt.Sprintf("%s?offset=%d", path, st.Have), ann.Token, "", piece, &st); e != nil {
+			t.Fatal(s, e)
+		}
+	}
+	download := func(meanwhile func()) (int64, error) {
+		req, err := http.NewRequest("GET", site.Info.HTTPS+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+ann.Token)
+		resp, err := site.HTTP.Do(req)
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatal(resp, err)
+		}
+		defer resp.Body.Close()
+		meanwhile()
+		return io.Copy(io.Discard, resp.Body)
+	}
+	if n, err := download(func() {}); n != size || err != nil {
+		t.Fatalf("%d bytes, %v", n, err)
+	}
+	n, err := download(func() {
+		if s, e := site.Post(wire.PathSignout, ann.Token, struct{}{}, nil); e != nil {
+			t.Fatal(s, e)
+		}
+	})
+	if n == size || err == nil {
+		t.Errorf("after the session had ended, %d bytes came, %v", n, err)
+	}
+}

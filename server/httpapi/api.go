@@ -29,6 +29,11 @@ const (
 	maxRequests  = 512    // at work at a time; more are told to come back
 	maxTransfers = 2048   // files on their way at a time, counted apart because slow peers hold them long
 	maxSockets   = 50_000 // connected devices of one node
+
+	// Of one device at a time, so that none takes the places of all others. A
+	// connection whose network is gone counts until that is noticed.
+	deviceSockets   = 20
+	deviceTransfers = 64
 )
 
 // Config says what an API works with. Everything is required but Web, CA and Observe.
@@ -51,14 +56,16 @@ type Config struct {
 
 // API is the plain HTTP of a site.
 type API struct {
-	cfg       Config
-	routes    []route
-	web       *web
-	requests  chan struct{}
-	transfers chan struct{}
-	sockets   atomic.Int64
-	draining  atomic.Bool
-	serving   sync.WaitGroup // sockets
+	cfg                    Config
+	routes                 []route
+	web                    *web
+	requests               chan struct{}
+	transfers              chan struct{}
+	pages                  chan struct{} // the same for files of the web app, for which nobody signs in
+	sockets                atomic.Int64
+	ofSockets, ofTransfers crowd
+	draining               atomic.Bool
+	serving                sync.WaitGroup // sockets
 }
 
 // New checks cfg.
@@ -69,7 +76,10 @@ func New(cfg Config) (*API, error) {
 	if cfg.Observe == nil {
 		cfg.Observe = func(string, int, time.Duration) {}
 	}
-	a := &API{cfg: cfg, web: newWeb(cfg.Web), requests: make(chan struct{}, maxRequests), transfers: make(chan struct{}, maxTransfers)}
+	a := &API{
+		cfg: cfg, web: newWeb(cfg.Web), requests: make(chan struct{}, maxRequests), transfers: make(chan struct{}, maxTransfers),
+		pages: make(chan struct{}, maxTransfers),
+	}
 	a.routes = a.table()
 	return a, nil
 }
@@ -167,6 +177,9 @@ func (a *API) pass(c *call, r route) error {
 	}
 	c.r.Body = http.MaxBytesReader(c.ResponseWriter, c.r.Body, r.max)
 	slots := a.transfers
+	if authz.Anonymous(r.action) {
+		slots = a.pages
+	}
 	if !r.bytes {
 		slots = a.requests
 		// A slow body is waited for before the request takes anybody's place.
@@ -189,6 +202,12 @@ func (a *API) pass(c *call, r route) error {
 	}
 	if !authz.Arrive(c.actor(), r.action) {
 		return authz.ErrDenied
+	}
+	if r.bytes && !authz.Anonymous(r.action) {
+		if !a.ofTransfers.enter(c.session.Device, deviceTransfers) {
+			return &wire.Error{Code: wire.Busy, Text: "too many files at a time", RetryAfter: 2000}
+		}
+		defer a.ofTransfers.leave(c.session.Device)
 	}
 	return r.handle(c)
 }

@@ -1,11 +1,14 @@
 package httpapi
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/device"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -77,6 +80,43 @@ func (a *API) readBlob(c *call) error {
 	h.Set("Content-Type", wire.MIMEBlob)
 	h.Set("Content-Disposition", "attachment")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	http.ServeContent(c, c.r, "", time.Time{}, f)
+	http.ServeContent(c, c.r, "", time.Time{}, &watched{ReadSeeker: f, stands: func() error { return a.stands(c) }, looked: time.Now()})
 	return nil
+}
+
+// stands looks again whether the session that asks is not over.
+func (a *API) stands(c *call) error {
+	return a.cfg.DB.View(c.r.Context(), func(tx *db.Tx) error {
+		_, ok, err := device.Standing(tx, c.session.Device)
+		if err == nil && !ok {
+			return wire.Refuse(wire.Unauthenticated, "the session is over")
+		}
+		return err
+	})
+}
+
+const (
+	lookEvery = 500 * time.Millisecond
+	lookBytes = 1 << 20
+)
+
+// watched is a file on its way to a device, which takes long with a slow one: it
+// breaks off when the session is over.
+type watched struct {
+	io.ReadSeeker
+	stands func() error
+	looked time.Time // when stands was asked last
+	since  int       // bytes since then
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	if w.since >= lookBytes || time.Since(w.looked) >= lookEvery {
+		if err := w.stands(); err != nil {
+			return 0, err
+		}
+		w.looked, w.since = time.Now(), 0
+	}
+	n, err := w.ReadSeeker.Read(p)
+	w.since += n
+	return n, err
 }

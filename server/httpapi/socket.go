@@ -16,9 +16,9 @@ import (
 // socket upgrades and gives the connection to its own goroutine, so that the
 // one of the HTTP server, with its buffers, ends here.
 func (a *API) socket(c *call) error {
-	if a.sockets.Add(1) > maxSockets {
-		a.sockets.Add(-1)
-		return &wire.Error{Code: wire.Busy, RetryAfter: 5000}
+	gone, ok := a.admit(c.session.Device)
+	if !ok {
+		return &wire.Error{Code: wire.Busy, Text: "too many connections", RetryAfter: 5000}
 	}
 	kept := &keeper{ResponseWriter: c.ResponseWriter}
 	ws, err := websocket.Accept(kept, c.r, &websocket.AcceptOptions{
@@ -27,12 +27,12 @@ func (a *API) socket(c *call) error {
 		CompressionMode:    websocket.CompressionDisabled,
 	})
 	if err != nil {
-		a.sockets.Add(-1)
+		gone()
 		return nil // Accept has answered
 	}
 	if ws.Subprotocol() != wire.Subprotocol {
 		a.serving.Go(func() { // the peer may take its time, and the request has a place that others want
-			defer a.sockets.Add(-1)
+			defer gone()
 			conn{ws, kept.net}.Close(session.Violation)
 		})
 		return nil
@@ -42,10 +42,24 @@ func (a *API) socket(c *call) error {
 	// The connection outlives the request; Drain ends it.
 	ctx := context.WithoutCancel(c.r.Context())
 	a.serving.Go(func() {
-		defer a.sockets.Add(-1)
+		defer gone()
 		a.cfg.Sessions.Serve(ctx, conn{ws, kept.net}, who)
 	})
 	return nil
+}
+
+// admit counts a device's connection, unless there are too many: then ok is
+// false. Gone takes it back.
+func (a *API) admit(d wire.DeviceID) (gone func(), ok bool) {
+	if !a.ofSockets.enter(d, deviceSockets) {
+		return nil, false
+	}
+	gone = func() { a.sockets.Add(-1); a.ofSockets.leave(d) }
+	if a.sockets.Add(1) > maxSockets {
+		gone()
+		return nil, false
+	}
+	return gone, true
 }
 
 // keeper remembers the connection that an upgrade takes over.
