@@ -12,20 +12,30 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
-// atCommit makes c renew the room's keys before the next message, as they are
-// more than a day old, and runs f once while that commit is on its way: the
-// outbox was read by then, and nothing is sealed yet.
-func atCommit(c *testenv.Client, f func()) {
+// beforeSealing sends a message of c, and then, while the worker is at it, a
+// second and a last one, which it finds in the outbox. Before it seals the second it renews
+// the room's keys, as a day has passed; f runs while that commit is on its way.
+func beforeSealing(c *testenv.Client, room wire.RoomID, first, second string, f func(q api.Queued)) {
 	c.Stop()
-	c.Now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	var later atomic.Int64
+	c.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	c.Start()
 	c.Ready()
-	var once sync.Once
+	var write, act sync.Once
+	var q api.Queued
 	c.Link.Answers(func(method string, _ *wire.Frame) {
-		if method == wire.RoomCommit.Name {
-			once.Do(f)
+		switch method {
+		case wire.RoomSend.Name:
+			write.Do(func() {
+				q = c.Send(room, second)
+				c.Send(room, "the last")
+				later.Store(int64(25 * time.Hour))
+			})
+		case wire.RoomCommit.Name:
+			act.Do(func() { f(q) })
 		}
 	})
+	c.Send(room, first)
 }
 
 func TestAnEditWhileAMessageIsAboutToLeaveIsNotLost(t *testing.T) {
@@ -33,14 +43,11 @@ func TestAnEditWhileAMessageIsAboutToLeaveIsNotLost(t *testing.T) {
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "first")
 	bob.Sees(q.Room, "ann", "first")
-	ready := make(chan api.Queued, 1)
-	atCommit(ann, func() {
-		q := <-ready
+	beforeSealing(ann, q.Room, "second", "as it was not meant", func(q api.Queued) {
 		testenv.Do(ann, api.EditMessage, api.Edit{Room: q.Room, ID: q.ID, Text: "as it was meant"})
 	})
-	ready <- ann.Send(q.Room, "as it was not meant")
-	bob.Sees(q.Room, "ann", "as it was meant")
-	if texts := bob.Texts(q.Room); !slices.Equal(texts, []string{"first", "as it was meant"}) {
+	bob.Sees(q.Room, "ann", "the last")
+	if texts := bob.Texts(q.Room); !slices.Equal(texts, []string{"first", "second", "as it was meant", "the last"}) {
 		t.Errorf("bob has %q", texts)
 	}
 	noNotices(t, ann, bob)
@@ -51,15 +58,11 @@ func TestTakingBackAMessageHoldsUpNoOther(t *testing.T) {
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "first")
 	bob.Sees(q.Room, "ann", "first")
-	ready := make(chan api.Queued, 1)
-	atCommit(ann, func() {
-		q := <-ready
-		testenv.Do(ann, api.SendMessage, api.Outgoing{Room: &q.Room, Text: "behind it"})
-		testenv.Do(ann, api.DropItem, api.ItemRef{Room: q.Room, ID: q.ID})
+	beforeSealing(ann, q.Room, "second", "taken back", func(q api.Queued) {
+		testenv.Do(ann, api.DropItem, api.ItemRef(q))
 	})
-	ready <- ann.Send(q.Room, "taken back")
-	bob.Sees(q.Room, "ann", "behind it")
-	if texts := bob.Texts(q.Room); !slices.Equal(texts, []string{"first", "behind it"}) {
+	bob.Sees(q.Room, "ann", "the last")
+	if texts := bob.Texts(q.Room); !slices.Equal(texts, []string{"first", "second", "the last"}) {
 		t.Errorf("bob has %q", texts)
 	}
 	noNotices(t, ann, bob)
@@ -84,9 +87,16 @@ func TestNonsenseFromTheServerMakesNoBusyLoop(t *testing.T) {
 			bob.Sees(q.Room, "ann", "first")
 			m := stored(t, ann, q.Room)
 			var asked atomic.Int64
-			ann.Link.Answers(func(method string, f *wire.Frame) {
-				if method == wire.RoomSend.Name {
+			var kept sync.Map // numbers of requests that the server does not get to see
+			ann.Link.Requests(func(f *wire.Frame) {
+				if f.Method == wire.RoomSend.Name {
 					asked.Add(1)
+					kept.Store(f.ID, true)
+					f.Method, f.Body = wire.RoomGet.Name, encode(wire.GetRoom{Room: q.Room})
+				}
+			})
+			ann.Link.Answers(func(method string, f *wire.Frame) {
+				if _, ok := kept.LoadAndDelete(f.ID); ok {
 					lie(f, wire.Receipt{Seq: m.Seq, Time: 1, Head: m.Head})
 				}
 			})
@@ -96,6 +106,7 @@ func TestNonsenseFromTheServerMakesNoBusyLoop(t *testing.T) {
 			if n := asked.Load(); n > 20 {
 				t.Errorf("asked %d times in a second", n)
 			}
+			ann.Link.Requests(nil)
 			ann.Link.Answers(nil)
 			ann.Link.Drop()
 			bob.Sees(q.Room, "ann", "second")
