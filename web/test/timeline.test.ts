@@ -199,3 +199,24 @@ test("reading is told once, and only forwards", async () => {
     { room, seq: 9 },
   ]);
 });
+
+describe("what comes while nobody looks", () => {
+  test("is marked as unread from its first message on", async () => {
+    const desk = new Desk({ timeline: stored(items(1, 3)) });
+    const t = new Timeline(desk, room);
+    await t.open(false);
+    t.watched = false;
+    for (const n of [4, 5]) desk.say("timeline", { room, items: [item(n)], gone: [] });
+    expect(t.state.snapshot().firstUnread).toBe("m4");
+  });
+  test("but not one's own words, nor what one sees come", async () => {
+    const desk = new Desk({ timeline: stored(items(1, 3)) });
+    const t = new Timeline(desk, room);
+    await t.open(false);
+    desk.say("timeline", { room, items: [item(4)], gone: [] });
+    t.watched = false;
+    desk.say("timeline", { room, items: [item(5, { mine: true })], gone: [] });
+    desk.say("timeline", { room, items: [item(2, { edited: true })], gone: [] });
+    expect(t.state.snapshot().firstUnread).toBeUndefined();
+  });
+});

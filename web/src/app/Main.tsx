@@ -90,7 +90,10 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
               detailsOpen={details}
               onBack={() => go("/")}
               onDetails={toggleDetails}
-              onMoved={(id) => go(roomPath(id), { replace: true })}
+              onMoved={(id) => {
+                model.rooms.put({ ...room, id });
+                go(roomPath(id), { replace: true });
+              }}
             />
           ) : (
             <Nothing />

@@ -73,6 +73,12 @@ export class Files {
     return { ok: true, value: {} };
   }
 
+  // clear lets everything go: somebody else signs in.
+  clear(): void {
+    for (const { url } of this.#held.values()) void url.then((got) => got.ok && URL.revokeObjectURL(got.value));
+    this.#held.clear();
+  }
+
   async cancel(ref: FileRef): Promise<void> {
     await this.#core.call("cancelFile", ref);
   }

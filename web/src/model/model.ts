@@ -41,9 +41,10 @@ export class Model {
   start(): void {
     let ready = false;
     this.session.status.subscribe(() => {
-      const now = this.session.status.snapshot()?.phase === "ready";
-      if (now && !ready) this.#refreshLists();
-      ready = now;
+      const phase = this.session.status.snapshot()?.phase;
+      if (phase === "ready" && !ready) this.#refreshLists();
+      if (phase === "fresh") this.#forget();
+      ready = phase === "ready";
     });
     this.core.onRestart(() => {
       void this.session.refresh();
@@ -71,6 +72,17 @@ export class Model {
     const got = await this.core.call("createGroup", { name, members });
     if (got.ok) this.rooms.put(got.value);
     return got;
+  }
+
+  // forget leaves nothing of the person who signed out to the next one.
+  #forget(): void {
+    this.#timeline?.close();
+    this.#timeline = undefined;
+    this.rooms.clear();
+    this.files.clear();
+    this.people.list.set({ loaded: false, people: [], byId: new Map() });
+    this.devices.list.set(undefined);
+    this.notices.list.set([]);
   }
 
   #refreshLists(): void {

@@ -41,6 +41,12 @@ export class Rooms {
     this.#publish(this.list.snapshot().loaded);
   }
 
+  clear(): void {
+    this.#rows.clear();
+    this.#unmade.clear();
+    this.#publish(false);
+  }
+
   isMade(id: RoomID): boolean {
     return this.#rows.has(id);
   }

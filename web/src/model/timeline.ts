@@ -45,6 +45,9 @@ export class Timeline {
   });
   // atEnd is kept by the view: whether the newest row is in sight.
   atEnd = true;
+  // watched is kept by the view too: whether somebody looks at this window. What
+  // comes while nobody does is marked as unread.
+  watched = true;
 
   readonly #core: TimelineCore;
   readonly #deaf: () => void;
@@ -220,6 +223,9 @@ export class Timeline {
       if (key) replaced.push(key);
     }
     this.#put(trimmed(merged(rows, items, replaced), this.atEnd ? "end" : "start"));
+    const last = rows.items.at(-1)?.order ?? 0;
+    const missed = items.find((i) => i.kind === "message" && !i.mine && i.order > last && !known.has(i.id));
+    if (missed && !this.watched && !rows.newer && !rows.firstUnread) this.state.update({ firstUnread: missed.id });
   }
 
   // claim finds the row of ours that the core's new row is about, when the event

@@ -39,7 +39,12 @@ export function PendingDevice({
         </p>
       )}
       <div className={css.acts}>
-        <Button look="main" busy={busy === "allow"} disabled={busy !== undefined} onClick={act("allow", allow)}>
+        <Button
+          look="main"
+          busy={busy === "allow"}
+          disabled={busy !== undefined || !code}
+          onClick={act("allow", allow)}
+        >
           {t("devices.allow")}
         </Button>
         <Button look="badQuiet" busy={busy === "reject"} disabled={busy !== undefined} onClick={act("reject", reject)}>

@@ -117,7 +117,16 @@ function Tile({
         onClick={() => deeds.view(item, index)}
       >
         <Small file={file} />
-        {url && <img className={css.full} src={url} alt={file.name} draggable={false} decoding="async" />}
+        {url && (
+          <img
+            className={css.full}
+            src={url}
+            alt={file.name}
+            draggable={false}
+            decoding="async"
+            onError={() => setUrl(undefined)}
+          />
+        )}
         {film && !going && (
           <span className={css.play}>
             <Play size={26} fill="currentColor" aria-hidden="true" />

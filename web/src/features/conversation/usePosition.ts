@@ -79,14 +79,19 @@ export function usePosition(
     });
     watch.observe(el);
     if (el.firstElementChild) watch.observe(el.firstElementChild);
-    const scrolled = () => look();
+    const scrolled = () => {
+      timeline.watched = document.visibilityState === "visible" && document.hasFocus();
+      look();
+    };
     el.addEventListener("scroll", scrolled, { passive: true });
     addEventListener("focus", scrolled);
+    addEventListener("blur", scrolled);
     document.addEventListener("visibilitychange", scrolled);
     return () => {
       watch.disconnect();
       el.removeEventListener("scroll", scrolled);
       removeEventListener("focus", scrolled);
+      removeEventListener("blur", scrolled);
       document.removeEventListener("visibilitychange", scrolled);
     };
   }, [box, timeline, toEnd, look]);
