@@ -284,7 +284,7 @@ func (w *worker) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c compo
 	if err := store.SetMembers(tx, w.id, membersOf(c.leaves, c.policy)); err != nil {
 		return err
 	}
-	if err := putMark(tx, w.id, mark{Seq: seq, Time: now}); err != nil {
+	if err := putMark(tx, w.id, mark{Seq: seq, Time: wire.Now(w.cfg.Now())}); err != nil {
 		return err
 	}
 	if err := store.DeleteSetting(tx, leaveName(w.id)); err != nil {

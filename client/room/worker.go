@@ -10,6 +10,7 @@ import (
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/client/session"
 	"github.com/veche-im/veche/client/store"
+	"github.com/veche-im/veche/mls"
 	"github.com/veche-im/veche/mls/group"
 	"github.com/veche-im/veche/wire"
 )
@@ -284,7 +285,12 @@ func (w *worker) group(ctx context.Context) (*group.Group, error) {
 	})
 	if err != nil {
 		w.g = nil
-		return nil, fmt.Errorf("load the group of %s: %w", w.id, err)
+		err = fmt.Errorf("load the group of %s: %w", w.id, err)
+		if errors.Is(err, mls.ErrStorage) && w.row.State == store.RoomOpen {
+			// What is stored of it is no group any more: come in again.
+			err = errors.Join(w.forget(ctx, err), wire.Refuse(wire.Busy, "the room has to be joined again"))
+		}
+		return nil, err
 	}
 	return w.g, nil
 }
