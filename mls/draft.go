@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -22,6 +23,8 @@ type Draft struct {
 	added        []Member
 	packages     []*KeyPackage // of added, in the same order
 	removed      []Member
+	left         []Member  // of removed, by their own SelfRemove
+	replaced     *LeafNode // of the leaf that a joiner removes as its own
 	updated      []Change
 	psks         []PreSharedKeyID
 	externalInit []byte
@@ -70,6 +73,14 @@ func (g *PublicGroup) Draft(sender Sender, list []ProposalOrRef) (*Draft, error)
 	if err := d.apply(all); err != nil {
 		return nil, err
 	}
+	if err := d.updateAppData(all); err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		if err := checkSupport(d.staying(), p.Type); err != nil {
+			return nil, err
+		}
+	}
 	if sender.Type == SenderNewMemberCommit {
 		d.leaf, err = d.tree.free(0)
 	} else {
@@ -90,12 +101,12 @@ func (g *PublicGroup) resolve(sender Sender, list []ProposalOrRef) ([]resolved, 
 			all = append(all, resolved{p.Proposal, sender, false})
 			continue
 		}
-		if sender.Type == SenderNewMemberCommit {
-			return nil, fmt.Errorf("%w: proposal by reference", ErrExternalCommit)
-		}
 		known := g.find(p.Ref)
 		if known == nil {
 			return nil, fmt.Errorf("%w: %x", ErrUnknownProposal, p.Ref)
+		}
+		if sender.Type == SenderNewMemberCommit && known.Proposal.Type != ProposalSelfRemove {
+			return nil, fmt.Errorf("%w: proposal by reference", ErrExternalCommit)
 		}
 		all = append(all, resolved{known.Proposal, known.Sender, true})
 	}
@@ -110,10 +121,13 @@ func (d *Draft) checkList(all []resolved) error {
 	extensions := false
 	for _, p := range all {
 		switch p.Type {
-		case ProposalUpdate, ProposalRemove:
+		case ProposalUpdate, ProposalRemove, ProposalSelfRemove:
 			target := p.sender.Leaf
 			if p.Type == ProposalRemove {
 				target = p.Remove.Removed
+			}
+			if p.Type == ProposalSelfRemove && !p.checked {
+				return fmt.Errorf("%w: self_remove by value", ErrProposal)
 			}
 			if target == d.sender.Leaf {
 				return fmt.Errorf("%w: leaf %d", ErrOwnProposal, target)
@@ -146,12 +160,31 @@ func (d *Draft) checkList(all []resolved) error {
 func (d *Draft) checkExternalList(all []resolved) error {
 	inits, removes := 0, 0
 	psks := map[string]bool{}
+	leaving := map[LeafIndex]bool{}
+	leave := func(i LeafIndex) error {
+		if leaving[i] {
+			return fmt.Errorf("%w: leaf %d", ErrDoubleProposal, i)
+		}
+		leaving[i] = true
+		return nil
+	}
 	for _, p := range all {
 		switch p.Type {
 		case ProposalExternalInit:
 			inits++
 		case ProposalRemove:
 			removes++
+			if err := leave(p.Remove.Removed); err != nil && removes == 1 {
+				return err
+			}
+		case ProposalSelfRemove:
+			if !p.checked {
+				return fmt.Errorf("%w: self_remove by value", ErrProposal)
+			}
+			if err := leave(p.sender.Leaf); err != nil {
+				return err
+			}
+		case ProposalAppDataUpdate:
 		case ProposalPSK:
 			if err := onlyOnce(psks, p.PSK.ID); err != nil {
 				return err
@@ -223,6 +256,11 @@ func (g *PublicGroup) checkProposal(p *Proposal, sender Sender) error {
 		}
 	case ProposalGroupContextExtensions:
 		return checkContextExtensions(p.Extensions.Extensions)
+	case ProposalSelfRemove:
+		if sender.Type != SenderMember {
+			return fmt.Errorf("%w: self_remove from outside of the group", ErrSender)
+		}
+	case ProposalAppDataUpdate: // judged with the others, in updateAppData
 	default:
 		return fmt.Errorf("%w: type %d", ErrProposal, p.Type)
 	}
@@ -256,6 +294,10 @@ func (d *Draft) apply(all []resolved) error {
 		case ProposalRemove:
 			i := p.Remove.Removed
 			d.removed = append(d.removed, Member{i, d.tree.Leaf(i)})
+			d.replaced = d.tree.Leaf(i)
+		case ProposalSelfRemove:
+			m := Member{p.sender.Leaf, d.tree.Leaf(p.sender.Leaf)}
+			d.removed, d.left = append(d.removed, m), append(d.left, m)
 		case ProposalPSK:
 			d.psks = append(d.psks, p.PSK.ID)
 		case ProposalExternalInit:
@@ -289,6 +331,27 @@ func (d *Draft) apply(all []resolved) error {
 		d.packages = append(d.packages, &p.Add.KeyPackage)
 		d.fresh[i] = true
 		next = i + 1
+	}
+	return nil
+}
+
+// staying lists the members that were in the group before and still are.
+func (d *Draft) staying() []Member {
+	return slices.DeleteFunc(d.base.tree.Members(), func(m Member) bool {
+		return slices.ContainsFunc(d.removed, func(r Member) bool { return r.Index == m.Index })
+	})
+}
+
+// checkSupport returns ErrCapabilities unless all members support proposals of
+// type t (RFC 9420 §12.2).
+func checkSupport(members []Member, t ProposalType) error {
+	if t.Default() {
+		return nil
+	}
+	for _, m := range members {
+		if !m.Leaf.Capabilities.HasProposal(t) {
+			return fmt.Errorf("%w: leaf %d, proposal %#04x", ErrCapabilities, m.Index, uint16(t))
+		}
 	}
 	return nil
 }
@@ -367,10 +430,7 @@ func (d *Draft) predecessor() *LeafNode {
 	if d.sender.Type == SenderMember {
 		return d.tree.Leaf(d.leaf)
 	}
-	if len(d.removed) > 0 {
-		return d.removed[0].Leaf
-	}
-	return nil
+	return d.replaced
 }
 
 // mergePath checks a received path and puts it into the tree (RFC 9420 §7.5,
@@ -433,6 +493,7 @@ func (d *Draft) Finish(a *AuthenticatedContent) (*StagedPublicCommit, error) {
 		Committer:         d.leaf,
 		Added:             d.added,
 		Removed:           d.removed,
+		Left:              d.left,
 		Updated:           d.updated,
 		Context:           c,
 		AuthenticatedData: a.Content.AuthenticatedData,
@@ -460,6 +521,7 @@ type StagedPublicCommit struct {
 	Joiner            *LeafNode    // if External; not to be changed
 	Added             []Member     // by Add proposals; not the external committer
 	Removed           []Member     // as they stood before
+	Left              []Member     // those of Removed that asked for it themselves, by SelfRemove
 	Updated           []Change     // by Update proposals, or the path of a committer that was a member before
 	Context           GroupContext // of the epoch that the commit starts
 	AuthenticatedData []byte

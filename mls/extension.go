@@ -16,6 +16,9 @@ const (
 	ExtensionRequiredCapabilities ExtensionType = 0x0003 // group context
 	ExtensionExternalPub          ExtensionType = 0x0004 // group info
 	ExtensionExternalSenders      ExtensionType = 0x0005 // group context
+	// ExtensionAppData is app_data_dictionary: what parts of the application
+	// keep (draft-ietf-mls-extensions). See AppData.
+	ExtensionAppData ExtensionType = 0x0006 // key package, leaf node, group context, group info
 	// ExtensionLastResort marks a key package that may be used more than
 	// once, when all others are gone (draft-ietf-mls-extensions). Empty.
 	ExtensionLastResort ExtensionType = 0x000a // key package

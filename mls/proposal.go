@@ -13,6 +13,13 @@ const (
 	ProposalReInit                 ProposalType = 5
 	ProposalExternalInit           ProposalType = 6
 	ProposalGroupContextExtensions ProposalType = 7
+	// ProposalAppDataUpdate changes one entry of the app_data_dictionary
+	// (draft-ietf-mls-extensions §4.7).
+	ProposalAppDataUpdate ProposalType = 8
+	// ProposalSelfRemove is how a member leaves: it has no content, is sent as
+	// a PublicMessage and committed by reference, by a member or by a joiner
+	// (draft-ietf-mls-extensions, self_remove).
+	ProposalSelfRemove ProposalType = 10
 )
 
 // Default reports whether every client supports the proposal (RFC 9420 §7.2).
@@ -21,14 +28,14 @@ func (t ProposalType) Default() bool { return t >= 1 && t <= 7 }
 // NeedsPath reports whether a commit of such a proposal must have an update
 // path (RFC 9420 §12.4).
 func (t ProposalType) NeedsPath() bool {
-	return t != ProposalAdd && t != ProposalPSK && t != ProposalReInit
+	return t != ProposalAdd && t != ProposalPSK && t != ProposalReInit && t != ProposalAppDataUpdate
 }
 
 // ByExternalSender reports whether a sender outside of the group may send such
 // a proposal (RFC 9420 §12.1.8).
 func (t ProposalType) ByExternalSender() bool {
 	return t == ProposalAdd || t == ProposalRemove || t == ProposalPSK ||
-		t == ProposalReInit || t == ProposalGroupContextExtensions
+		t == ProposalReInit || t == ProposalGroupContextExtensions || t == ProposalAppDataUpdate
 }
 
 // Proposal is a change that a commit may bring about (RFC 9420 §12.1). The
@@ -42,6 +49,7 @@ type Proposal struct {
 	ReInit       *ReInit
 	ExternalInit *ExternalInit
 	Extensions   *GroupContextExtensions
+	AppData      *AppDataUpdate
 }
 
 // Add asks that a client be added (RFC 9420 §12.1.1).
@@ -103,6 +111,14 @@ func ProposeExtensions(list Extensions) Proposal {
 	return Proposal{Type: ProposalGroupContextExtensions, Extensions: &GroupContextExtensions{list}}
 }
 
+// ProposeSelfRemove returns a SelfRemove.
+func ProposeSelfRemove() Proposal { return Proposal{Type: ProposalSelfRemove} }
+
+// ProposeAppData returns an AppDataUpdate.
+func ProposeAppData(u AppDataUpdate) Proposal {
+	return Proposal{Type: ProposalAppDataUpdate, AppData: &u}
+}
+
 // MarshalMLS implements Marshaler.
 func (p Proposal) MarshalMLS(e *Encoder) {
 	e.Uint16(uint16(p.Type))
@@ -124,6 +140,9 @@ func (p Proposal) MarshalMLS(e *Encoder) {
 		e.Bytes(p.ExternalInit.KEMOutput)
 	case p.Type == ProposalGroupContextExtensions && p.Extensions != nil:
 		p.Extensions.Extensions.MarshalMLS(e)
+	case p.Type == ProposalAppDataUpdate && p.AppData != nil:
+		p.AppData.MarshalMLS(e)
+	case p.Type == ProposalSelfRemove:
 	default:
 		e.Fail("proposal type %d without its content", p.Type)
 	}
@@ -152,6 +171,10 @@ func (p *Proposal) UnmarshalMLS(d *Decoder) {
 	case ProposalGroupContextExtensions:
 		p.Extensions = new(GroupContextExtensions)
 		p.Extensions.Extensions.UnmarshalMLS(d)
+	case ProposalAppDataUpdate:
+		p.AppData = new(AppDataUpdate)
+		p.AppData.UnmarshalMLS(d)
+	case ProposalSelfRemove:
 	default:
 		d.Fail("proposal type %#04x", uint16(p.Type))
 	}

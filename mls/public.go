@@ -117,6 +117,9 @@ func checkContextExtensions(x Extensions) error {
 	if _, err := x.RequiredCapabilities(); err != nil {
 		return err
 	}
+	if _, err := x.AppData(); err != nil {
+		return err
+	}
 	_, err := x.ExternalSenders()
 	return err
 }
@@ -304,7 +307,13 @@ func (g *PublicGroup) StageProposalContent(a *AuthenticatedContent) (*StagedProp
 	if err := g.checkFrame(a, ContentProposal); err != nil {
 		return nil, err
 	}
+	if a.Content.Proposal.Type == ProposalSelfRemove && a.WireFormat != WirePublicMessage {
+		return nil, fmt.Errorf("%w: self_remove that joiners cannot read", ErrWireFormat)
+	}
 	if err := g.checkProposal(a.Content.Proposal, a.Content.Sender); err != nil {
+		return nil, err
+	}
+	if err := checkSupport(g.tree.Members(), a.Content.Proposal.Type); err != nil {
 		return nil, err
 	}
 	ref, err := a.ProposalRef(g.context.Suite)

@@ -25,8 +25,8 @@ func (c choosing) proposals() []mls.ProposalOrRef {
 		chosen := c.pending()
 		for _, p := range chosen {
 			list = append(list, mls.ProposalOrRef{Ref: p.Ref})
-			if p.Proposal.Type == mls.ProposalRemove {
-				removes = slices.DeleteFunc(removes, func(i mls.LeafIndex) bool { return i == p.Proposal.Remove.Removed })
+			if r, ok := removedBy(p); ok {
+				removes = slices.DeleteFunc(removes, func(i mls.LeafIndex) bool { return i == r })
 			}
 		}
 	}
@@ -45,10 +45,21 @@ func (c choosing) proposals() []mls.ProposalOrRef {
 	return list
 }
 
+// removedBy returns the leaf that a proposal removes.
+func removedBy(p *mls.StagedProposal) (mls.LeafIndex, bool) {
+	switch p.Proposal.Type {
+	case mls.ProposalRemove:
+		return p.Proposal.Remove.Removed, true
+	case mls.ProposalSelfRemove:
+		return p.Sender.Leaf, true
+	}
+	return 0, false
+}
+
 // pending chooses those pending proposals that may stand together in a
 // commit of ours (RFC 9420 §12.2): not our own update or removal; for a leaf its
 // removal, or else the latest update; the latest extensions, unless opts has
-// some; a client once; a reinit only if there is nothing else.
+// some; for each component the latest data; a client once; a reinit only if there is nothing else.
 func (c choosing) pending() []*mls.StagedProposal {
 	g, opts := c.g, c.opts
 	context := g.public.Context()
@@ -63,12 +74,13 @@ func (c choosing) pending() []*mls.StagedProposal {
 		clients[string(m.Leaf.SignatureKey)] = true
 	}
 	keep := make([]bool, len(pending))
-	for i, p := range pending {
-		if p.Proposal.Type == mls.ProposalRemove {
-			r := p.Proposal.Remove.Removed
-			keep[i] = !touched[r]
-			touched[r] = true
-			leaving[r] = true
+	for _, t := range []mls.ProposalType{mls.ProposalSelfRemove, mls.ProposalRemove} { // the former goes first
+		for i, p := range pending {
+			if r, ok := removedBy(p); ok && p.Proposal.Type == t {
+				keep[i] = !touched[r]
+				touched[r] = true
+				leaving[r] = true
+			}
 		}
 	}
 	for r := range leaving {
@@ -79,6 +91,7 @@ func (c choosing) pending() []*mls.StagedProposal {
 	for _, kp := range opts.Add {
 		clients[string(kp.Leaf.SignatureKey)] = true
 	}
+	components := map[mls.ComponentID]bool{}
 	extensions := opts.Extensions != nil
 	reinit := -1
 	for i := len(pending) - 1; i >= 0; i-- {
@@ -96,6 +109,10 @@ func (c choosing) pending() []*mls.StagedProposal {
 			extensions = true
 		case mls.ProposalPSK:
 			_, keep[i] = g.psks.find(p.Proposal.PSK.ID, &context, g.epoch)
+		case mls.ProposalAppDataUpdate:
+			u := p.Proposal.AppData
+			keep[i] = !components[u.Component] && (!u.Remove || c.has(u.Component))
+			components[u.Component] = components[u.Component] || keep[i]
 		case mls.ProposalReInit:
 			reinit = i
 		}
@@ -110,4 +127,14 @@ func (c choosing) pending() []*mls.StagedProposal {
 		out = append(out, pending[reinit])
 	}
 	return out
+}
+
+// has reports whether the component has data in the group as it is now.
+func (c choosing) has(id mls.ComponentID) bool {
+	data, err := c.g.public.Context().Extensions.AppData()
+	if err != nil {
+		return false
+	}
+	_, ok := data.Get(id)
+	return ok
 }

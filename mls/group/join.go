@@ -185,6 +185,11 @@ func receivePath(g *Group, first Secret, committer mls.LeafIndex) error {
 type ExternalOptions struct {
 	AuthenticatedData []byte
 	RemoveOwn         *mls.LeafIndex // this client's former leaf, if it is still in the group
+
+	// SelfRemoves are the pending SelfRemove proposals of the epoch, which the
+	// commit carries out. Their membership tags cannot be checked from outside;
+	// one that no member takes makes the whole commit fail.
+	SelfRemoves []*mls.PublicMessage
 }
 
 // JoinExternal makes an external commit to the group that info describes
@@ -222,6 +227,16 @@ func joinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOpt
 	if opts.RemoveOwn != nil {
 		remove := mls.ProposeRemove(*opts.RemoveOwn)
 		list = append(list, mls.ProposalOrRef{Proposal: &remove})
+	}
+	for _, message := range opts.SelfRemoves {
+		p, err := public.StageProposal(message)
+		if err != nil {
+			return nil, nil, fmt.Errorf("self_remove: %w", err)
+		}
+		if err := public.AddProposal(p); err != nil {
+			return nil, nil, err
+		}
+		list = append(list, mls.ProposalOrRef{Ref: p.Ref})
 	}
 	m := &making{
 		g:      &Group{public: public, status: joining, signer: cfg.Signer, keys: map[mls.NodeIndex]*Secret{}},

@@ -71,7 +71,8 @@ func (c *client) keyPackage(t testing.TB, s mls.Suite) (mls.KeyPackage, KeyPacka
 const testExtension mls.ExtensionType = 0xf0f0
 
 func testCapabilities() *mls.Capabilities {
-	c := DefaultCapabilities(testExtension)
+	c := DefaultCapabilities(testExtension, mls.ExtensionAppData)
+	c.Proposals = []mls.ProposalType{mls.ProposalSelfRemove, mls.ProposalAppDataUpdate}
 	return &c
 }
 
@@ -470,11 +471,22 @@ func (w *town) live() {
 func (w *town) proposals() {
 	w.t.Helper()
 	joiners := map[*client]keyPackage{}
+	committer := w.pick()
 	for range 1 + w.rng.IntN(4) {
 		c := w.pick()
 		var b []byte
 		var err error
-		switch w.rng.IntN(3) {
+		switch w.rng.IntN(5) {
+		case 3:
+			if len(w.members) < 3 || c == committer {
+				continue
+			}
+			b, err = c.group.ProposeSelfRemove()
+		case 4:
+			_, has := must(c.group.Context().Extensions.AppData()).Get(0x8000)
+			b, err = c.group.Propose(mls.ProposeAppData(mls.AppDataUpdate{
+				Component: 0x8000, Remove: has && w.rng.IntN(2) == 0, Data: []byte(c.name),
+			}), ProposeOptions{})
 		case 0:
 			b, err = c.group.ProposeUpdate()
 		case 1:
@@ -487,10 +499,11 @@ func (w *town) proposals() {
 		w.check(err)
 		w.propose(c, b)
 	}
-	if _, err := w.pick().group.Seal([]byte("x"), nil); !errors.Is(err, ErrProposals) {
+	waiting := len(w.server.PendingProposals()) > 0
+	if _, err := w.pick().group.Seal([]byte("x"), nil); waiting != errors.Is(err, ErrProposals) {
 		w.t.Fatal("sealed while proposals wait")
 	}
-	w.commit(w.pick(), CommitOptions{IncludePending: true}, joiners)
+	w.commit(committer, CommitOptions{IncludePending: true}, joiners)
 }
 
 func TestLife(t *testing.T) {

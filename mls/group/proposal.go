@@ -25,6 +25,13 @@ func (g *Group) ProposeRemove(i mls.LeafIndex) ([]byte, error) {
 	return g.Propose(mls.ProposeRemove(i), ProposeOptions{})
 }
 
+// ProposeSelfRemove returns a proposal to leave, which every member or joiner
+// who commits next carries out (draft-ietf-mls-extensions). All members must list
+// the type in their capabilities.
+func (g *Group) ProposeSelfRemove() ([]byte, error) {
+	return g.Propose(mls.ProposeSelfRemove(), ProposeOptions{})
+}
+
 // ProposeExtensions returns a proposal to replace the group's extensions.
 func (g *Group) ProposeExtensions(list mls.Extensions) ([]byte, error) {
 	return g.Propose(mls.ProposeExtensions(list), ProposeOptions{})
