@@ -72,6 +72,19 @@ func (c *conn) exec(query string) error {
 	return err
 }
 
+// wal asks about the write-ahead log or has it moved into the database, by the
+// mode of SQLite's wal_checkpoint. It returns how many of its pages are not yet
+// moved.
+func (c *conn) wal(mode string) (pages int, err error) {
+	s, err := c.prepare("PRAGMA wal_checkpoint(" + mode + ")")
+	if err != nil {
+		return 0, err
+	}
+	var busy, logged, moved int
+	err = s.QueryRowContext(c.ctx).Scan(&busy, &logged, &moved)
+	return logged - moved, err
+}
+
 // dsn names the file at path with what every connection sets.
 func dsn(path string, pragmas ...string) string {
 	q := url.Values{"_pragma": append(pragmas,
@@ -85,7 +98,7 @@ func dsn(path string, pragmas ...string) string {
 }
 
 func openWriter(ctx context.Context, path string) (*sql.DB, *conn, error) {
-	pool, err := sql.Open("sqlite", dsn(path, "journal_mode(WAL)"))
+	pool, err := sql.Open("sqlite", dsn(path, "journal_mode(WAL)", "wal_autocheckpoint(0)")) // see DB.checkpoint
 	if err != nil {
 		return nil, nil, err
 	}

@@ -26,6 +26,9 @@ const (
 	queueDefault   = 1024
 	readersDefault = 8
 	maxBatch       = 256
+
+	// checkpointPages is how far the write-ahead log grows, in pages of 4 KiB.
+	checkpointPages = 1000
 )
 
 // Config says what a DB works with. Path and Log are required.
@@ -244,6 +247,24 @@ func (d *DB) write() {
 			d.after <- batch[:n]
 			batch = batch[n:]
 		}
+		d.checkpoint()
+	}
+}
+
+// checkpoint moves the write-ahead log into the database once it has grown. SQLite
+// would do it by itself, but keeps a failure to itself too and tries again: after
+// a failed sync that succeeds without anything having reached the disk, and the
+// log is written over.
+func (d *DB) checkpoint() {
+	if d.broken != nil {
+		return
+	}
+	pages, err := d.writer.wal("NOOP") // looks, and does nothing
+	if err == nil && pages >= checkpointPages {
+		_, err = d.writer.wal("PASSIVE") // as far as readers allow
+	}
+	if err != nil {
+		_ = d.judge(fmt.Errorf("checkpoint: %w", err)) // a full disk: the log grows until there is room
 	}
 }
 

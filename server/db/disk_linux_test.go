@@ -25,7 +25,7 @@ const diskChild = "VECHE_TEST_DISK"
 // the system's limit on the size of files, in a process of its own.
 func TestFailedWriteEndsTheProcess(t *testing.T) {
 	if path := os.Getenv(diskChild); path != "" {
-		failingDisk(path)
+		failingDisk(path, 300<<10)
 		return
 	}
 	path := filepath.Join(t.TempDir(), "veche.db")
@@ -66,7 +66,37 @@ func TestFailedWriteEndsTheProcess(t *testing.T) {
 	}
 }
 
-func failingDisk(path string) {
+// SQLite would keep to itself that moving the log into the database failed, and
+// go on. The limit lets the log grow to a checkpoint and a good deal beyond, but
+// the database not to twice of what that moves.
+func TestFailedCheckpointEndsTheProcess(t *testing.T) {
+	const limit = 6 << 20
+	if path := os.Getenv(diskChild); path != "" {
+		failingDisk(path, limit)
+		return
+	}
+	path := filepath.Join(t.TempDir(), "veche.db")
+	cmd := exec.Command(os.Args[0], "-test.run=^TestFailedCheckpointEndsTheProcess$")
+	cmd.Env = append(os.Environ(), diskChild+"="+path)
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 3 {
+		t.Fatalf("the process ended with %v", err)
+	}
+	wal, err := os.Stat(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wal.Size() > limit-1<<20 {
+		t.Errorf("writing went on after the failure, until the log had %d bytes", wal.Size())
+	}
+	d := open(t, db.Config{Path: path})
+	if n, want := count(t, d), strings.Count(string(out), "ok\n"); n != want {
+		t.Errorf("%d rows are there, %d were acknowledged", n, want)
+	}
+}
+
+func failingDisk(path string, most uint64) {
 	signal.Ignore(syscall.SIGXFSZ) // the write fails instead
 	fatal := make(chan error, 1)
 	d, err := db.Open(context.Background(), db.Config{
@@ -77,7 +107,7 @@ func failingDisk(path string) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	limit := syscall.Rlimit{Cur: 300 << 10, Max: 300 << 10}
+	limit := syscall.Rlimit{Cur: most, Max: most}
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -88,7 +118,7 @@ func failingDisk(path string) {
 			return err
 		})
 	}
-	for range 1000 {
+	for range 10_000 {
 		if err := write(); err != nil {
 			fmt.Println("failed:", err)
 			break
