@@ -61,8 +61,13 @@ func New(cfg Config) (*Client, error) {
 	var err error
 	c.session, err = session.New(session.Config{
 		Link: cfg.Link, Log: cfg.Log,
-		Handle: c.events.event, Hello: c.events.hello,
-		Changed: func(s session.State, err error) { c.account.Connection(s, err) },
+		Handle: func(name string, body []byte) { c.heard(name, body) }, Hello: c.events.hello,
+		Changed: func(s session.State, err error) {
+			c.account.Connection(s, err)
+			if s == session.Offline {
+				c.people.Gone() // who is online is not known any more
+			}
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -134,6 +139,8 @@ func (c *Client) live(ctx context.Context, token string) {
 	}
 	cancel()
 	wg.Wait()
+	c.account.Connection(session.Offline, err)
+	c.people.Gone()
 	c.events.clear()
 	c.mu.Lock()
 	c.life = nil

@@ -46,6 +46,23 @@ func (q *queue) add(v any) {
 	}
 }
 
+// heard takes an event of the server. Nudges wait for nothing: they only wake a
+// room, and the queue may be busy with what a new connection asks for.
+func (c *Client) heard(name string, body []byte) {
+	if name == wire.OnNudge.Name {
+		var n wire.Nudge
+		if err := wire.Decode(body, &n); err != nil {
+			c.cfg.Log.Warn("event was not handled", "event", name, "err", err)
+			return
+		}
+		if err := c.rooms.Nudge(n); err != nil {
+			c.cfg.Log.Debug("nudge came too late", "room", n.Room, "err", err)
+		}
+		return
+	}
+	c.events.event(name, body)
+}
+
 func (q *queue) event(name string, body []byte)          { q.add(event{name, body}) }
 func (q *queue) hello(h wire.Hello)                      { q.add(h) }
 func (q *queue) moved(before, after *statement.Verified) { q.add(statementMoved{before, after}) }
@@ -180,9 +197,8 @@ func (c *Client) catchUp(ctx context.Context) error {
 	return err
 }
 
-// handlers take the events of the server, by name.
+// handlers take the events of the server, by name; for nudges see heard.
 var handlers = map[string]func(*Client, context.Context, []byte) error{
-	wire.OnNudge.Name: on(func(c *Client, ctx context.Context, n wire.Nudge) error { return c.rooms.Nudge(n) }),
 	wire.OnRoom.Name: on(func(c *Client, ctx context.Context, r wire.Room) error {
 		if r.Welcome {
 			c.events.add(refill{}) // a key package was used up

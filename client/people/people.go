@@ -141,7 +141,7 @@ func (p *People) Presence(w wire.Presence) {
 }
 
 // Gone forgets who is online: this device no longer knows.
-func (p *People) Gone(ctx context.Context) {
+func (p *People) Gone() {
 	p.mu.Lock()
 	var were []wire.AccountID
 	for id, on := range p.online {
