@@ -164,7 +164,7 @@ func (w *worker) judgeChange(ctx context.Context, g *group.Group, m *mls.PublicM
 		return change, err
 	}
 	for _, l := range fresh {
-		if !listed(known[l.Account], l, e.Time) {
+		if !listed(known[l.Account], l) {
 			f := faultf(api.NoticeBadDevice, "commit %d brings in device %s, which is not listed", e.Seq, l.Device)
 			f.account = l.Account
 			return change, f
@@ -178,19 +178,18 @@ func (w *worker) judgeChange(ctx context.Context, g *group.Group, m *mls.PublicM
 	return change, nil
 }
 
-// clockSkew is how much the clock of whoever signed a statement and that of the
-// server may differ.
-const clockSkew = 5 * wire.Millis(60_000)
-
-// listed reports whether a statement lists a leaf's device with its key. One
-// that was revoked after the entry of that time counts: who catches up sees
-// devices come that have gone since. Nothing is sealed to it, see settle.
-func listed(v *statement.Verified, l policy.Fresh, at wire.Millis) bool {
+// listed reports whether a statement lists a leaf's device with its key, revoked
+// since or not: who catches up sees devices come that have gone since. Times
+// cannot tell which was first: that of the statement is from a clock that may be
+// wrong, that of the entry is whatever the server says. An honest server takes
+// nothing from a revoked device; with any other, nothing is sealed to it before
+// it was removed, see settle.
+func listed(v *statement.Verified, l policy.Fresh) bool {
 	if v == nil {
 		return false
 	}
 	d, ok := v.Device(l.Device)
-	return ok && bytes.Equal(d.Key[:], l.Key) && (d.Active() || at <= d.Revoked+clockSkew)
+	return ok && bytes.Equal(d.Key[:], l.Key)
 }
 
 func revokedIn(v *statement.Verified, l policy.Leaf) bool {

@@ -234,7 +234,7 @@ func (w *worker) vetDevices(ctx context.Context, leaves []policy.Leaf, members [
 	for again := range 2 {
 		var missing []policy.Leaf
 		for i, l := range leaves {
-			if !listed(known[l.Account], policy.Fresh{Leaf: l, Key: members[i].Leaf.SignatureKey}, 0) {
+			if !listed(known[l.Account], policy.Fresh{Leaf: l, Key: members[i].Leaf.SignatureKey}) {
 				missing = append(missing, l)
 			}
 		}
