@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/veche-im/veche/server/httpapi"
 	"github.com/veche-im/veche/server/hub"
 	"github.com/veche-im/veche/wire"
 )
@@ -68,5 +69,13 @@ func (m *metrics) handler() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A web site that a browser on this machine shows must not reach it by a
+		// name of its own that resolves to 127.0.0.1, nor have it profile for hours.
+		if !httpapi.Loopback(r.Host) || r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+			http.Error(w, "this request did not come from here", http.StatusForbidden)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }

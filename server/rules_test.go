@@ -350,6 +350,23 @@ func TestHealthAndMetrics(t *testing.T) {
 			t.Errorf("metrics hold %s", secret)
 		}
 	}
+	for header, value := range map[string]string{"Host": "evil.example:9090", "Sec-Fetch-Site": "cross-site"} {
+		req, err := http.NewRequest("GET", site.Info.Metrics, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if req.Header.Set(header, value); header == "Host" {
+			req.Host = value
+		}
+		resp, err := site.HTTP.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusForbidden {
+			t.Errorf("metrics with %s %s: %d", header, value, resp.StatusCode)
+		}
+	}
 	// Neither is on the doors that others reach.
 	for _, path := range []string{"/metrics", "/debug/pprof/"} {
 		var body []byte

@@ -102,6 +102,7 @@ func (a *API) Handler(d Door) http.Handler {
 	// method, a cleaned path) have them too.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
+		limit(w)
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -163,7 +164,7 @@ func (a *API) serve(d Door, r route) http.Handler {
 
 // pass admits a request and hands it to its route.
 func (a *API) pass(c *call, r route) error {
-	if c.door.Local && !loopback(c.r.Host) {
+	if c.door.Local && !Loopback(c.r.Host) {
 		return errForbidden
 	}
 	if a.draining.Load() && r.action != authz.SiteRead {
@@ -281,8 +282,8 @@ func shownToken(c *call) string {
 	return ""
 }
 
-// loopback reports whether host, with or without port, names this machine.
-func loopback(host string) bool {
+// Loopback reports whether host, with or without port, names this machine.
+func Loopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strconv"
@@ -84,9 +85,10 @@ func (a *API) readBlob(c *call) error {
 	return nil
 }
 
-// stands looks again whether the session that asks is not over.
+// stands looks again whether the session that asks is not over. The request's
+// context ends with its read deadline, which a long download outlives.
 func (a *API) stands(c *call) error {
-	return a.cfg.DB.View(c.r.Context(), func(tx *db.Tx) error {
+	return a.cfg.DB.View(context.WithoutCancel(c.r.Context()), func(tx *db.Tx) error {
 		_, ok, err := device.Standing(tx, c.session.Device)
 		if err == nil && !ok {
 			return wire.Refuse(wire.Unauthenticated, "the session is over")

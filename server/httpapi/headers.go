@@ -66,9 +66,17 @@ func deadlines(c *call, r route) error {
 		c.r.Body = &rollingBody{c.r.Body, ctl}
 		c.ResponseWriter = &rollingWriter{c.ResponseWriter, ctl}
 	}
-	until := time.Now().Add(jsonTimeout)
-	if r.socket {
-		until = time.Time{} // after the upgrade it is the session's
+	if r.socket { // after the upgrade it is the session's
+		return errors.Join(ctl.SetReadDeadline(time.Time{}), ctl.SetWriteDeadline(time.Time{}))
 	}
-	return errors.Join(ctl.SetReadDeadline(until), ctl.SetWriteDeadline(until))
+	return nil // limit has set them
+}
+
+// limit bounds how long a request may take unless its route says otherwise. Every
+// request begins with it, also one that is refused at once: the deadline that an
+// earlier request left on the connection may have passed.
+func limit(w http.ResponseWriter) {
+	ctl := http.NewResponseController(w)
+	until := time.Now().Add(jsonTimeout)
+	_ = errors.Join(ctl.SetReadDeadline(until), ctl.SetWriteDeadline(until)) // of a connection that is gone
 }

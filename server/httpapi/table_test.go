@@ -125,6 +125,46 @@ func TestDrainingServerSendsPeopleElsewhere(t *testing.T) {
 	}
 }
 
+// deadlined remembers the deadlines that were set on its connection.
+type deadlined struct {
+	*httptest.ResponseRecorder
+	read, write time.Time
+}
+
+func (d *deadlined) SetReadDeadline(t time.Time) error  { d.read = t; return nil }
+func (d *deadlined) SetWriteDeadline(t time.Time) error { d.write = t; return nil }
+
+// The request before it on the connection may have left a deadline that passed:
+// then a refusal would never arrive.
+func TestEveryAnswerHasADeadlineOfItsOwn(t *testing.T) {
+	a := newAPI(t)
+	a.draining.Store(true)
+	for name, r := range map[string]*http.Request{
+		"from another site": httptest.NewRequest("POST", wire.PathSignin, nil),
+		"a wrong method":    httptest.NewRequest("PATCH", wire.PathSignin, nil),
+		"while going down":  httptest.NewRequest("GET", wire.PathSession, nil),
+		"a file":            httptest.NewRequest("GET", "/", nil),
+	} {
+		w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
+		a.Handler(Door{}).ServeHTTP(w, r)
+		if w.read.Before(time.Now()) || w.write.Before(time.Now()) {
+			t.Errorf("%s: deadlines %v and %v", name, w.read, w.write)
+		}
+	}
+}
+
+// net/http ends the context of a request when its read deadline passes, in the
+// middle of a long download too.
+func TestLongDownloadOutlivesTheReadDeadline(t *testing.T) {
+	a := newAPI(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := &call{r: httptest.NewRequest("GET", "/", nil).WithContext(ctx)}
+	if err := a.stands(c); wire.CodeOf(err) != wire.Unauthenticated { // nobody's session: that much could be seen
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestPanicCostsOneRequest(t *testing.T) {
 	a := newAPI(t)
 	a.routes = append(a.routes, route{pattern: "GET /boom", action: authz.SiteRead, handle: func(*call) error { panic("ouch") }})
