@@ -272,7 +272,8 @@ func (c *commit) checkInfo() error {
 // apply judges what depends on statements and on the log, and has the commit
 // take effect. r is locked and in the epoch that the commit ends.
 func (rs *Rooms) apply(tx *db.Tx, a authz.Actor, r *room, c *commit) (wire.Receipt, error) {
-	if c.change.External && r.proposals > 0 && rs.cfg.Now().Sub(time.UnixMilli(r.proposedMS)) < proposalGrace {
+	waited := rs.cfg.Now().Sub(time.UnixMilli(r.proposedMS))
+	if c.change.External && r.proposals > 0 && waited < proposalGrace && waited > -proposalGrace { // a clock that was set back must not make it wait for ever
 		e := wire.Refuse(wire.Pending, "%d proposals wait for a member's commit", r.proposals)
 		e.RetryAfter = proposalGrace.Milliseconds()
 		return wire.Receipt{}, e

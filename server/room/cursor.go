@@ -44,6 +44,9 @@ func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor)
 		if err != nil {
 			return err
 		}
+		if err := checkActive(tx, rs.cfg.People, a); err != nil {
+			return err
+		}
 		list, err := cursorsOf(tx, r.id, a.Account)
 		if err != nil {
 			return err

@@ -89,6 +89,9 @@ func (rs *Rooms) Joined(ctx context.Context, a authz.Actor, id wire.RoomID) erro
 		if _, _, err := enter(tx, a, authz.RoomJoin, id); err != nil {
 			return err
 		}
+		if err := checkActive(tx, rs.cfg.People, a); err != nil {
+			return err
+		}
 		if err := dropWelcome(tx, id, a.Device); err != nil {
 			return err
 		}

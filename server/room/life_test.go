@@ -386,6 +386,17 @@ func TestAnExternalCommitPassesOverOldProposals(t *testing.T) {
 	}
 }
 
+// A clock that ran ahead and was set right must not keep a device out for ever.
+func TestAnExternalCommitPassesOverProposalsFromTheFuture(t *testing.T) {
+	s := newSite(t)
+	ann, bob, cid := s.person(), s.person(), s.person()
+	id := ann.makeGroup(bob, cid)
+	s.must(cid.leave(id))
+	s.want(bob.joinExternally(id), wire.Pending)
+	s.clock.pass(-time.Hour)
+	s.must(bob.joinExternally(id))
+}
+
 func TestAWelcomeWaitsWithItsTree(t *testing.T) {
 	s := newSite(t)
 	ann, bob, cid := s.person(), s.person(), s.person()

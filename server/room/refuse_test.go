@@ -346,6 +346,24 @@ func TestStrangersLearnNothing(t *testing.T) {
 	s.want(err, wire.BadRequest)
 }
 
+// A request that was on its way when its device was revoked changes nothing, and
+// nobody hears of it.
+func TestRevokedDeviceMovesNothing(t *testing.T) {
+	s := newSite(t)
+	ann, bob := s.person(), s.person()
+	id := ann.makeGroup(bob)
+	ann.listen()
+	bob.revoke()
+	check := s.unchanged()
+	s.want(s.rooms.SetCursor(s.ctx, bob.Actor, wire.SetCursor{Room: id, Read: 1}), wire.NotFound)
+	s.want(s.rooms.Joined(s.ctx, bob.Actor, id), wire.NotFound)
+	s.want(s.rooms.Typing(s.ctx, bob.Actor, wire.Typing{Room: id}), wire.NotFound)
+	check()
+	if n := len(events(ann, wire.OnCursor)) + len(events(ann, wire.OnTyping)); n > 0 {
+		t.Errorf("ann heard %d events", n)
+	}
+}
+
 // A commit that fails in the transaction, after the tree was written, leaves
 // nothing.
 func TestAFailedTransactionLeavesNothing(t *testing.T) {

@@ -47,8 +47,10 @@ func (ts *typists) fresh(t typist, now time.Time) bool {
 // is stored.
 func (rs *Rooms) Typing(ctx context.Context, a authz.Actor, p wire.Typing) error {
 	err := rs.cfg.DB.View(ctx, func(tx *db.Tx) error {
-		_, _, err := enter(tx, a, authz.RoomTyping, p.Room)
-		return err
+		if _, _, err := enter(tx, a, authz.RoomTyping, p.Room); err != nil {
+			return err
+		}
+		return checkActive(tx, rs.cfg.People, a)
 	})
 	if err != nil {
 		return err
