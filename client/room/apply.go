@@ -18,7 +18,7 @@ import (
 const askedRecently = time.Minute
 
 // apply does what a message says.
-func (w *worker) apply(tx *store.Tx, row *store.Room, m timeline.Message) error {
+func (w logbook) apply(tx *store.Tx, row *store.Room, m timeline.Message) error {
 	v, err := timeline.Apply(tx, m)
 	if err != nil {
 		return err
@@ -35,7 +35,7 @@ func (w *worker) apply(tx *store.Tx, row *store.Room, m timeline.Message) error 
 		}
 	case content.KindDelete:
 		if m.Mine && m.Item != "" {
-			return w.noteErase(tx, m.Item)
+			return w.keep.noteErase(tx, m.Item)
 		}
 	}
 	return nil
@@ -43,7 +43,7 @@ func (w *worker) apply(tx *store.Tx, row *store.Room, m timeline.Message) error 
 
 // rename takes the room's name. Saying the same name again is an answer to
 // somebody who asked, and no news.
-func (w *worker) rename(tx *store.Tx, row *store.Room, m timeline.Message, name string) error {
+func (w logbook) rename(tx *store.Tx, row *store.Room, m timeline.Message, name string) error {
 	w.named = time.Time{} // somebody has answered
 	if row.Kind != wire.Group {
 		return nil
@@ -58,7 +58,7 @@ func (w *worker) rename(tx *store.Tx, row *store.Room, m timeline.Message, name 
 }
 
 // sayName answers whoever asked for the room's name, unless somebody has.
-func (w *worker) sayName(ctx context.Context) error {
+func (w keeper) sayName(ctx context.Context) error {
 	if w.named.IsZero() || w.row.Named == 0 {
 		return nil
 	}
@@ -93,7 +93,7 @@ func eraseName(room wire.RoomID) string { return "erase " + room.String() }
 
 // noteErase remembers that the server shall delete the body of a message that
 // the person has deleted.
-func (w *worker) noteErase(tx *store.Tx, item string) error {
+func (w keeper) noteErase(tx *store.Tx, item string) error {
 	i, err := store.GetItem(tx, w.id, item)
 	if err != nil || i.Seq == 0 {
 		return nil // not on the server, or not here: nothing to erase
@@ -106,7 +106,7 @@ func (w *worker) noteErase(tx *store.Tx, item string) error {
 }
 
 // erase lets the server delete what the person has deleted.
-func (w *worker) erase(ctx context.Context) error {
+func (w keeper) erase(ctx context.Context) error {
 	var seqs []int64
 	err := w.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		_, err := getSetting(tx, eraseName(w.id), &seqs)

@@ -13,6 +13,9 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
+// committer makes commits of our own and sees them through.
+type committer struct{ *worker }
+
 // A change is what a commit of ours shall do, besides committing the proposals
 // that wait. It is worked out anew whenever another commit was first.
 type change struct {
@@ -32,7 +35,7 @@ const mostRaces = 8
 
 // alter makes a commit that does what plan says and returns after it was
 // applied, or nothing was left to do. plan is asked again after each race.
-func (w *worker) alter(ctx context.Context, plan func(g *group.Group, leaves []policy.Leaf) (change, error)) error {
+func (w committer) alter(ctx context.Context, plan func(g *group.Group, leaves []policy.Leaf) (change, error)) error {
 	for range mostRaces {
 		if w.row.State != store.RoomOpen {
 			return fmt.Errorf("%w: %s", ErrShut, w.row.State)
@@ -65,7 +68,7 @@ func (w *worker) alter(ctx context.Context, plan func(g *group.Group, leaves []p
 }
 
 // stageOwn makes the commit and stores it as pending, before it leaves.
-func (w *worker) stageOwn(ctx context.Context, g *group.Group, c change) (wire.SendCommit, error) {
+func (w committer) stageOwn(ctx context.Context, g *group.Group, c change) (wire.SendCommit, error) {
 	client := wire.NewClientID()
 	opts := group.CommitOptions{
 		Add: c.add, Remove: c.remove, IncludePending: true, Now: w.cfg.Now(),
@@ -94,7 +97,7 @@ func (w *worker) stageOwn(ctx context.Context, g *group.Group, c change) (wire.S
 
 // policyAfter returns the group's extensions if the commit has to change the
 // policy: because it says so, or because owners go with it.
-func (w *worker) policyAfter(g *group.Group, c change) (*mls.Extensions, error) {
+func (w committer) policyAfter(g *group.Group, c change) (*mls.Extensions, error) {
 	context := g.Context()
 	before, err := policy.FromContext(context.Extensions)
 	if err != nil {
@@ -145,7 +148,7 @@ func (w *worker) policyAfter(g *group.Group, c change) (*mls.Extensions, error) 
 
 // offer sends a commit of ours that is stored as pending, and reads the log
 // until it shows who won. done is false if another was first.
-func (w *worker) offer(ctx context.Context, req wire.SendCommit) (done bool, err error) {
+func (w committer) offer(ctx context.Context, req wire.SendCommit) (done bool, err error) {
 	receipt, err := session.Call(ctx, w.cfg.Session, wire.RoomCommit, req)
 	switch code := wire.CodeOf(err); {
 	case err == nil:
@@ -154,7 +157,7 @@ func (w *worker) offer(ctx context.Context, req wire.SendCommit) (done bool, err
 			Seq: receipt.Seq, Kind: wire.CommitEntry, Client: req.Client, Epoch: w.row.Epoch,
 			Time: receipt.Time, Body: req.Commit, Head: receipt.Head,
 		})
-		if err := w.read(ctx); err != nil {
+		if err := w.book.read(ctx); err != nil {
 			return false, err
 		}
 		return w.merged(ctx, req.Client)
@@ -184,17 +187,17 @@ func (w *worker) expect(e *wire.Entry) {
 }
 
 // catchUp reads to the end of the log, wherever that is.
-func (w *worker) catchUp(ctx context.Context) error {
+func (w committer) catchUp(ctx context.Context) error {
 	s, err := session.Call(ctx, w.cfg.Session, wire.RoomGet, wire.GetRoom{Room: w.id})
 	if err != nil {
 		return err
 	}
 	w.raiseTarget(s.Seq)
-	return w.read(ctx)
+	return w.book.read(ctx)
 }
 
 // merged reports whether the log has shown our entry of this client id.
-func (w *worker) merged(ctx context.Context, client wire.ClientID) (done bool, err error) {
+func (w committer) merged(ctx context.Context, client wire.ClientID) (done bool, err error) {
 	err = w.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		_, err := store.EntryOf(tx, w.id, w.me().Device, client)
 		done = err == nil
@@ -207,7 +210,7 @@ func (w *worker) merged(ctx context.Context, client wire.ClientID) (done bool, e
 }
 
 // drop forgets a pending commit that lost.
-func (w *worker) drop(ctx context.Context) error {
+func (w committer) drop(ctx context.Context) error {
 	if w.row.State != store.RoomOpen {
 		return nil
 	}
@@ -227,7 +230,7 @@ func (w *worker) drop(ctx context.Context) error {
 // resume sends a pending commit again that was stored before a crash or a lost
 // connection. The log has been read, so it has neither won nor lost yet, or has
 // lost.
-func (w *worker) resume(ctx context.Context) error {
+func (w committer) resume(ctx context.Context) error {
 	var req wire.SendCommit
 	var found bool
 	err := w.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {

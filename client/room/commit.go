@@ -18,10 +18,13 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
+// judge decides whether what the server shows of a room may be.
+type judge struct{ *worker }
+
 // commit takes an entry that starts the next epoch: it is checked as MLS, then
 // against what we saw of the log, against statements, and against the room's
 // policy, before anything changes.
-func (w *worker) commit(ctx context.Context, e *wire.Entry) error {
+func (w logbook) commit(ctx context.Context, e *wire.Entry) error {
 	g, err := w.group(ctx)
 	if err != nil {
 		return err
@@ -35,9 +38,9 @@ func (w *worker) commit(ctx context.Context, e *wire.Entry) error {
 	m, staged, err := stage(g, e)
 	if err != nil {
 		w.cfg.Log.Warn("commit does not apply", "room", w.id, "seq", e.Seq, "err", err)
-		return w.forget(ctx, err)
+		return w.join.forget(ctx, err)
 	}
-	change, err := w.judge(ctx, g, m, staged, e)
+	change, err := w.judge.judge(ctx, g, m, staged, e)
 	if err != nil {
 		return err
 	}
@@ -59,7 +62,7 @@ func (w *worker) commit(ctx context.Context, e *wire.Entry) error {
 }
 
 // skipSeen passes over a commit or proposal that was shown before.
-func (w *worker) skipSeen(ctx context.Context, e *wire.Entry) (bool, error) {
+func (w logbook) skipSeen(ctx context.Context, e *wire.Entry) (bool, error) {
 	var again bool
 	err := w.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		_, err := store.EntryOf(tx, w.id, e.Device, e.Client)
@@ -93,7 +96,7 @@ func stage(g *group.Group, e *wire.Entry) (*mls.PublicMessage, *group.Staged, er
 }
 
 // judge decides whether the commit of e may change the room. A fault blocks it.
-func (w *worker) judge(ctx context.Context, g *group.Group, m *mls.PublicMessage, staged *group.Staged, e *wire.Entry) (policy.Change, error) {
+func (w judge) judge(ctx context.Context, g *group.Group, m *mls.PublicMessage, staged *group.Staged, e *wire.Entry) (policy.Change, error) {
 	if err := w.judgeData(ctx, staged, e); err != nil {
 		return policy.Change{}, err
 	}
@@ -109,7 +112,7 @@ func (w *worker) judge(ctx context.Context, g *group.Group, m *mls.PublicMessage
 
 // judgeData checks what the commit binds: its client id, and the log as its
 // committer saw it.
-func (w *worker) judgeData(ctx context.Context, staged *group.Staged, e *wire.Entry) error {
+func (w judge) judgeData(ctx context.Context, staged *group.Staged, e *wire.Entry) error {
 	data, err := policy.DecodeCommitData(staged.AuthenticatedData)
 	if err != nil {
 		return faultf(api.NoticeBadCommit, "commit %d: %v", e.Seq, err)
@@ -137,7 +140,7 @@ func (w *worker) judgeData(ctx context.Context, staged *group.Staged, e *wire.En
 
 type asking func(context.Context, ...wire.AccountID) (people.Statements, error)
 
-func (w *worker) judgeChange(ctx context.Context, g *group.Group, m *mls.PublicMessage, staged *group.Staged, e *wire.Entry, ask asking) (policy.Change, error) {
+func (w judge) judgeChange(ctx context.Context, g *group.Group, m *mls.PublicMessage, staged *group.Staged, e *wire.Entry, ask asking) (policy.Change, error) {
 	revoked := func(l policy.Leaf) (bool, error) {
 		known, err := ask(ctx, l.Account)
 		if err != nil {
@@ -201,7 +204,7 @@ func revokedIn(v *statement.Verified, l policy.Leaf) bool {
 }
 
 // after stores what a commit that was applied has done to the room.
-func (w *worker) after(tx *store.Tx, row *store.Room, g *group.Group, e *wire.Entry, c policy.Change, out, own bool) error {
+func (w logbook) after(tx *store.Tx, row *store.Room, g *group.Group, e *wire.Entry, c policy.Change, out, own bool) error {
 	if err := w.putChanges(tx, row, e, c); err != nil {
 		return err
 	}
@@ -293,7 +296,7 @@ func missingFrom(have map[wire.AccountID]bool, leaves []policy.Leaf) []wire.Acco
 }
 
 // putChanges writes the lines that say what a commit did.
-func (w *worker) putChanges(tx *store.Tx, row *store.Room, e *wire.Entry, c policy.Change) error {
+func (w logbook) putChanges(tx *store.Tx, row *store.Room, e *wire.Entry, c policy.Change) error {
 	by := c.Committer.Account
 	var lines []timeline.Change
 	if c.First && row.Kind == wire.Group {
@@ -388,7 +391,7 @@ func ownersLines(c policy.Change) []timeline.Change {
 // forget throws the group away and lets the room be joined anew: this device
 // cannot follow, or was out of the room in between. The place in the log is
 // kept, so that the history in between is still checked.
-func (w *worker) forget(ctx context.Context, why error) error {
+func (w joiner) forget(ctx context.Context, why error) error {
 	if why != nil {
 		w.cfg.Log.Warn("room is joined anew", "room", w.id, "seq", w.row.Seq, "err", why)
 	}

@@ -17,6 +17,9 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
+// founder makes a planned room on the server.
+type founder struct{ *worker }
+
 // A plan is a room that is to be made on the server. A direct room is made at
 // its first message, a group as soon as the server can be reached.
 type plan struct {
@@ -111,7 +114,7 @@ func Planned(tx *store.Tx, id wire.RoomID) (bool, error) {
 
 // create makes a planned room on the server. planned is false if the room is
 // not one that this device planned.
-func (w *worker) create(ctx context.Context) (planned bool, err error) {
+func (w founder) create(ctx context.Context) (planned bool, err error) {
 	var p plan
 	var req wire.CreateRoom
 	var made, waiting bool
@@ -149,9 +152,9 @@ func (w *worker) create(ctx context.Context) (planned bool, err error) {
 
 // found makes the group and its first commit, and stores both before anything
 // leaves.
-func (w *worker) found(ctx context.Context, p plan) (wire.CreateRoom, error) {
+func (w founder) found(ctx context.Context, p plan) (wire.CreateRoom, error) {
 	me := w.me()
-	packages, err := w.claim(ctx, append([]wire.AccountID{me.Account}, p.Members...), nil)
+	packages, err := w.commits.claim(ctx, append([]wire.AccountID{me.Account}, p.Members...), nil)
 	if err != nil {
 		return wire.CreateRoom{}, err
 	}
@@ -195,7 +198,7 @@ func (w *worker) found(ctx context.Context, p plan) (wire.CreateRoom, error) {
 
 // offerRoom asks the server to make the room, again and again with the same
 // bytes, until it says yes or that there is one already.
-func (w *worker) offerRoom(ctx context.Context, req wire.CreateRoom) error {
+func (w founder) offerRoom(ctx context.Context, req wire.CreateRoom) error {
 	receipt, err := session.Call(ctx, w.cfg.Session, wire.RoomCreate, req)
 	var refused *wire.Error
 	if errors.As(err, &refused) {
@@ -228,7 +231,7 @@ func (w *worker) offerRoom(ctx context.Context, req wire.CreateRoom) error {
 	return nil
 }
 
-func (w *worker) unmake(ctx context.Context) error {
+func (w founder) unmake(ctx context.Context) error {
 	w.g = nil
 	return w.write(ctx, func(tx *store.Tx, row *store.Room) error {
 		if err := store.DeleteSetting(tx, createName(w.id)); err != nil {
@@ -241,7 +244,7 @@ func (w *worker) unmake(ctx context.Context) error {
 // claim takes a key package of each device of accounts that their statements
 // list, but this one and those in the room already. An account other than our
 // own of which there is none is ErrNoDevice.
-func (w *worker) claim(ctx context.Context, accounts []wire.AccountID, in []policy.Leaf) ([]mls.KeyPackage, error) {
+func (w committer) claim(ctx context.Context, accounts []wire.AccountID, in []policy.Leaf) ([]mls.KeyPackage, error) {
 	me := w.me()
 	known, err := w.cfg.People.Current(ctx, accounts...)
 	if err != nil {
@@ -287,7 +290,7 @@ const (
 )
 
 // claimOnce asks once; missing is an account of which there is none.
-func (w *worker) claimOnce(ctx context.Context, ask wire.ClaimKeys, known people.Statements, in map[wire.DeviceID]bool) (packages []mls.KeyPackage, missing wire.AccountID, err error) {
+func (w committer) claimOnce(ctx context.Context, ask wire.ClaimKeys, known people.Statements, in map[wire.DeviceID]bool) (packages []mls.KeyPackage, missing wire.AccountID, err error) {
 	me := w.me()
 	have := maps.Clone(in)
 	got := map[wire.AccountID]bool{me.Account: true}
@@ -337,7 +340,7 @@ func vetPackage(c wire.ClaimedKey, known people.Statements, suite mls.Suite, hav
 
 // moveTo gives up a planned direct room for the one that the two have already:
 // what was written goes there, and the planned room's id leads to it.
-func (w *worker) moveTo(ctx context.Context, to wire.RoomID) error {
+func (w founder) moveTo(ctx context.Context, to wire.RoomID) error {
 	err := w.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		from, err := store.GetRoom(tx, w.id)
 		if err != nil {

@@ -19,13 +19,16 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
+// joiner makes this device a member of a room that is there.
+type joiner struct{ *worker }
+
 // enter makes this device a member of a room that it is not in yet: by making
 // the room, by a Welcome, or by external commit.
-func (w *worker) enter(ctx context.Context) error {
+func (w joiner) enter(ctx context.Context) error {
 	if w.row.State != store.RoomJoining {
 		return nil
 	}
-	if planned, err := w.create(ctx); err != nil || planned {
+	if planned, err := w.founding.create(ctx); err != nil || planned {
 		return err
 	}
 	s, err := session.Call(ctx, w.cfg.Session, wire.RoomGet, wire.GetRoom{Room: w.id})
@@ -51,7 +54,7 @@ func (w *worker) enter(ctx context.Context) error {
 // comeBack lets a room be joined anew whose log has just shown how the account
 // left it, if the server has said that the account is a member at a newer entry:
 // it was taken in again meanwhile.
-func (w *worker) comeBack(ctx context.Context) error {
+func (w joiner) comeBack(ctx context.Context) error {
 	w.mu.Lock()
 	s := w.server
 	w.mu.Unlock()
@@ -68,7 +71,7 @@ func (w *worker) comeBack(ctx context.Context) error {
 // word of it was lost. The log must have been read to where the server stood
 // when it spoke of the Welcome: only then it is not one by which this device
 // comes in again after having been removed.
-func (w *worker) dropWelcome(ctx context.Context) error {
+func (w joiner) dropWelcome(ctx context.Context) error {
 	w.mu.Lock()
 	s := w.server
 	w.server = nil
@@ -82,7 +85,7 @@ func (w *worker) dropWelcome(ctx context.Context) error {
 
 // welcome joins by the Welcome that waits on the server. false means that there
 // is none that this device can open.
-func (w *worker) welcome(ctx context.Context) (bool, error) {
+func (w joiner) welcome(ctx context.Context) (bool, error) {
 	st, err := session.Call(ctx, w.cfg.Session, wire.RoomWelcome, wire.GetRoom{Room: w.id})
 	if wire.CodeOf(err) == wire.NotFound {
 		return false, nil
@@ -104,7 +107,7 @@ func (w *worker) welcome(ctx context.Context) (bool, error) {
 		w.cfg.Log.Warn("welcome to an epoch that is over", "room", w.id, "epoch", g.Epoch())
 		return false, nil
 	}
-	c, err := w.vet(ctx, g)
+	c, err := w.judge.vet(ctx, g)
 	if err != nil {
 		return false, err
 	}
@@ -126,7 +129,7 @@ func (w *worker) welcome(ctx context.Context) (bool, error) {
 	return true, err
 }
 
-func (w *worker) openWelcome(ctx context.Context, st *wire.GroupState) (*group.Group, store.KeyPackage, error) {
+func (w joiner) openWelcome(ctx context.Context, st *wire.GroupState) (*group.Group, store.KeyPackage, error) {
 	var m mls.Message
 	var used store.KeyPackage
 	if err := mls.Unmarshal(st.Welcome, &m); err != nil {
@@ -169,11 +172,11 @@ type composition struct {
 // vet decides whether a group that we are about to join can be what the server
 // says it is: this room, not older than what we left, every leaf listed by its
 // account.
-func (w *worker) vet(ctx context.Context, g *group.Group) (composition, error) {
+func (w judge) vet(ctx context.Context, g *group.Group) (composition, error) {
 	return w.vetPublic(ctx, g.Context(), g.Members())
 }
 
-func (w *worker) vetPublic(ctx context.Context, c mls.GroupContext, members []mls.Member) (composition, error) {
+func (w judge) vetPublic(ctx context.Context, c mls.GroupContext, members []mls.Member) (composition, error) {
 	if !bytes.Equal(c.GroupID, w.id[:]) {
 		return composition{}, faultf(api.NoticeForked, "the server offers another room's group")
 	}
@@ -221,7 +224,7 @@ func checkMembers(c composition) error {
 
 // vetDevices holds every leaf against its account's statement. A device that
 // was revoked and not removed yet does not keep us out: nothing is sealed to it.
-func (w *worker) vetDevices(ctx context.Context, leaves []policy.Leaf, members []mls.Member) error {
+func (w judge) vetDevices(ctx context.Context, leaves []policy.Leaf, members []mls.Member) error {
 	var accounts []wire.AccountID
 	for _, l := range leaves {
 		accounts = append(accounts, l.Account)
@@ -262,7 +265,7 @@ func (w *worker) vetDevices(ctx context.Context, leaves []policy.Leaf, members [
 }
 
 // joinedAt stores a group that was joined and where in the log that was.
-func (w *worker) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c composition, seq int64, head wire.Hash, now wire.Millis) error {
+func (w joiner) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c composition, seq int64, head wire.Hash, now wire.Millis) error {
 	first := row.Joined == 0
 	me := w.me().Account
 	row.Kind, row.State = c.policy.Kind, store.RoomOpen
@@ -326,7 +329,7 @@ const startSub = 1000
 
 // external joins by external commit: as a further device of a member, or again
 // after it could not follow.
-func (w *worker) external(ctx context.Context, s *wire.Room) error {
+func (w joiner) external(ctx context.Context, s *wire.Room) error {
 	st, err := session.Call(ctx, w.cfg.Session, wire.RoomGroup, wire.GetRoom{Room: w.id})
 	if err != nil {
 		return err
@@ -342,7 +345,7 @@ func (w *worker) external(ctx context.Context, s *wire.Room) error {
 	if err != nil {
 		return fmt.Errorf("group of %s: %w", w.id, err)
 	}
-	c, err := w.vetPublic(ctx, public.Context(), public.Members())
+	c, err := w.judge.vetPublic(ctx, public.Context(), public.Members())
 	if err != nil {
 		return err
 	}
@@ -389,7 +392,7 @@ func ownLeaf(leaves []policy.Leaf, device wire.DeviceID) *mls.LeafIndex {
 // joinedExternally stores the group after the server took the external commit.
 // The log up to it is checked from the last entry that we know, or that our
 // commit vouches for; messages in between cannot be opened.
-func (w *worker) joinedExternally(ctx context.Context, g *group.Group, s *wire.Room, st *wire.GroupState, receipt wire.Receipt) error {
+func (w joiner) joinedExternally(ctx context.Context, g *group.Group, s *wire.Room, st *wire.GroupState, receipt wire.Receipt) error {
 	skip := skipper{seq: st.LogSeq, head: st.LogHead, mark: st.LogSeq, markHead: st.LogHead}
 	w.out = w.row.Seq > 0 && s.From > w.row.Seq+1 // not a member in between
 	if w.row.Seq > 0 && !w.out {
@@ -443,7 +446,7 @@ type skipper struct {
 }
 
 // skip checks the log up to our own external commit.
-func (w *worker) skip(ctx context.Context, k *skipper, receipt wire.Receipt) error {
+func (w joiner) skip(ctx context.Context, k *skipper, receipt wire.Receipt) error {
 	me := w.me()
 	for k.seq < receipt.Seq {
 		page, err := session.Call(ctx, w.cfg.Session, wire.RoomLog, wire.ReadLog{Room: w.id, After: k.seq})
@@ -486,7 +489,7 @@ func (w *worker) skip(ctx context.Context, k *skipper, receipt wire.Receipt) err
 
 // skipped notes entries that were walked over, and takes those that this device
 // (or the one before it, here) has sent itself: the outbox knows what they say.
-func (w *worker) skipped(tx *store.Tx, row *store.Room, entries []wire.Entry) error {
+func (w joiner) skipped(tx *store.Tx, row *store.Room, entries []wire.Entry) error {
 	for i := range entries {
 		e := &entries[i]
 		if err := store.PutEntry(tx, w.id, e); err != nil {
@@ -503,7 +506,7 @@ func (w *worker) skipped(tx *store.Tx, row *store.Room, entries []wire.Entry) er
 			return err
 		}
 		if sent := (&wire.Entry{Body: o.Body}); sent.BodyHash() == e.BodyHash() {
-			if err := w.ownMessage(tx, row, e); err != nil {
+			if err := w.book.ownMessage(tx, row, e); err != nil {
 				return err
 			}
 		}

@@ -17,7 +17,7 @@ import (
 
 // rules returns the policy in force, and refuses what only owners of a group
 // may do to whoever is none.
-func (w *worker) ownersOnly(g *group.Group) (policy.Policy, error) {
+func (w committer) ownersOnly(g *group.Group) (policy.Policy, error) {
 	p, err := policy.FromContext(g.Context().Extensions)
 	if err != nil {
 		return p, err
@@ -33,8 +33,8 @@ func (r *Rooms) Add(ctx context.Context, id wire.RoomID, accounts []wire.Account
 	return r.do(ctx, id, func(ctx context.Context, w *worker) error {
 		var packages []mls.KeyPackage
 		claimed := false
-		return w.alter(ctx, func(g *group.Group, leaves []policy.Leaf) (change, error) {
-			if _, err := w.ownersOnly(g); err != nil {
+		return w.commits.alter(ctx, func(g *group.Group, leaves []policy.Leaf) (change, error) {
+			if _, err := w.commits.ownersOnly(g); err != nil {
 				return change{}, err
 			}
 			in := accountsOf(leaves)
@@ -44,7 +44,7 @@ func (r *Rooms) Add(ctx context.Context, id wire.RoomID, accounts []wire.Account
 			}
 			if !claimed {
 				var err error
-				if packages, err = w.claim(ctx, missing, leaves); err != nil {
+				if packages, err = w.commits.claim(ctx, missing, leaves); err != nil {
 					return change{}, err
 				}
 				claimed = true
@@ -70,8 +70,8 @@ func (r *Rooms) Remove(ctx context.Context, id wire.RoomID, account wire.Account
 		if account == w.me().Account {
 			return api.Fail(api.BadInput, "leave the group instead")
 		}
-		return w.alter(ctx, func(g *group.Group, leaves []policy.Leaf) (change, error) {
-			if _, err := w.ownersOnly(g); err != nil {
+		return w.commits.alter(ctx, func(g *group.Group, leaves []policy.Leaf) (change, error) {
+			if _, err := w.commits.ownersOnly(g); err != nil {
 				return change{}, err
 			}
 			var c change
@@ -88,8 +88,8 @@ func (r *Rooms) Remove(ctx context.Context, id wire.RoomID, account wire.Account
 // SetOwner makes a member an owner, or no longer one.
 func (r *Rooms) SetOwner(ctx context.Context, id wire.RoomID, account wire.AccountID, owner bool) error {
 	return r.do(ctx, id, func(ctx context.Context, w *worker) error {
-		return w.alter(ctx, func(g *group.Group, leaves []policy.Leaf) (change, error) {
-			p, err := w.ownersOnly(g)
+		return w.commits.alter(ctx, func(g *group.Group, leaves []policy.Leaf) (change, error) {
+			p, err := w.commits.ownersOnly(g)
 			if err != nil {
 				return change{}, err
 			}

@@ -15,8 +15,11 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
+// logbook reads a room's log, entry by entry, and does what each says.
+type logbook struct{ *worker }
+
 // read brings the room to the newest entry that the server spoke of.
-func (w *worker) read(ctx context.Context) error {
+func (w logbook) read(ctx context.Context) error {
 	for w.row.State == store.RoomOpen {
 		if f, err := w.checkOld(ctx); err != nil || f != nil {
 			if err != nil {
@@ -58,7 +61,7 @@ func (w *worker) read(ctx context.Context) error {
 
 // rejoined asks whether the account was out of the room in between, which is
 // the one honest reason for a hole in the log.
-func (w *worker) rejoined(ctx context.Context) (bool, error) {
+func (w logbook) rejoined(ctx context.Context) (bool, error) {
 	s, err := session.Call(ctx, w.cfg.Session, wire.RoomGet, wire.GetRoom{Room: w.id})
 	if err != nil {
 		return false, err
@@ -66,7 +69,7 @@ func (w *worker) rejoined(ctx context.Context) (bool, error) {
 	if s.From <= w.row.Seq+1 {
 		return false, nil
 	}
-	return true, w.forget(ctx, nil)
+	return true, w.join.forget(ctx, nil)
 }
 
 // target is the newest entry that the server spoke of.
@@ -103,7 +106,7 @@ func (w *worker) nextNudged() (wire.Entry, bool) {
 
 // checkOld compares entries of nudges that have been processed already: a
 // doubled nudge is nothing, but another entry for the same seq is a fork.
-func (w *worker) checkOld(ctx context.Context) (*fault, error) {
+func (w logbook) checkOld(ctx context.Context) (*fault, error) {
 	w.mu.Lock()
 	var old []wire.Entry
 	for seq, e := range w.nudged {
@@ -148,7 +151,7 @@ func (w *worker) follows(row *store.Room, e *wire.Entry) *fault {
 }
 
 // process takes entries in order, until the room is not open any more.
-func (w *worker) process(ctx context.Context, entries []wire.Entry) error {
+func (w logbook) process(ctx context.Context, entries []wire.Entry) error {
 	for len(entries) > 0 && w.row.State == store.RoomOpen {
 		n := 0
 		for n < len(entries) && entries[n].Kind == wire.MessageEntry {
@@ -175,7 +178,7 @@ func (w *worker) process(ctx context.Context, entries []wire.Entry) error {
 
 // messages takes entries that are messages, in one transaction. Those before
 // one that cannot be are kept.
-func (w *worker) messages(ctx context.Context, entries []wire.Entry) error {
+func (w logbook) messages(ctx context.Context, entries []wire.Entry) error {
 	g, err := w.group(ctx)
 	if err != nil {
 		return err
@@ -206,14 +209,14 @@ func (w *worker) messages(ctx context.Context, entries []wire.Entry) error {
 }
 
 // passed notes that e was processed.
-func (w *worker) passed(tx *store.Tx, row *store.Room, e *wire.Entry) error {
+func (w logbook) passed(tx *store.Tx, row *store.Room, e *wire.Entry) error {
 	row.Seq, row.Head = e.Seq, e.Head
 	return store.PutEntry(tx, w.id, e)
 }
 
 // seen reports whether an entry of this device and client id was processed
 // before, and says so to the person.
-func (w *worker) seen(tx *store.Tx, e *wire.Entry) (bool, error) {
+func (w logbook) seen(tx *store.Tx, e *wire.Entry) (bool, error) {
 	was, err := store.EntryOf(tx, w.id, e.Device, e.Client)
 	if errors.Is(err, store.ErrNone) {
 		return false, nil
@@ -226,7 +229,7 @@ func (w *worker) seen(tx *store.Tx, e *wire.Entry) (bool, error) {
 
 // message takes one message. Only a fault of the server is an error; what does
 // not open is a line in the timeline.
-func (w *worker) message(tx *store.Tx, row *store.Room, g *group.Group, e *wire.Entry) error {
+func (w logbook) message(tx *store.Tx, row *store.Room, g *group.Group, e *wire.Entry) error {
 	if again, err := w.seen(tx, e); err != nil || again {
 		return err
 	}
@@ -285,7 +288,7 @@ func open(g *group.Group, e *wire.Entry) ([]byte, error) {
 
 // ownMessage takes an entry that this device has sent itself. MLS cannot open
 // it; the outbox has what it says, and the same bytes.
-func (w *worker) ownMessage(tx *store.Tx, row *store.Room, e *wire.Entry) error {
+func (w logbook) ownMessage(tx *store.Tx, row *store.Room, e *wire.Entry) error {
 	o, err := store.OutgoingByClient(tx, w.id, e.Client)
 	if errors.Is(err, store.ErrNone) {
 		return timeline.Unopenable(tx, w.place(e), e.Account) // sent before this device lost its store
@@ -307,7 +310,7 @@ func (w *worker) ownMessage(tx *store.Tx, row *store.Room, e *wire.Entry) error 
 
 // proposal takes a proposal. The server has checked what can be; a proposal
 // that does not hold here will show in the commit.
-func (w *worker) proposal(ctx context.Context, e *wire.Entry) error {
+func (w logbook) proposal(ctx context.Context, e *wire.Entry) error {
 	g, err := w.group(ctx)
 	if err != nil {
 		return err
@@ -349,7 +352,7 @@ func receive(g *group.Group, body []byte) error {
 
 // leftIf ends the room for this account once all its leaves have asked to
 // leave.
-func (w *worker) leftIf(tx *store.Tx, row *store.Room, g *group.Group, e *wire.Entry) error {
+func (w logbook) leftIf(tx *store.Tx, row *store.Room, g *group.Group, e *wire.Entry) error {
 	leaves, err := policy.Leaves(g.Members())
 	if err != nil {
 		return err

@@ -16,6 +16,9 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
+// outlet empties the outbox of a room.
+type outlet struct{ *worker }
+
 // Kinds of outgoing entries.
 const (
 	outPlain = ""      // content is ready
@@ -24,7 +27,7 @@ const (
 
 // send empties the outbox of the room, first to last. An entry that is refused
 // for good is marked and those behind it go on.
-func (w *worker) send(ctx context.Context) error {
+func (w outlet) send(ctx context.Context) error {
 	stale := 0
 	for w.row.State == store.RoomOpen {
 		o, err := w.next(ctx)
@@ -34,7 +37,7 @@ func (w *worker) send(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := w.settle(ctx); err != nil || w.row.State != store.RoomOpen {
+		if err := w.keep.settle(ctx); err != nil || w.row.State != store.RoomOpen {
 			return err
 		}
 		o, err = w.sealed(ctx, o)
@@ -59,7 +62,7 @@ func (w *worker) send(ctx context.Context) error {
 
 // next returns the first entry of the outbox that can leave: messages whose
 // files still go up hold up nobody.
-func (w *worker) next(ctx context.Context) (store.Outgoing, error) {
+func (w outlet) next(ctx context.Context) (store.Outgoing, error) {
 	all, err := w.outbox(ctx)
 	if err != nil {
 		return store.Outgoing{}, err
@@ -72,7 +75,7 @@ func (w *worker) next(ctx context.Context) (store.Outgoing, error) {
 	return store.Outgoing{}, store.ErrNone
 }
 
-func (w *worker) outbox(ctx context.Context) (all []store.Outgoing, err error) {
+func (w outlet) outbox(ctx context.Context) (all []store.Outgoing, err error) {
 	err = w.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		all, err = store.Outbox(tx, w.id)
 		return err
@@ -87,7 +90,7 @@ func ready(o store.Outgoing) bool {
 // upload starts what brings the files of waiting messages to the server, each
 // beside the worker, which it wakes when they are there. Sealing works without
 // a connection.
-func (w *worker) upload(ctx context.Context) error {
+func (w outlet) upload(ctx context.Context) error {
 	all, err := w.outbox(ctx)
 	if err != nil {
 		return err
@@ -108,7 +111,7 @@ func (w *worker) upload(ctx context.Context) error {
 
 // startUpload reports whether an upload of that entry runs already, and notes
 // that it does from now on.
-func (w *worker) startUpload(n int64) (running bool) {
+func (w outlet) startUpload(n int64) (running bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	running = w.uploading[n]
@@ -116,7 +119,7 @@ func (w *worker) startUpload(n int64) (running bool) {
 	return running
 }
 
-func (w *worker) endUpload(n int64) {
+func (w outlet) endUpload(n int64) {
 	w.mu.Lock()
 	delete(w.uploading, n)
 	w.mu.Unlock()
@@ -124,7 +127,7 @@ func (w *worker) endUpload(n int64) {
 
 // uploadOne stores what the message has to say about its files once they are on
 // the server.
-func (w *worker) uploadOne(ctx context.Context, o store.Outgoing) error {
+func (w outlet) uploadOne(ctx context.Context, o store.Outgoing) error {
 	for wait := firstRetry; ; wait = min(2*wait, mostRetry) {
 		content, blobs, err := w.cfg.Files.Upload(ctx, w.id, o.Item)
 		if err == nil {
@@ -159,7 +162,7 @@ var errChanged = errors.New("room: taken back")
 // sealed returns o sealed in the current epoch. Bytes that were sealed in this
 // epoch before are kept; otherwise the new ones and the ratchet that made them
 // are stored before they are returned.
-func (w *worker) sealed(ctx context.Context, o store.Outgoing) (store.Outgoing, error) {
+func (w outlet) sealed(ctx context.Context, o store.Outgoing) (store.Outgoing, error) {
 	g, err := w.group(ctx)
 	if err != nil {
 		return o, err
@@ -192,7 +195,7 @@ func (w *worker) sealed(ctx context.Context, o store.Outgoing) (store.Outgoing, 
 
 // deliver sends a sealed entry. again says that it has to be sealed anew, or
 // that something has to be settled first.
-func (w *worker) deliver(ctx context.Context, o store.Outgoing) (again bool, err error) {
+func (w outlet) deliver(ctx context.Context, o store.Outgoing) (again bool, err error) {
 	receipt, err := session.Call(ctx, w.cfg.Session, wire.RoomSend, wire.SendMessage{
 		Room: w.id, Client: o.Client, Epoch: o.Epoch, Body: o.Body, Blobs: o.Blobs,
 	})
@@ -201,7 +204,7 @@ func (w *worker) deliver(ctx context.Context, o store.Outgoing) (again bool, err
 		return false, w.acknowledged(ctx, o, receipt)
 	case code == wire.Stale, code == wire.Pending:
 		before := w.row.Seq
-		if err := w.catchUp(ctx); err != nil {
+		if err := w.commits.catchUp(ctx); err != nil {
 			return false, err
 		}
 		if w.row.Seq == before {
@@ -216,7 +219,7 @@ func (w *worker) deliver(ctx context.Context, o store.Outgoing) (again bool, err
 
 // acknowledged notes that the server has an entry, then takes it as what it
 // must be: the next one of the log.
-func (w *worker) acknowledged(ctx context.Context, o store.Outgoing, r wire.Receipt) error {
+func (w outlet) acknowledged(ctx context.Context, o store.Outgoing, r wire.Receipt) error {
 	if o.Item != "" {
 		err := w.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 			return timeline.Acknowledged(tx, w.id, o.Item, r, func(ids ...string) { w.cfg.Feed.Items(w.id, ids...) })
@@ -229,7 +232,7 @@ func (w *worker) acknowledged(ctx context.Context, o store.Outgoing, r wire.Rece
 	w.expect(&wire.Entry{
 		Seq: r.Seq, Kind: wire.MessageEntry, Client: o.Client, Epoch: o.Epoch, Time: r.Time, Body: o.Body, Head: r.Head,
 	})
-	if err := w.read(ctx); err != nil || w.row.State != store.RoomOpen {
+	if err := w.book.read(ctx); err != nil || w.row.State != store.RoomOpen {
 		return err
 	}
 	return w.cfg.Store.View(ctx, func(tx *store.Tx) error {
@@ -247,7 +250,7 @@ func (w *worker) acknowledged(ctx context.Context, o store.Outgoing, r wire.Rece
 
 // refused decides what becomes of an entry that could not be sent: the person
 // is asked, or it waits for better times (the error is returned).
-func (w *worker) refused(ctx context.Context, o store.Outgoing, why error) error {
+func (w outlet) refused(ctx context.Context, o store.Outgoing, why error) error {
 	code, final := finalCode(why)
 	if !final {
 		return why

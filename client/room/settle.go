@@ -16,6 +16,9 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
+// keeper leaves the group in order, and does what any member may do.
+type keeper struct{ *worker }
+
 // Keys of an epoch are renewed, before the next message, when it is this old or
 // has had this many entries.
 const (
@@ -35,8 +38,8 @@ const (
 // settle leaves the group in order: nothing half done, nobody in it who should
 // not be. With something to send it does so at once, else after a wait that
 // lets another member be first.
-func (w *worker) settle(ctx context.Context) error {
-	if err := w.resume(ctx); err != nil {
+func (w keeper) settle(ctx context.Context) error {
+	if err := w.commits.resume(ctx); err != nil {
 		return err
 	}
 	if err := w.leaving(ctx); err != nil || w.row.State != store.RoomOpen {
@@ -46,7 +49,7 @@ func (w *worker) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = w.alter(ctx, func(g *group.Group, leaves []policy.Leaf) (change, error) {
+	err = w.commits.alter(ctx, func(g *group.Group, leaves []policy.Leaf) (change, error) {
 		return w.upkeep(ctx, g, leaves, urgent)
 	})
 	if errors.Is(err, errLater) {
@@ -61,8 +64,8 @@ func (w *worker) settle(ctx context.Context) error {
 	return w.sayName(ctx)
 }
 
-func (w *worker) anythingToSend(ctx context.Context) (bool, error) {
-	_, err := w.next(ctx)
+func (w keeper) anythingToSend(ctx context.Context) (bool, error) {
+	_, err := w.outlet.next(ctx)
 	if errors.Is(err, store.ErrNone) {
 		return false, nil
 	}
@@ -74,7 +77,7 @@ var errLater = errors.New("room: later")
 
 // upkeep says what a commit has to put in order. It is errLater when there is
 // something, but its time has not come.
-func (w *worker) upkeep(ctx context.Context, g *group.Group, leaves []policy.Leaf, urgent bool) (change, error) {
+func (w keeper) upkeep(ctx context.Context, g *group.Group, leaves []policy.Leaf, urgent bool) (change, error) {
 	var c change
 	waits := false
 	later := func(what string, least, most time.Duration) bool {
@@ -111,7 +114,7 @@ func (w *worker) upkeep(ctx context.Context, g *group.Group, leaves []policy.Lea
 
 // ripe reports whether a random wait since something was first seen is over; if
 // not the worker wakes up then.
-func (w *worker) ripe(what string, least, most time.Duration) bool {
+func (w keeper) ripe(what string, least, most time.Duration) bool {
 	now := w.cfg.Now()
 	at, ok := w.since[what]
 	if !ok {
@@ -127,7 +130,7 @@ func (w *worker) ripe(what string, least, most time.Duration) bool {
 
 // revoked returns the leaves that may not stay: the newest statement that we
 // know of revokes them.
-func (w *worker) revoked(ctx context.Context, leaves []policy.Leaf) ([]policy.Leaf, error) {
+func (w keeper) revoked(ctx context.Context, leaves []policy.Leaf) ([]policy.Leaf, error) {
 	var accounts []wire.AccountID
 	for _, l := range leaves {
 		accounts = append(accounts, l.Account)
@@ -146,7 +149,7 @@ func (w *worker) revoked(ctx context.Context, leaves []policy.Leaf) ([]policy.Le
 	return list, nil
 }
 
-func (w *worker) oldKeys(ctx context.Context) (bool, error) {
+func (w keeper) oldKeys(ctx context.Context) (bool, error) {
 	var m mark
 	err := w.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		_, err := getSetting(tx, markName(w.id), &m)
@@ -169,14 +172,14 @@ func (r *Rooms) Leave(ctx context.Context, id wire.RoomID) error {
 		if err != nil {
 			return err
 		}
-		return w.leaving(ctx)
+		return w.keep.leaving(ctx)
 	})
 }
 
 // leaving asks for the removal of the account's leaves that have not asked yet,
 // our own last, if the person wants to leave. The proposals count from when the
 // log shows them: until then nothing of them is kept here.
-func (w *worker) leaving(ctx context.Context) error {
+func (w keeper) leaving(ctx context.Context) error {
 	wants := false
 	err := w.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		_, err := store.GetSetting(tx, leaveName(w.id))
@@ -201,11 +204,11 @@ func (w *worker) leaving(ctx context.Context) error {
 		switch code := wire.CodeOf(err); {
 		case err == nil:
 			w.raiseTarget(receipt.Seq)
-			if err := w.read(ctx); err != nil {
+			if err := w.book.read(ctx); err != nil {
 				return err
 			}
 		case code == wire.Stale, code == wire.Conflict, code == wire.Pending:
-			if err := w.catchUp(ctx); err != nil {
+			if err := w.commits.catchUp(ctx); err != nil {
 				return err
 			}
 		default:
@@ -218,7 +221,7 @@ func (w *worker) leaving(ctx context.Context) error {
 // nextLeaving makes the next proposal by which the account leaves, nil if all
 // are made. A room with nobody else is left by its last device without one: no
 // member could commit it.
-func (w *worker) nextLeaving(ctx context.Context) ([]byte, wire.ClientID, error) {
+func (w keeper) nextLeaving(ctx context.Context) ([]byte, wire.ClientID, error) {
 	client := wire.NewClientID()
 	g, err := w.group(ctx)
 	if err != nil {

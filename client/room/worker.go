@@ -41,6 +41,15 @@ type worker struct {
 	*Rooms
 	id wire.RoomID
 
+	// What it does, each in a file of its own.
+	book     logbook   // reads the log and does what it says
+	judge    judge     // whether what is in it may be
+	commits  committer // makes commits of our own
+	join     joiner    // comes into a room that is there
+	founding founder   // makes a room
+	keep     keeper    // leaves the group in order
+	outlet   outlet    // sends
+
 	row     store.Room   // as last stored
 	g       *group.Group // nil: not loaded, or ahead of what is stored
 	dueAt   time.Time    // when to look again without being woken
@@ -62,6 +71,8 @@ type worker struct {
 
 func newWorker(r *Rooms, id wire.RoomID) *worker {
 	w := &worker{Rooms: r, id: id, woken: make(chan struct{}, 1), nudged: map[int64]wire.Entry{}, uploading: map[int64]bool{}, since: map[string]time.Time{}}
+	w.book, w.judge, w.commits, w.join = logbook{w}, judge{w}, committer{w}, joiner{w}
+	w.founding, w.keep, w.outlet = founder{w}, keeper{w}, outlet{w}
 	w.wake()
 	return w
 }
@@ -157,7 +168,7 @@ func (w *worker) fail(err error) {
 // cycle does everything that is due, in the order of docs/spec/client.md.
 func (w *worker) cycle(ctx context.Context) error {
 	jobs := w.takeJobs()
-	err := w.upload(ctx)
+	err := w.outlet.upload(ctx)
 	if err == nil {
 		err = w.prepare(ctx)
 	}
@@ -171,7 +182,7 @@ func (w *worker) cycle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.send(ctx)
+	return w.outlet.send(ctx)
 }
 
 // ErrShut is returned for what needs an open room: this one was left, is
@@ -187,13 +198,13 @@ func (w *worker) prepare(ctx context.Context) error {
 		return err
 	}
 	for range 3 { // reading may show that the room must be joined anew
-		if err := w.enter(ctx); err != nil {
+		if err := w.join.enter(ctx); err != nil {
 			return err
 		}
-		if err := w.read(ctx); err != nil {
+		if err := w.book.read(ctx); err != nil {
 			return err
 		}
-		if err := w.comeBack(ctx); err != nil {
+		if err := w.join.comeBack(ctx); err != nil {
 			return err
 		}
 		if w.row.State != store.RoomJoining {
@@ -207,10 +218,10 @@ func (w *worker) prepare(ctx context.Context) error {
 	default:
 		return fmt.Errorf("%w: %s", ErrShut, w.row.State)
 	}
-	if err := w.dropWelcome(ctx); err != nil {
+	if err := w.join.dropWelcome(ctx); err != nil {
 		return err
 	}
-	return w.settle(ctx)
+	return w.keep.settle(ctx)
 }
 
 func (w *worker) load(ctx context.Context) error {
@@ -288,7 +299,7 @@ func (w *worker) group(ctx context.Context) (*group.Group, error) {
 		err = fmt.Errorf("load the group of %s: %w", w.id, err)
 		if errors.Is(err, mls.ErrStorage) && w.row.State == store.RoomOpen {
 			// What is stored of it is no group any more: come in again.
-			err = errors.Join(w.forget(ctx, err), wire.Refuse(wire.Busy, "the room has to be joined again"))
+			err = errors.Join(w.join.forget(ctx, err), wire.Refuse(wire.Busy, "the room has to be joined again"))
 		}
 		return nil, err
 	}
