@@ -235,10 +235,10 @@ func (c *Client) Until(what string, cond func() bool) {
 // dump is what the client shows, for a test that failed.
 func (c *Client) dump() string {
 	var b strings.Builder
-	s, _ := c.Status(context.Background())
+	s, _ := Ask(c, api.GetStatus, api.None{})
 	fmt.Fprintf(&b, "status %s %s\n", s.Phase, s.Connection)
-	rooms, _ := c.Rooms(context.Background(), nil)
-	for _, m := range rooms {
+	rooms, _ := Ask(c, api.ListRooms, api.None{})
+	for _, m := range rooms.Rooms {
 		fmt.Fprintf(&b, "room %s %s %q %s seq %d queued %d\n", m.ID, m.Kind, m.Title, m.State, m.Seq, m.Queued)
 		tl, _ := Ask(c, api.GetTimeline, api.Window{Room: m.ID})
 		for _, i := range tl.Items {

@@ -106,10 +106,11 @@ func (l *Link) Inject(f wire.Frame) {
 func (l *Link) ws() (*ws.Link, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.cut || l.site.stop == nil {
+	address, _ := l.site.whereabouts()
+	if l.cut || address == "" {
 		return nil, fmt.Errorf("%w: cut", link.ErrUnreachable)
 	}
-	return ws.New(ws.Config{URL: l.site.Info.HTTPS, CA: l.site.CA()})
+	return ws.New(ws.Config{URL: address, CA: l.site.CA()})
 }
 
 // Dial implements link.Link.
@@ -152,7 +153,10 @@ func (l *Link) Do(ctx context.Context, r link.Request) (link.Response, error) {
 }
 
 // Origin implements link.Link.
-func (l *Link) Origin() string { return l.site.Info.HTTPS }
+func (l *Link) Origin() string {
+	_, origin := l.site.whereabouts()
+	return origin
+}
 
 // Cookie implements link.Link.
 func (l *Link) Cookie() bool { return false }

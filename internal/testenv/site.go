@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,10 @@ type Site struct {
 	cfg  server.Config
 	stop context.CancelFunc
 	done chan error
+
+	mu      sync.Mutex // guards what follows: links ask while the test restarts the site
+	address string     // https, empty while it is stopped
+	origin  string     // the newest https address
 }
 
 // Option changes what Start starts.
@@ -118,6 +123,25 @@ func (s *Site) start() {
 		s.TB.Fatalf("run the server: %v", err)
 	}
 	s.HTTP = s.client()
+	s.moved(s.Info.HTTPS)
+}
+
+// moved says where links find the site; empty means nowhere.
+func (s *Site) moved(address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.address = address
+	if address != "" {
+		s.origin = address
+	}
+}
+
+// whereabouts returns the site's address, empty while it is stopped, and the
+// newest one that it had.
+func (s *Site) whereabouts() (address, origin string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.address, s.origin
 }
 
 // Stop drains the site and waits until it is gone.
@@ -125,6 +149,7 @@ func (s *Site) Stop() {
 	if s.stop == nil {
 		return
 	}
+	s.moved("")
 	s.stop()
 	if err := <-s.done; err != nil {
 		s.TB.Errorf("the server ended with: %v", err)
