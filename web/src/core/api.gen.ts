@@ -262,7 +262,8 @@ export type NoticeCode =
   | "bad_commit"
   | "old_epoch"
   | "new_device"
-  | "storage";
+  | "storage"
+  | "no_recovery_key";
 
 export interface NoticeRef {
   readonly id: string;
