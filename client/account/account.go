@@ -69,6 +69,7 @@ type Account struct {
 // Settings of this package.
 const (
 	settingEnded  = "ended"       // the session is over, what is stored stays
+	settingForget = "forget"      // and nothing shall stay: what a crash kept of it is wiped
 	settingFormer = "predecessor" // device that this one takes the place of, to be revoked
 	settingUnseen = "unseen key"  // the account's recovery key was shown to nobody
 )
@@ -78,8 +79,12 @@ func New(cfg Config) *Account {
 	return &Account{cfg: cfg, conn: session.Offline, since: wire.Now(cfg.Now()), changed: make(chan struct{})}
 }
 
-// Load reads who this device is from the store.
+// Load reads who this device is from the store. A store that was to be wiped,
+// and was not before a crash, is wiped first.
 func (a *Account) Load(ctx context.Context) error {
+	if err := a.forget(ctx); err != nil {
+		return err
+	}
 	var self store.Self
 	var keys, token []byte
 	var ended bool
@@ -285,9 +290,38 @@ func (a *Account) store(ctx context.Context, f func(tx *store.Tx, self *store.Se
 	return nil
 }
 
+// forget wipes the store if that was asked for.
+func (a *Account) forget(ctx context.Context) error {
+	asked := false
+	err := a.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
+		asked, err = toForget(tx)
+		return err
+	})
+	if err != nil || !asked {
+		return err
+	}
+	return a.cfg.Store.Update(ctx, store.Wipe)
+}
+
+func toForget(tx *store.Tx) (bool, error) {
+	_, err := store.GetSetting(tx, settingForget)
+	if errors.Is(err, store.ErrNone) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // End notes that the server knows the session no longer. What is stored stays.
-func (a *Account) End(ctx context.Context) error {
+func (a *Account) End(ctx context.Context) error { return a.end(ctx, false) }
+
+// end is End; with forget the store is to be wiped, by Load at the latest.
+func (a *Account) end(ctx context.Context, forget bool) error {
 	err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		if forget {
+			if err := store.PutSetting(tx, settingForget, []byte{1}); err != nil {
+				return err
+			}
+		}
 		if err := store.DeleteSecret(tx, store.SecretToken); err != nil {
 			return err
 		}

@@ -113,12 +113,16 @@ func (a *Account) settleIn(ctx context.Context, in wire.SignedIn, keys *identity
 		return err
 	}
 	err = a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		forget, err := toForget(tx)
+		if err != nil {
+			return err
+		}
 		was, err := store.GetSelf(tx)
 		switch {
 		case errors.Is(err, store.ErrNone):
 		case err != nil:
 			return err
-		case was.Account != in.Account:
+		case was.Account != in.Account, forget:
 			if err := store.Wipe(tx); err != nil {
 				return err
 			}
@@ -199,7 +203,7 @@ func (a *Account) SignOut(ctx context.Context, forget bool) error {
 			}
 		}
 	}
-	return a.End(ctx)
+	return a.end(ctx, forget)
 }
 
 // http makes a plain request with JSON both ways.
