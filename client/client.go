@@ -40,6 +40,7 @@ type Client struct {
 	files   *files.Files
 	events  *queue
 	cursors *cursors
+	view    view
 	loaded  chan struct{} // closed once the store was read
 
 	mu   sync.Mutex // guards what follows
@@ -87,6 +88,7 @@ func New(cfg Config) (*Client, error) {
 		Read: func(id wire.RoomID) { c.cursors.moved(id) },
 	})
 	c.cursors = newCursors(c)
+	c.view = view{c}
 	c.mux = newMux(c)
 	return c, nil
 }
@@ -104,7 +106,7 @@ func (c *Client) Run(ctx context.Context) error {
 	close(c.loaded)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	wg.Go(func() { _ = c.feed.Run(ctx, c, c.cfg.Emit, c.cfg.Log) })
+	wg.Go(func() { _ = c.feed.Run(ctx, c.view, c.cfg.Emit, c.cfg.Log) })
 	for ctx.Err() == nil {
 		changed := c.account.Changed()
 		if token, ok := c.account.Session(); ok {

@@ -17,15 +17,18 @@ import (
 
 // newMux says which function answers which command.
 func newMux(c *Client) *api.Mux {
-	m := api.NewMux()
-	c.handleAccount(m)
-	c.handleRooms(m)
-	c.handleMessages(m)
+	m, answers := api.NewMux(), commands{c}
+	answers.handleAccount(m)
+	answers.handleRooms(m)
+	answers.handleMessages(m)
 	return m
 }
 
+// commands answers what front ends ask.
+type commands struct{ *Client }
+
 // handle registers f for a command, with its errors turned into failures.
-func handle[P, R any](m *api.Mux, cmd api.Command[P, R], c *Client, f func(context.Context, P) (R, error)) {
+func handle[P, R any](m *api.Mux, cmd api.Command[P, R], c commands, f func(context.Context, P) (R, error)) {
 	api.Handle(m, cmd, func(ctx context.Context, p P) (R, error) {
 		var none R
 		select {
@@ -42,7 +45,7 @@ func handle[P, R any](m *api.Mux, cmd api.Command[P, R], c *Client, f func(conte
 }
 
 // handleNone is handle for commands without a result.
-func handleNone[P any](m *api.Mux, cmd api.Command[P, api.None], c *Client, f func(context.Context, P) error) {
+func handleNone[P any](m *api.Mux, cmd api.Command[P, api.None], c commands, f func(context.Context, P) error) {
 	handle(m, cmd, c, func(ctx context.Context, p P) (api.None, error) { return api.None{}, f(ctx, p) })
 }
 
@@ -95,8 +98,8 @@ var codes = map[wire.Code]api.FailureCode{
 	wire.Internal:        api.InternalFail,
 }
 
-func (c *Client) handleAccount(m *api.Mux) {
-	handle(m, api.GetStatus, c, func(ctx context.Context, _ api.None) (api.Status, error) { return c.Status(ctx) })
+func (c commands) handleAccount(m *api.Mux) {
+	handle(m, api.GetStatus, c, func(ctx context.Context, _ api.None) (api.Status, error) { return c.view.Status(ctx) })
 	handle(m, api.GetSite, c, func(ctx context.Context, _ api.None) (api.Site, error) { return c.account.Site(ctx) })
 	handle(m, api.CheckLink, c, c.account.CheckLink)
 	handle(m, api.DoSignUp, c, c.account.SignUp)
@@ -117,7 +120,7 @@ func (c *Client) handleAccount(m *api.Mux) {
 	handleNone(m, api.RejectDevice, c, func(ctx context.Context, p api.DeviceRef) error { return c.account.Reject(ctx, p.Device) })
 	handleNone(m, api.RevokeDevice, c, func(ctx context.Context, p api.DeviceRef) error { return c.account.Revoke(ctx, p.Device) })
 	handle(m, api.ListPeople, c, func(ctx context.Context, _ api.None) (api.People, error) {
-		list, err := c.People(ctx, nil)
+		list, err := c.view.People(ctx, nil)
 		return api.People{People: list}, err
 	})
 	handle(m, api.CreateInvite, c, c.invite)
@@ -127,9 +130,9 @@ func (c *Client) handleAccount(m *api.Mux) {
 	})
 }
 
-func (c *Client) handleRooms(m *api.Mux) {
+func (c commands) handleRooms(m *api.Mux) {
 	handle(m, api.ListRooms, c, func(ctx context.Context, _ api.None) (api.Rooms, error) {
-		list, err := c.Rooms(ctx, nil)
+		list, err := c.view.Rooms(ctx, nil)
 		return api.Rooms{Rooms: list}, err
 	})
 	handle(m, api.GetRoom, c, func(ctx context.Context, p api.RoomRef) (api.RoomDetails, error) {
@@ -137,7 +140,7 @@ func (c *Client) handleRooms(m *api.Mux) {
 		if err != nil {
 			return api.RoomDetails{}, err
 		}
-		return c.details(ctx, id)
+		return c.view.details(ctx, id)
 	})
 	handle(m, api.OpenDirect, c, c.openDirect)
 	handle(m, api.CreateGroup, c, c.createGroup)
@@ -159,14 +162,14 @@ func (c *Client) handleRooms(m *api.Mux) {
 	handleNone(m, api.SaveDraft, c, c.saveDraft)
 }
 
-func (c *Client) handleMessages(m *api.Mux) {
+func (c commands) handleMessages(m *api.Mux) {
 	handle(m, api.GetTimeline, c, func(ctx context.Context, p api.Window) (api.Timeline, error) {
 		id, err := c.rooms.Resolve(ctx, p.Room)
 		if err != nil {
 			return api.Timeline{}, err
 		}
 		p.Room = id
-		return c.timeline(ctx, p)
+		return c.view.timeline(ctx, p)
 	})
 	handle(m, api.SendMessage, c, c.send)
 	on := func(f func(context.Context, wire.RoomID, string) error) func(context.Context, api.ItemRef) error {
@@ -203,7 +206,7 @@ func (c *Client) handleMessages(m *api.Mux) {
 }
 
 // online refuses at once what needs the server when there is none.
-func (c *Client) online(f func() error) error {
+func (c commands) online(f func() error) error {
 	if _, ok := c.account.Me(); !ok {
 		return c.notReady()
 	}
@@ -214,14 +217,14 @@ func (c *Client) online(f func() error) error {
 }
 
 // notReady says why this device may not take part yet.
-func (c *Client) notReady() error {
+func (c commands) notReady() error {
 	if s := c.account.Status(); s.Phase == api.PhaseEnrolling {
 		return api.Fail(api.NotEnrolled, "this device waits to be let in")
 	}
 	return api.Fail(api.SignedOut, "nobody is signed in")
 }
 
-func (c *Client) recover(ctx context.Context, p api.RecoveryKey) (api.Entered, error) {
+func (c commands) recover(ctx context.Context, p api.RecoveryKey) (api.Entered, error) {
 	e, err := c.account.Recover(ctx, p.Key)
 	if err != nil {
 		return e, err
@@ -230,7 +233,7 @@ func (c *Client) recover(ctx context.Context, p api.RecoveryKey) (api.Entered, e
 	return e, nil
 }
 
-func (c *Client) invite(ctx context.Context, _ api.None) (api.Invite, error) {
+func (c commands) invite(ctx context.Context, _ api.None) (api.Invite, error) {
 	i, err := session.Call(ctx, c.session, wire.InviteCreate, wire.None{})
 	if err != nil {
 		return api.Invite{}, err
@@ -242,7 +245,7 @@ func (c *Client) invite(ctx context.Context, _ api.None) (api.Invite, error) {
 	return out, nil
 }
 
-func (c *Client) notices(ctx context.Context, _ api.None) (api.Notices, error) {
+func (c commands) notices(ctx context.Context, _ api.None) (api.Notices, error) {
 	out := api.Notices{Notices: []api.Notice{}}
 	err := c.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		list, err := store.Notices(tx)
@@ -255,7 +258,7 @@ func (c *Client) notices(ctx context.Context, _ api.None) (api.Notices, error) {
 }
 
 func (c *Client) oneRoom(ctx context.Context, id wire.RoomID) (api.Room, error) {
-	list, err := c.Rooms(ctx, []wire.RoomID{id})
+	list, err := c.view.Rooms(ctx, []wire.RoomID{id})
 	if err != nil {
 		return api.Room{}, err
 	}
@@ -265,7 +268,7 @@ func (c *Client) oneRoom(ctx context.Context, id wire.RoomID) (api.Room, error) 
 	return list[0], nil
 }
 
-func (c *Client) known(ctx context.Context, ids ...wire.AccountID) error {
+func (c commands) known(ctx context.Context, ids ...wire.AccountID) error {
 	return c.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		for _, id := range ids {
 			if _, err := store.GetPerson(tx, id); err != nil {
@@ -279,7 +282,7 @@ func (c *Client) known(ctx context.Context, ids ...wire.AccountID) error {
 	})
 }
 
-func (c *Client) openDirect(ctx context.Context, p api.PersonRef) (api.Room, error) {
+func (c commands) openDirect(ctx context.Context, p api.PersonRef) (api.Room, error) {
 	if _, ok := c.account.Me(); !ok {
 		return api.Room{}, c.notReady()
 	}
@@ -295,7 +298,7 @@ func (c *Client) openDirect(ctx context.Context, p api.PersonRef) (api.Room, err
 
 // createGroup answers once the group is on the server, or, without connection,
 // once it is stored here.
-func (c *Client) createGroup(ctx context.Context, p api.NewGroup) (api.Room, error) {
+func (c commands) createGroup(ctx context.Context, p api.NewGroup) (api.Room, error) {
 	me, ok := c.account.Me()
 	if !ok {
 		return api.Room{}, c.notReady()
@@ -325,7 +328,7 @@ func (c *Client) createGroup(ctx context.Context, p api.NewGroup) (api.Room, err
 	return c.oneRoom(ctx, id)
 }
 
-func (c *Client) sayTyping(ctx context.Context, p api.RoomRef) error {
+func (c commands) sayTyping(ctx context.Context, p api.RoomRef) error {
 	id, err := c.rooms.Resolve(ctx, p.Room)
 	if err != nil {
 		return err
@@ -338,7 +341,7 @@ func (c *Client) sayTyping(ctx context.Context, p api.RoomRef) error {
 	return err
 }
 
-func (c *Client) markRead(ctx context.Context, p api.ReadTo) error {
+func (c commands) markRead(ctx context.Context, p api.ReadTo) error {
 	id, err := c.rooms.Resolve(ctx, p.Room)
 	if err != nil {
 		return err
@@ -357,7 +360,7 @@ func (c *Client) markRead(ctx context.Context, p api.ReadTo) error {
 	return nil
 }
 
-func (c *Client) saveDraft(ctx context.Context, p api.Draft) error {
+func (c commands) saveDraft(ctx context.Context, p api.Draft) error {
 	if utf8.RuneCountInString(p.Text) > content.MaxText {
 		return &api.Failure{Code: api.TooLarge, Field: "text"}
 	}
@@ -374,7 +377,7 @@ func (c *Client) saveDraft(ctx context.Context, p api.Draft) error {
 	})
 }
 
-func (c *Client) send(ctx context.Context, p api.Outgoing) (api.Queued, error) {
+func (c commands) send(ctx context.Context, p api.Outgoing) (api.Queued, error) {
 	if _, ok := c.account.Me(); !ok {
 		return api.Queued{}, c.notReady()
 	}
@@ -407,7 +410,7 @@ func (c *Client) send(ctx context.Context, p api.Outgoing) (api.Queued, error) {
 
 // draftFile looks at a file that is to be sent, so that one that cannot be read
 // or is too large is refused before anything is stored.
-func (c *Client) draftFile(ctx context.Context, f api.OutgoingFile) (store.File, error) {
+func (c commands) draftFile(ctx context.Context, f api.OutgoingFile) (store.File, error) {
 	if c.cfg.OpenSource == nil {
 		return store.File{}, api.Fail(api.Unsupported, "files cannot be read here")
 	}

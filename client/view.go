@@ -14,17 +14,18 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
-// What front ends see is read here, from the store: for commands, and for
-// events (feed.Reader).
+// view reads what front ends see from the store: for commands, and for events,
+// as feed.Reader.
+type view struct{ *Client }
 
 // Status implements feed.Reader.
-func (c *Client) Status(context.Context) (api.Status, error) { return c.account.Status(), nil }
+func (c view) Status(context.Context) (api.Status, error) { return c.account.Status(), nil }
 
 // Devices implements feed.Reader.
-func (c *Client) Devices(ctx context.Context) (api.Devices, error) { return c.account.Devices(ctx) }
+func (c view) Devices(ctx context.Context) (api.Devices, error) { return c.account.Devices(ctx) }
 
 // People implements feed.Reader. Without ids it is everybody.
-func (c *Client) People(ctx context.Context, ids []wire.AccountID) ([]api.Person, error) {
+func (c view) People(ctx context.Context, ids []wire.AccountID) ([]api.Person, error) {
 	list := []api.Person{}
 	err := c.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		all, err := store.People(tx)
@@ -47,12 +48,12 @@ func (c *Client) People(ctx context.Context, ids []wire.AccountID) ([]api.Person
 	return list, err
 }
 
-func (c *Client) person(p store.Person) api.Person {
+func (c view) person(p store.Person) api.Person {
 	return api.Person{ID: p.Account, Name: p.Name, Me: p.Account == c.account.ID(), Online: c.people.Online(p.Account), Admin: p.Admin}
 }
 
 // Rooms implements feed.Reader. Without ids it is all of them, the newest first.
-func (c *Client) Rooms(ctx context.Context, ids []wire.RoomID) ([]api.Room, error) {
+func (c view) Rooms(ctx context.Context, ids []wire.RoomID) ([]api.Room, error) {
 	list := []api.Room{}
 	err := c.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		if ids == nil {
@@ -89,7 +90,7 @@ func (c *Client) Rooms(ctx context.Context, ids []wire.RoomID) ([]api.Room, erro
 }
 
 // room is a row of the chat list.
-func (c *Client) room(tx *store.Tx, m store.Room) (api.Room, error) {
+func (c view) room(tx *store.Tx, m store.Room) (api.Room, error) {
 	me := c.account.ID()
 	r := api.Room{
 		ID: m.ID, Kind: m.Kind, State: api.RoomState(m.State), Role: api.Member, Time: m.Time, Seq: m.Seq, Draft: m.Draft,
@@ -143,7 +144,7 @@ func (c *Client) room(tx *store.Tx, m store.Room) (api.Room, error) {
 }
 
 // title is a group's name, the other person's, or the members' names.
-func (c *Client) title(v *timeline.View, m store.Room, members []store.RoomMember) (string, error) {
+func (c view) title(v *timeline.View, m store.Room, members []store.RoomMember) (string, error) {
 	switch {
 	case m.Kind == wire.Group && m.Name != "":
 		return m.Name, nil
@@ -168,7 +169,7 @@ func (c *Client) title(v *timeline.View, m store.Room, members []store.RoomMembe
 }
 
 // last is the newest row worth showing in the chat list.
-func (c *Client) last(tx *store.Tx, v *timeline.View, room wire.RoomID) (*api.Preview, error) {
+func (c view) last(tx *store.Tx, v *timeline.View, room wire.RoomID) (*api.Preview, error) {
 	rows, err := store.ItemsBefore(tx, room, store.Newest, 4)
 	if err != nil {
 		return nil, err
@@ -182,7 +183,7 @@ func (c *Client) last(tx *store.Tx, v *timeline.View, room wire.RoomID) (*api.Pr
 }
 
 // Items implements feed.Reader.
-func (c *Client) Items(ctx context.Context, room wire.RoomID, ids []string) ([]api.Item, error) {
+func (c view) Items(ctx context.Context, room wire.RoomID, ids []string) ([]api.Item, error) {
 	list := []api.Item{}
 	err := c.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		v, err := timeline.NewView(tx, room, c.account.ID(), c.files.Transfer)
@@ -214,7 +215,7 @@ const (
 	mostRows  = 200
 )
 
-func (c *Client) timeline(ctx context.Context, p api.Window) (api.Timeline, error) {
+func (c view) timeline(ctx context.Context, p api.Window) (api.Timeline, error) {
 	out := api.Timeline{Room: p.Room, Items: []api.Item{}}
 	n := p.Limit
 	if n <= 0 {
@@ -285,7 +286,7 @@ func noRoom(err error) error {
 
 var codeText = base32.NewEncoding("0123456789ABCDEFGHJKMNPQRSTVWXYZ").WithPadding(base32.NoPadding)
 
-func (c *Client) details(ctx context.Context, id wire.RoomID) (api.RoomDetails, error) {
+func (c view) details(ctx context.Context, id wire.RoomID) (api.RoomDetails, error) {
 	out := api.RoomDetails{Members: []api.RoomMember{}}
 	err := c.cfg.Store.View(ctx, func(tx *store.Tx) error {
 		m, err := store.GetRoom(tx, id)

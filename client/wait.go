@@ -107,7 +107,7 @@ func (c *Client) WaitCaughtUp(ctx context.Context, rooms ...wire.RoomID) error {
 		return failure(err)
 	}
 	if len(rooms) == 0 {
-		all, err := c.Rooms(ctx, nil)
+		all, err := c.view.Rooms(ctx, nil)
 		if err != nil {
 			return failure(err)
 		}
@@ -141,7 +141,7 @@ func (c *Client) WaitSent(ctx context.Context, id wire.RoomID, item string) (api
 		if err != nil {
 			return api.Item{}, failure(err)
 		}
-		list, err := c.Items(ctx, now, []string{item})
+		list, err := c.view.Items(ctx, now, []string{item})
 		switch {
 		case err != nil:
 			return api.Item{}, failure(err)
