@@ -40,7 +40,7 @@ const (
 	MaxQueue       = 256 // events queued for one device before it is told to catch up
 
 	maxNesting  = 16
-	maxElements = 16384
+	maxElements = 65536 // a list of all rooms in MaxResponse
 	maxPairs    = 4096
 )
 

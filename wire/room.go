@@ -85,7 +85,7 @@ type Room struct {
 	Until     int64       `cbor:"until,omitempty"` // last one, once it has left or was removed; 0 while it is a member
 	Leaf      bool        `cbor:"leaf"`            // this device is in the tree
 	Welcome   bool        `cbor:"welcome"`         // a Welcome waits for this device
-	Cursors   []Cursor    `cbor:"cursors"`         // room.list leaves out those of others in groups of more than 100 people, …
+	Cursors   []Cursor    `cbor:"cursors"`         // room.list leaves out those of others in groups of more than 100 people and in long lists, …
 	Members   []AccountID `cbor:"members"`         // … and these; as the server says, to choose a direct room by: what counts is the tree
 	Proposals int         `cbor:"proposals,omitempty"`
 }

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
@@ -27,9 +28,12 @@ func (c common) as(account wire.AccountID, s span, leaf, welcome bool) wire.Room
 	return r
 }
 
+// everybody is for describe: whoever they are.
+const everybody = math.MaxInt
+
 // describe reads how a room stands for everybody: with members and cursors if
-// all is set, or if they are few.
-func describe(tx *db.Tx, r room, all bool) (common, error) {
+// they are at most few.
+func describe(tx *db.Tx, r room, few int) (common, error) {
 	c := common{wire.Room{
 		Room: r.id, Kind: r.kind, Seq: r.seq, Head: r.head, Epoch: r.epoch, Proposals: int(r.proposals),
 		Cursors: []wire.Cursor{}, Members: []wire.AccountID{},
@@ -38,7 +42,7 @@ func describe(tx *db.Tx, r room, all bool) (common, error) {
 	if err != nil {
 		return common{}, err
 	}
-	if !all && len(members) > maxIntimate {
+	if len(members) > few {
 		return c, nil
 	}
 	if len(members) > 0 {
@@ -60,12 +64,12 @@ func describe(tx *db.Tx, r room, all bool) (common, error) {
 }
 
 // standing reads how a room stands for the actor's device.
-func standing(tx *db.Tx, a authz.Actor, r room, s span, all bool) (wire.Room, error) {
-	c, err := describe(tx, r, all)
+func standing(tx *db.Tx, a authz.Actor, r room, s span, few int) (wire.Room, error) {
+	c, err := describe(tx, r, few)
 	if err != nil {
 		return wire.Room{}, err
 	}
-	if len(c.room.Cursors) == 0 && !all { // many members: one's own cursor at least
+	if len(c.room.Cursors) == 0 && few < everybody { // many members: one's own cursor at least
 		if c.room.Cursors, err = cursorsOf(tx, r.id, a.Account); err != nil {
 			return wire.Room{}, err
 		}
@@ -90,16 +94,16 @@ func (rs *Rooms) Get(ctx context.Context, a authz.Actor, id wire.RoomID) (got wi
 		if err != nil {
 			return err
 		}
-		got, err = former(tx, a, r, s, true)
+		got, err = former(tx, a, r, s, everybody)
 		return err
 	})
 	return got, err
 }
 
 // former is standing, but for who has left it tells nothing of what came after.
-func former(tx *db.Tx, a authz.Actor, r room, s span, all bool) (wire.Room, error) {
+func former(tx *db.Tx, a authz.Actor, r room, s span, few int) (wire.Room, error) {
 	if s.membership == authz.Member {
-		return standing(tx, a, r, s, all)
+		return standing(tx, a, r, s, few)
 	}
 	w := wire.Room{
 		Room: r.id, Kind: r.kind, Seq: s.until, From: s.from, Until: s.until, Members: []wire.AccountID{},
@@ -121,8 +125,11 @@ func former(tx *db.Tx, a authz.Actor, r room, s span, all bool) (wire.Room, erro
 // List returns the rooms that the account is in or was in. Of groups of more
 // than 100 people it leaves out who they are and how far others have read; Get
 // tells that.
+//
+// Anybody can put an account into many groups. So that the list still fits into
+// an answer, it leaves that out of small groups too once it has become long.
 func (rs *Rooms) List(ctx context.Context, a authz.Actor) (wire.Rooms, error) {
-	list := wire.Rooms{Rooms: []wire.Room{}}
+	list, details := wire.Rooms{Rooms: []wire.Room{}}, 0
 	err := rs.cfg.DB.View(ctx, func(tx *db.Tx) error {
 		ids, err := column[wire.RoomID](tx, `SELECT DISTINCT room_id FROM room_member WHERE account_id = $1 ORDER BY room_id`, a.Account)
 		if err != nil {
@@ -133,10 +140,15 @@ func (rs *Rooms) List(ctx context.Context, a authz.Actor) (wire.Rooms, error) {
 			if err != nil {
 				return err
 			}
-			w, err := former(tx, a, r, s, false)
+			few := maxIntimate
+			if details >= rs.listDetails {
+				few = 2 // the two of a direct room, by which it is found
+			}
+			w, err := former(tx, a, r, s, few)
 			if err != nil {
 				return err
 			}
+			details += len(w.Members) + len(w.Cursors)
 			list.Rooms = append(list.Rooms, w)
 		}
 		return nil

@@ -170,7 +170,7 @@ func (rs *Rooms) tellMembers(tx *db.Tx, r *room, c *commit, came, left []wire.Ac
 	if len(came)+len(left)+len(c.change.Added) == 0 {
 		return nil
 	}
-	base, err := describe(tx, *r, true)
+	base, err := describe(tx, *r, everybody)
 	if err != nil {
 		return err
 	}

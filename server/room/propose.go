@@ -164,7 +164,7 @@ func (rs *Rooms) leave(tx *db.Tx, a authz.Actor, r *room) error {
 	if err != nil {
 		return err
 	}
-	w, err := former(tx, a, *r, s, true)
+	w, err := former(tx, a, *r, s, everybody)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,9 @@ const (
 	// another's cursors as they move, and a list of rooms says who is in one: with
 	// n members every message would be n×n events.
 	maxIntimate = 100
+	// maxListDetails is how many members and cursors a list of rooms says before it
+	// leaves them out: some 5 MB.
+	maxListDetails = 100_000
 )
 
 // People is what a room needs to know of accounts: what their newest statements
@@ -68,6 +71,8 @@ type Rooms struct {
 	cfg    Config
 	trees  treeCache
 	typing typists
+
+	listDetails int // maxListDetails, but for tests
 }
 
 // New checks cfg.
@@ -78,7 +83,7 @@ func New(cfg Config) (*Rooms, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Rooms{cfg: cfg}, nil
+	return &Rooms{cfg: cfg, listDetails: maxListDetails}, nil
 }
 
 // room is the row of a room.

@@ -178,3 +178,34 @@ func TestListShowsWhatTheAccountIsIn(t *testing.T) {
 		t.Errorf("bob listens to %v", ids)
 	}
 }
+
+// Whoever puts an account into thousands of groups must not make its list of
+// rooms too long to be answered.
+func TestALongListLeavesOutWhoIsInGroups(t *testing.T) {
+	s := newSite(t)
+	ann, bob, cid := s.person(), s.person(), s.person()
+	g := ann.makeGroup(bob, cid)
+	d := bob.create(bob.with(ann), ann)
+	for _, c := range []*device{ann, bob} {
+		s.must(s.rooms.SetCursor(s.ctx, c.Actor, wire.SetCursor{Room: g, Read: 1}))
+	}
+	s.rooms.ListDetails(0)
+	list, err := s.rooms.List(s.ctx, ann.Actor)
+	s.must(err)
+	if len(list.Rooms) != 2 {
+		t.Fatalf("ann is in %+v", list.Rooms)
+	}
+	for _, r := range list.Rooms {
+		switch {
+		case r.Room == d && len(r.Members) == 2:
+		case r.Room == g && len(r.Members) == 0 && len(r.Cursors) == 1 && r.Cursors[0].Account == ann.Account && r.Cursors[0].Read == 1:
+		default:
+			t.Errorf("a room stands as %+v", r)
+		}
+	}
+	r, err := s.rooms.Get(s.ctx, ann.Actor, g)
+	s.must(err)
+	if len(r.Members) != 3 || len(r.Cursors) != 2 {
+		t.Errorf("asked for, it stands as %+v", r)
+	}
+}
