@@ -9,6 +9,7 @@ import { useText } from "../i18n/text.ts";
 import type { Model } from "../model/model.ts";
 import { useSnapshot } from "../model/useSnapshot.ts";
 import { Bell } from "../ui/Bell.tsx";
+import { Boundary } from "../ui/Boundary.tsx";
 import { Button } from "../ui/Button.tsx";
 import css from "./App.module.css";
 import type { Choices } from "./choices.ts";
@@ -20,7 +21,17 @@ export function App({ model, choices }: { model: Model; choices: Choices }) {
   const t = useText();
   return (
     <I18nProvider locale={t.language}>
-      <Screen model={model} choices={choices} />
+      <Boundary
+        instead={() => (
+          <Card title={t("app.broken")} lead={t("app.brokenLead")}>
+            <Button look="main" wide onClick={() => location.reload()}>
+              {t("app.reload")}
+            </Button>
+          </Card>
+        )}
+      >
+        <Screen model={model} choices={choices} />
+      </Boundary>
     </I18nProvider>
   );
 }

@@ -1,7 +1,8 @@
-import { lazy, Suspense, useEffect, useState } from "react";
+import { Suspense, useEffect, useState } from "react";
 import { useHashLocation } from "wouter/use-hash-location";
 import type { AccountID, Room, Status } from "../core/api.gen.ts";
 import { Conversation } from "../features/conversation/Conversation.tsx";
+import { conversationParts } from "../features/conversation/parts.ts";
 import { NoticeStack } from "../features/notices/Notices.tsx";
 import { RoomList } from "../features/rooms/RoomList.tsx";
 import { useText } from "../i18n/text.ts";
@@ -9,18 +10,16 @@ import type { Model } from "../model/model.ts";
 import { unreadTotal } from "../model/rooms.ts";
 import { useSnapshot } from "../model/useSnapshot.ts";
 import { Bell } from "../ui/Bell.tsx";
+import { Boundary } from "../ui/Boundary.tsx";
 import { Button } from "../ui/Button.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
 import { PendingDevice } from "../ui/PendingDevice.tsx";
 import type { Choices } from "./choices.ts";
 import css from "./Main.module.css";
+import { DetailsPane, fetchParts, NewChat, Settings } from "./parts.ts";
 import { parseRoute, roomPath } from "./route.ts";
 
-const Settings = lazy(() => import("../features/settings/Settings.tsx"));
-const NewChat = lazy(() => import("../features/people/NewChat.tsx"));
-const DetailsPane = lazy(() => import("../features/details/DetailsPane.tsx"));
-
-type Over = { kind: "settings"; part?: "devices" } | { kind: "new" };
+type Over = { kind: "settings"; part?: "devices" | "recovery" } | { kind: "new" };
 
 // Main is the three panes: the list, a conversation, its details. On a phone
 // they are three screens.
@@ -35,6 +34,7 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
   const details = route.at === "room" && route.details;
 
   useTitle(unreadTotal(rooms));
+  useEffect(() => fetchParts(conversationParts), []);
 
   // A room that is not here any more, or never was.
   const lost = loaded && route.at === "room" && !room;
@@ -64,7 +64,7 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
         people={model.people.list}
         rooms={model.rooms.list}
         onDismiss={(id) => void model.notices.dismiss(id)}
-        onDevices={() => setOver({ kind: "settings", part: "devices" })}
+        onSettings={(part) => setOver({ kind: "settings", part })}
       />
       <main className={css.panes}>
         <h1 className="unseen">{t("app.name")}</h1>
@@ -101,15 +101,17 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
         </div>
         {room && details && (
           <div className={css.details}>
-            <Suspense fallback={null}>
-              <DetailsPane
-                key={room.id}
-                model={model}
-                room={room}
-                onClose={toggleDetails}
-                onPerson={(id) => void openPerson(id)}
-              />
-            </Suspense>
+            <Boundary instead={() => <Unfetched onClose={toggleDetails} />}>
+              <Suspense fallback={null}>
+                <DetailsPane
+                  key={room.id}
+                  model={model}
+                  room={room}
+                  onClose={toggleDetails}
+                  onPerson={(id) => void openPerson(id)}
+                />
+              </Suspense>
+            </Boundary>
           </div>
         )}
       </main>
@@ -119,26 +121,28 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
         people={model.people.list}
         rooms={model.rooms.list}
         onDismiss={(id) => void model.notices.dismiss(id)}
-        onDevices={() => setOver({ kind: "settings", part: "devices" })}
+        onSettings={(part) => setOver({ kind: "settings", part })}
       />
-      <Suspense fallback={null}>
-        {over?.kind === "settings" && (
-          <Settings
-            model={model}
-            status={status}
-            start={over.part}
-            choices={{
-              ...chosen,
-              setTheme: (theme) => choices.setTheme(theme),
-              setLanguage: (language) => choices.setLanguage(language),
-            }}
-            onClose={() => setOver(undefined)}
-          />
-        )}
-        {over?.kind === "new" && (
-          <NewChat people={model.people.list} makes={model} onOpen={open} onClose={() => setOver(undefined)} />
-        )}
-      </Suspense>
+      <Boundary key={over?.kind ?? "none"} instead={() => <Unfetched onClose={() => setOver(undefined)} />}>
+        <Suspense fallback={null}>
+          {over?.kind === "settings" && (
+            <Settings
+              model={model}
+              status={status}
+              start={over.part}
+              choices={{
+                ...chosen,
+                setTheme: (theme) => choices.setTheme(theme),
+                setLanguage: (language) => choices.setLanguage(language),
+              }}
+              onClose={() => setOver(undefined)}
+            />
+          )}
+          {over?.kind === "new" && (
+            <NewChat people={model.people.list} makes={model} onOpen={open} onClose={() => setOver(undefined)} />
+          )}
+        </Suspense>
+      </Boundary>
       {over?.kind !== "settings" && <Knocking model={model} />}
       <p className="unseen" role="status">
         {room ? (room.self ? t("rooms.self") : room.title) : ""}
@@ -197,6 +201,16 @@ function Knocking({ model }: { model: Model }) {
           return got.ok ? undefined : t(`fail.${got.failure.code}`);
         }}
       />
+    </Dialog>
+  );
+}
+
+// Unfetched says that a part of the app could not be fetched.
+function Unfetched({ onClose }: { onClose: () => void }) {
+  const t = useText();
+  return (
+    <Dialog title={t("entry.unreachable")} onClose={onClose}>
+      <p>{t("fail.offline")}</p>
     </Dialog>
   );
 }

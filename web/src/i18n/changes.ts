@@ -56,4 +56,5 @@ const knownNotices = {
   "notice.old_epoch": true,
   "notice.new_device": true,
   "notice.storage": true,
+  "notice.no_recovery_key": true,
 } as const satisfies Record<`notice.${Notice["code"]}`, true>;

@@ -3,6 +3,9 @@
 export const en = {
   "app.name": "Veche",
   "app.loading": "Opening Veche…",
+  "app.broken": "Something went wrong in Veche itself",
+  "app.brokenLead": "Nothing that you sent or received is lost.",
+  "app.reload": "Open Veche again",
   "app.cannot": "Veche cannot start here",
   "app.tooOld":
     "This browser lacks something that Veche needs, or a private window forbids it to store data. Use a current Chrome, Edge, Firefox or Safari.",
@@ -380,6 +383,10 @@ export const en = {
   "notice.storage": "This browser may delete your messages",
   "notice.storageText":
     "It did not promise to keep what Veche stores. Bookmark or install Veche, or allow it to store data permanently.",
+  "notice.no_recovery_key": "Nobody has seen your recovery key",
+  "notice.no_recovery_keyText":
+    "Making your account was interrupted before the key was shown. Make a new one now: without it, losing this device means losing the account.",
+  "notice.recovery": "Make a recovery key",
   "notice.unknownText": "See the details below.",
   "notice.unknown": "Something needs your attention",
   "notice.details": "Details",

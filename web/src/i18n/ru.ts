@@ -3,6 +3,9 @@ import type { Catalogue } from "./text.ts";
 export const ru: Catalogue = {
   "app.name": "Veche",
   "app.loading": "Veche открывается…",
+  "app.broken": "Ошибка в самом Veche",
+  "app.brokenLead": "Ничего из отправленного и полученного не потеряно.",
+  "app.reload": "Открыть Veche заново",
   "app.cannot": "Veche не может здесь запуститься",
   "app.tooOld":
     "В этом браузере нет чего-то нужного, или приватное окно запрещает хранить данные. Откройте Veche в свежем Chrome, Edge, Firefox или Safari.",
@@ -399,6 +402,10 @@ export const ru: Catalogue = {
   "notice.storage": "Браузер может удалить ваши сообщения",
   "notice.storageText":
     "Он не обещает хранить данные Veche. Добавьте Veche в закладки, установите его или разрешите постоянное хранение.",
+  "notice.no_recovery_key": "Вашего ключа восстановления никто не видел",
+  "notice.no_recovery_keyText":
+    "Создание учётной записи прервалось раньше, чем ключ был показан. Создайте новый сейчас: без него потеря этого устройства — это потеря учётной записи.",
+  "notice.recovery": "Создать ключ",
   "notice.unknownText": "Посмотрите подробности ниже.",
   "notice.unknown": "Нужно ваше внимание",
   "notice.details": "Подробности",

@@ -1,14 +1,5 @@
 import { File as FileIcon, Paperclip, Pencil, Plus, Reply, SendHorizontal, Smile, X } from "lucide-react";
-import {
-  type ClipboardEvent,
-  type KeyboardEvent,
-  lazy,
-  Suspense,
-  useEffect,
-  useLayoutEffect,
-  useRef,
-  useState,
-} from "react";
+import { type ClipboardEvent, type KeyboardEvent, Suspense, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { Button as AriaButton } from "react-aria-components/Button";
 import { DialogTrigger } from "react-aria-components/Dialog";
 import { Popover } from "react-aria-components/Popover";
@@ -17,6 +8,7 @@ import { size } from "../../i18n/format.ts";
 import { useText } from "../../i18n/text.ts";
 import type { Attachment } from "../../model/attachment.ts";
 import { useSnapshot } from "../../model/useSnapshot.ts";
+import { Boundary } from "../../ui/Boundary.tsx";
 import { IconButton } from "../../ui/Button.tsx";
 import { Check } from "../../ui/Field.tsx";
 import { MenuButton } from "../../ui/Menu.tsx";
@@ -24,8 +16,7 @@ import { Ring } from "../../ui/Ring.tsx";
 import { Small } from "../../ui/Small.tsx";
 import css from "./Composer.module.css";
 import type { Composer } from "./composer.ts";
-
-const Emoji = lazy(() => import("./Emoji.tsx"));
+import { Emoji } from "./parts.ts";
 
 // ComposerView is the field that one writes in, with what waits to be sent.
 export function ComposerView({
@@ -187,15 +178,17 @@ export function ComposerView({
                 <Smile size={22} />
               </AriaButton>
               <Popover className={css.picker ?? ""} placement="top end" offset={10}>
-                <Suspense fallback={<Ring label={t("write.emojiLoading")} />}>
-                  <Emoji
-                    onPick={insert}
-                    onDone={() => {
-                      setPicking(false);
-                      requestAnimationFrame(() => field.current?.focus());
-                    }}
-                  />
-                </Suspense>
+                <Boundary instead={() => <p className={css.unfetched}>{t("fail.offline")}</p>}>
+                  <Suspense fallback={<Ring label={t("write.emojiLoading")} />}>
+                    <Emoji
+                      onPick={insert}
+                      onDone={() => {
+                        setPicking(false);
+                        requestAnimationFrame(() => field.current?.focus());
+                      }}
+                    />
+                  </Suspense>
+                </Boundary>
               </Popover>
             </DialogTrigger>
           </span>

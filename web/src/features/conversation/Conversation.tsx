@@ -1,11 +1,12 @@
 import { ArrowLeft, PanelRight } from "lucide-react";
-import { type DragEvent, lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { type DragEvent, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import type { Item, Person, Room, RoomID } from "../../core/api.gen.ts";
 import { typingText } from "../../i18n/preview.ts";
 import { type Key, useText } from "../../i18n/text.ts";
 import type { Model } from "../../model/model.ts";
 import { useSnapshot } from "../../model/useSnapshot.ts";
 import { Avatar } from "../../ui/Avatar.tsx";
+import { Boundary } from "../../ui/Boundary.tsx";
 import { IconButton } from "../../ui/Button.tsx";
 import { copy } from "../../ui/Code.tsx";
 import { Confirm } from "../../ui/Dialog.tsx";
@@ -15,8 +16,7 @@ import css from "./Conversation.module.css";
 import { Composer } from "./composer.ts";
 import type { Deeds } from "./deeds.tsx";
 import { Messages } from "./Messages.tsx";
-
-const Lightbox = lazy(() => import("./Lightbox.tsx"));
+import { Lightbox } from "./parts.ts";
 
 // Conversation is the middle pane: one room, its messages and the field below.
 export function Conversation({
@@ -173,9 +173,11 @@ function Viewer({
 }) {
   const { items } = useSnapshot(model.timeline(room).state);
   return (
-    <Suspense fallback={null}>
-      <Lightbox items={items} room={room} start={start} files={model.files} onClose={onClose} onSave={deeds.save} />
-    </Suspense>
+    <Boundary instead={() => null}>
+      <Suspense fallback={null}>
+        <Lightbox items={items} room={room} start={start} files={model.files} onClose={onClose} onSave={deeds.save} />
+      </Suspense>
+    </Boundary>
   );
 }
 

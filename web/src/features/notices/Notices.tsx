@@ -18,14 +18,14 @@ export function NoticeStack({
   rooms,
   severe,
   onDismiss,
-  onDevices,
+  onSettings,
 }: {
   notices: Snapshots<readonly Notice[]>;
   people: Snapshots<PeopleList>;
   rooms: Snapshots<RoomList>;
   severe: boolean;
   onDismiss: (id: string) => void;
-  onDevices: () => void;
+  onSettings: (part: "devices" | "recovery") => void;
 }) {
   const t = useText();
   const shown = useSnapshot(notices).filter((n) => n.severe === severe);
@@ -56,8 +56,13 @@ export function NoticeStack({
                   {t("notice.dismiss")}
                 </Button>
                 {n.code === "new_device" && (
-                  <Button look="quiet" onClick={onDevices}>
+                  <Button look="quiet" onClick={() => onSettings("devices")}>
                     {t("notice.devices")}
+                  </Button>
+                )}
+                {n.code === "no_recovery_key" && (
+                  <Button look="quiet" onClick={() => onSettings("recovery")}>
+                    {t("notice.recovery")}
                   </Button>
                 )}
               </div>
