@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"database/sql"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -206,5 +208,30 @@ func TestExpiredKeyPackagesAreNotGiven(t *testing.T) {
 	}
 	if n := testenv.Call(ann.Socket, wire.KeyCounted, wire.None{}); n.Count != 0 {
 		t.Errorf("an expired one counts: %+v", n)
+	}
+}
+
+// Packages that expire at once would otherwise pile up between two sweeps.
+func TestExpiredKeyPackagesMakeRoom(t *testing.T) {
+	c := newClock()
+	site := testenv.Start(t, testenv.WithClock(c.now))
+	ann := site.SetUpPerson("Ann")
+	m := makerOf(ann)
+	for range 3 {
+		soon := func(cfg *group.KeyPackageConfig) {
+			cfg.Lifetime = mls.LifetimeFrom(c.now().Add(-time.Hour), 25*time.Hour)
+		}
+		testenv.Call(ann.Socket, wire.KeyUpload, wire.UploadKeys{Packages: [][]byte{m.make(t, soon), m.make(t, soon)}})
+		c.advance(48 * time.Hour)
+	}
+	site.Stop()
+	d, err := sql.Open("sqlite", filepath.Join(site.Dir, "veche.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var n int
+	if err := d.QueryRow(`SELECT count(*) FROM key_package`).Scan(&n); err != nil || n != 2 {
+		t.Errorf("%d key packages are on disk, %v", n, err)
 	}
 }

@@ -37,6 +37,10 @@ func AddKeys(tx *db.Tx, account wire.AccountID, id wire.DeviceID, p wire.UploadK
 	if len(p.Packages) > wire.MaxKeyPackages {
 		return wire.Refuse(wire.TooLarge, "at most %d key packages are kept", wire.MaxKeyPackages)
 	}
+	// What has expired does not count, so it does not wait for the sweep either.
+	if _, err := tx.Exec(`DELETE FROM key_package WHERE device_id = $1 AND expires_ms <= $2`, id, now.UnixMilli()); err != nil {
+		return fmt.Errorf("drop expired key packages of %s: %w", id, err)
+	}
 	owner := leafOwner{policy.Identity(account, id), key}
 	for _, b := range p.Packages {
 		if err := owner.add(tx, id, b, false, now); err != nil {
