@@ -95,8 +95,10 @@ func (w joiner) welcome(ctx context.Context) (bool, error) {
 	}
 	g, used, err := w.openWelcome(ctx, &st)
 	if err != nil {
-		if ctx.Err() != nil || errors.Is(err, store.ErrDamaged) {
-			return false, err
+		for _, mine := range []error{store.ErrDamaged, store.ErrClosed, store.ErrFull, store.ErrBusy} {
+			if ctx.Err() != nil || errors.Is(err, mine) {
+				return false, err // nothing is wrong with the Welcome
+			}
 		}
 		w.cfg.Log.Warn("welcome does not open", "room", w.id, "err", err)
 		return false, nil
@@ -113,6 +115,11 @@ func (w joiner) welcome(ctx context.Context) (bool, error) {
 	}
 	w.out = true
 	err = w.write(ctx, func(tx *store.Tx, row *store.Room) error {
+		// Whoever added us again did so after we had left. A device that comes
+		// in by itself may still have to ask: a leaving can fall with its epoch.
+		if err := store.DeleteSetting(tx, leaveName(w.id)); err != nil {
+			return err
+		}
 		if !used.LastResort {
 			if err := store.DeleteKeyPackage(tx, used.Ref); err != nil {
 				return err
@@ -288,9 +295,6 @@ func (w joiner) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c compos
 		return err
 	}
 	if err := putMark(tx, w.id, mark{Seq: seq, Time: wire.Now(w.cfg.Now())}); err != nil {
-		return err
-	}
-	if err := store.DeleteSetting(tx, leaveName(w.id)); err != nil {
 		return err
 	}
 	place := timeline.Place{Room: w.id, Seq: seq, Sub: startSub, Time: now, ID: fmt.Sprintf("start-%d", seq), Changed: func(ids ...string) { w.cfg.Feed.Items(w.id, ids...) }}
