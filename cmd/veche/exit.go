@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/veche-im/veche/client/api"
 )
@@ -58,6 +59,10 @@ func sentence(err error) string {
 		words = string(f.Code)
 	}
 	switch {
+	case f.Code == api.SignedOut, f.Code == api.NotEnrolled:
+		return words // all is said
+	case strings.HasPrefix(f.Text, words):
+		return f.Text
 	case f.Field != "" && f.Text != "":
 		return fmt.Sprintf("%s (%s: %s)", words, f.Field, f.Text)
 	case f.Text != "":

@@ -116,9 +116,21 @@ func (c loginCmd) authority(ctx context.Context, t *term) ([]byte, error) {
 		return nil, err
 	}
 	if a.First {
-		t.note("First contact: nothing but this connection says that this is the right server. From now on only the certificate authority with this fingerprint is believed; compare it with what the server printed.\n  %s", a.Fingerprint())
+		t.note("First contact: nothing but this connection says that this is the right server. From now on only the certificate authority with this fingerprint is believed; compare it with what the server printed.\n  %s", colons(a.Fingerprint()))
 	}
 	return a.CA, nil
+}
+
+// colons writes a fingerprint as the server prints it.
+func colons(hex string) string {
+	var b strings.Builder
+	for i, c := range strings.ToUpper(hex) {
+		if i > 0 && i%2 == 0 {
+			b.WriteByte(':')
+		}
+		b.WriteRune(c)
+	}
+	return b.String()
 }
 
 func readCA(name string) ([]byte, error) {
@@ -255,24 +267,4 @@ func deviceName() string {
 		return "command line on " + runtime.GOOS
 	}
 	return "command line on " + host
-}
-
-type logoutCmd struct {
-	profileFlags
-	Forget bool `help:"Also remove this device from your account and wipe what is stored here."`
-}
-
-func (c logoutCmd) Run(ctx context.Context, t *term) error {
-	p, err := openProfile(ctx, t, c.Profile)
-	if err != nil {
-		return err
-	}
-	defer p.close()
-	if c.Forget {
-		if err := p.needServer(ctx); err != nil {
-			return err
-		}
-	}
-	_, err = do(ctx, p, api.SignOut, api.SignOutHow{Forget: c.Forget})
-	return err
 }

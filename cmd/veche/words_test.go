@@ -60,7 +60,8 @@ func TestStatusAndSentenceOfAFailure(t *testing.T) {
 		{errors.New("no luck"), exitFailed, "no luck"},
 		{usageError{errors.New("what?")}, exitUsage, "what?"},
 		{api.Fail(api.Offline, ""), exitOffline, "the server cannot be reached"},
-		{api.Fail(api.SignedOut, "x"), exitSignedIn, "nobody is signed in here: run veche login first (x)"},
+		{api.Fail(api.SignedOut, "x"), exitSignedIn, "nobody is signed in here: run veche login first"},
+		{api.Fail(api.Offline, "the server cannot be reached: no route"), exitOffline, "the server cannot be reached: no route"},
 		{api.Fail(api.NotEnrolled, ""), exitSignedIn, "this device has not been let in yet"},
 		{&api.Failure{Code: api.BadInput, Field: "password", Text: "too short"}, exitFailed, "(password: too short)"},
 	} {

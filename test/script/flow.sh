@@ -204,5 +204,8 @@ gone=$(v ann2 devices --json | grep '"this":true' | field device)
 v ann device revoke "$gone"
 claim "a device that was removed hears nothing more" not v ann2 send "$room" "from beyond"
 
+v bob logout --forget
+claim "a device that forgets leaves no key and no message behind" not test -e "$dir/bob/key" -o -e "$dir/bob/veche.db"
+
 echo "1..$count"
 [ "$failed" = 0 ]
