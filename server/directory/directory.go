@@ -4,6 +4,7 @@
 package directory
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/veche-im/veche/server/db"
@@ -49,6 +50,9 @@ func PersonOf(tx *db.Tx, id wire.AccountID) (p wire.Person, err error) {
 	return p, err
 }
 
+// errFull ends reading where the page ends: a chain may go on for long.
+var errFull = errors.New("the page is full")
+
 // Statements returns the chains that were asked for, each from its seq on. An
 // account that has none, or does not exist, has an empty chain. More is set
 // where the answer was cut: the caller asks again from where it ends.
@@ -60,22 +64,23 @@ func Statements(tx *db.Tx, of []wire.StatementsFrom) (wire.Statements, error) {
 	size := 0
 	for _, from := range of {
 		c := wire.Chain{Account: from.Account, Statements: []wire.SignedStatement{}}
+		if page.More {
+			page.Chains = append(page.Chains, c)
+			continue
+		}
 		err := tx.Each(func(r *db.Rows) error {
 			var s wire.SignedStatement
-			if page.More {
-				return nil
-			}
 			if err := r.Scan(&s.Body, &s.Signature); err != nil {
 				return err
 			}
 			if size += len(s.Body) + len(s.Signature) + 16; size > maxPage {
 				page.More = true
-				return nil
+				return errFull
 			}
 			c.Statements = append(c.Statements, s)
 			return nil
 		}, `SELECT body, signature FROM statement WHERE account_id = $1 AND seq >= $2 ORDER BY seq`, from.Account, max(1, from.From))
-		if err != nil {
+		if err != nil && !errors.Is(err, errFull) {
 			return wire.Statements{}, fmt.Errorf("read the chain of %s: %w", from.Account, err)
 		}
 		page.Chains = append(page.Chains, c)
