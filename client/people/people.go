@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/veche-im/veche/client/api"
@@ -42,6 +43,7 @@ type Config struct {
 type People struct {
 	cfg   Config
 	fetch sync.Mutex // one fetch of statements at a time, so that pins move in order
+	pins  atomic.Uint64
 
 	mu     sync.Mutex // guards what follows
 	online map[wire.AccountID]bool
@@ -191,6 +193,10 @@ func (p *People) Known(ctx context.Context, accounts ...wire.AccountID) (Stateme
 	return known, err
 }
 
+// Pins counts how often a newer statement was pinned since New: what was worked
+// out from statements still holds while it stays the same.
+func (p *People) Pins() uint64 { return p.pins.Load() }
+
 // Current returns the statements of accounts, and asks the server for those of
 // which none is pinned or which it has said are newer. For these it must be
 // reachable.
@@ -334,6 +340,7 @@ func (p *People) judge(ctx context.Context, account wire.AccountID, before *stat
 	if err := p.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.PutPin(tx, after) }); err != nil {
 		return before, fmt.Errorf("pin statement %d of %s: %w", after.Seq, account, err)
 	}
+	p.pins.Add(1)
 	p.cfg.Moved(before, after)
 	return after, nil
 }

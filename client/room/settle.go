@@ -87,7 +87,7 @@ func (w keeper) upkeep(ctx context.Context, g *group.Group, leaves []policy.Leaf
 		waits = true
 		return true
 	}
-	revoked, err := w.revoked(ctx, leaves)
+	revoked, err := w.revoked(ctx, g.Epoch(), leaves)
 	if err != nil {
 		return c, err
 	}
@@ -129,8 +129,13 @@ func (w keeper) ripe(what string, least, most time.Duration) bool {
 }
 
 // revoked returns the leaves that may not stay: the newest statement that we
-// know of revokes them.
-func (w keeper) revoked(ctx context.Context, leaves []policy.Leaf) ([]policy.Leaf, error) {
+// know of revokes them. That there are none is remembered: it is asked before
+// each message, and there may be a thousand leaves.
+func (w keeper) revoked(ctx context.Context, epoch uint64, leaves []policy.Leaf) ([]policy.Leaf, error) {
+	now := clean{epoch: epoch, pins: w.cfg.People.Pins(), known: true}
+	if w.clean == now {
+		return nil, nil
+	}
 	var accounts []wire.AccountID
 	for _, l := range leaves {
 		accounts = append(accounts, l.Account)
@@ -146,7 +151,17 @@ func (w keeper) revoked(ctx context.Context, leaves []policy.Leaf) ([]policy.Lea
 			list = append(list, l)
 		}
 	}
+	if len(list) == 0 {
+		w.clean = now
+	}
 	return list, nil
+}
+
+// clean says when no leaf was found that may not stay.
+type clean struct {
+	epoch uint64
+	pins  uint64
+	known bool
 }
 
 func (w keeper) oldKeys(ctx context.Context) (bool, error) {

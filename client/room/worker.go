@@ -56,6 +56,7 @@ type worker struct {
 	since   map[string]time.Time
 	named   time.Time // when to answer somebody who asked for the room's name
 	retries int
+	clean   clean
 	out     bool // the account was not in the room before it came in
 
 	uploads sync.WaitGroup
