@@ -10,7 +10,10 @@ import (
 )
 
 // ErrFrame is returned for bytes that are not a frame or not the value that was
-// expected: not CBOR, not deterministic, over a limit, or with unknown fields.
+// expected: not CBOR, of indefinite length, with a tag, a key twice or an unknown
+// field, over a limit. That numbers and keys stand in their shortest form and in
+// order is not asked of a frame; where bytes are signed or hashed, their reader
+// encodes again and compares.
 var ErrFrame = errors.New("malformed frame")
 
 // A Frame is one WebSocket message. What it is follows from what is set:
