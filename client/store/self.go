@@ -92,5 +92,6 @@ func Wipe(tx *Tx) error {
 			return err
 		}
 	}
+	tx.wiped = true
 	return nil
 }

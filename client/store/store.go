@@ -165,6 +165,11 @@ func (db *DB) run(ctx context.Context, begin string, f func(*Tx) error) (*Tx, er
 		return nil, db.ended
 	}
 	done = true
+	if tx.wiped {
+		// What was deleted is overwritten in the database, but stands in its
+		// write-ahead log until that is begun anew. A failure here undoes nothing.
+		_, _ = db.conn.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	}
 	return tx, nil
 }
 

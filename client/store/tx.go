@@ -18,6 +18,7 @@ type Tx struct {
 	boxer    *seal.Boxer
 	readOnly bool
 	failed   error // of the first statement that failed
+	wiped    bool  // everything was deleted
 	after    []func()
 }
 
