@@ -20,6 +20,7 @@ import { type Words, words } from "./words.ts";
 // Scene is the situation that the made-up core is in.
 export type Scene =
   | "main"
+  | "plain" // the same with tiny pictures, which are quickly drawn
   | "pictures" // with a film to play
   | "empty"
   | "setup"
@@ -494,7 +495,10 @@ export class FakeCore implements Core {
     const now = Date.now();
     const start = now - 3 * day;
     const photo = async (scene: Parameters<typeof draw>[0], pw: number, ph: number, name: string) => {
-      const made = await preparePhoto(new File([await draw(scene, pw, ph)], `${name}.webp`, { type: "image/webp" }));
+      const small = ["main", "pictures"].includes(this.#scene) ? 1 : 20;
+      const made = await preparePhoto(
+        new File([await draw(scene, pw / small, ph / small)], `${name}.webp`, { type: "image/webp" }),
+      );
       if (!made) throw new Error("no photo");
       return { blob: made.blob, file: { ...made.about, size: made.blob.size, here: true } };
     };

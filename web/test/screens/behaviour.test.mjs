@@ -82,7 +82,7 @@ describe("behaviour", { skip }, () => {
   });
 
   test("a message stands in the list before the core has answered, and its row is not drawn anew", async () => {
-    await enter("main", room(1));
+    await enter("plain", room(1));
     await page.locator("textarea").fill("at once");
     const seen = await page.evaluate(async () => {
       const { core } = globalThis.demo;
@@ -125,7 +125,7 @@ describe("behaviour", { skip }, () => {
   });
 
   test("everything is reached by keyboard, in reading order, and lists are one stop each", async () => {
-    await enter("main", room(1));
+    await enter("plain", room(1));
     await page.locator("textarea").waitFor();
     await page.getByRole("button", { name: "Menu" }).focus();
     const stops = ["Menu"];
@@ -160,7 +160,7 @@ describe("behaviour", { skip }, () => {
   });
 
   test("arrow keys walk through rooms and messages, Enter opens", async () => {
-    await enter("main");
+    await enter("plain");
     await page.locator("nav a[tabindex='0']").focus();
     await page.keyboard.press("ArrowDown");
     await page.waitForFunction(() => document.activeElement === document.querySelectorAll("nav a")[1]);
@@ -208,7 +208,7 @@ describe("behaviour", { skip }, () => {
     ["… unless it is sent as a file", true],
   ]) {
     test(name, async () => {
-      await enter("main", room(1));
+      await enter("plain", room(1));
       const bytes = await page.evaluate(async () => {
         const canvas = new OffscreenCanvas(3000, 2000);
         const c = canvas.getContext("2d");
