@@ -216,6 +216,7 @@ func (w logbook) after(tx *store.Tx, row *store.Room, g *group.Group, e *wire.En
 		if err := store.SetMembers(tx, w.id, membersOf(leavesAfter(c), c.After)); err != nil {
 			return err
 		}
+		tx.OnCommit(func() { w.g = nil })
 		return store.DropMLS(tx, w.id)
 	}
 	if err := g.Save(store.MLS(tx, w.id)); err != nil {

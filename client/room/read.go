@@ -365,6 +365,10 @@ func (w logbook) leftIf(tx *store.Tx, row *store.Room, g *group.Group, e *wire.E
 		}
 	}
 	row.State = store.RoomLeft
+	if err := store.DropMLS(tx, w.id); err != nil { // nothing more is to be opened with it
+		return err
+	}
+	tx.OnCommit(func() { w.g = nil })
 	return timeline.PutChange(tx, w.place(e), timeline.Change{Kind: api.ChangeLeft, By: me, Who: []wire.AccountID{me}})
 }
 

@@ -51,6 +51,10 @@ func (w outlet) send(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if w.asked() {
+			w.wake() // who waits for something goes between two messages
+			return nil
+		}
 		if again {
 			if stale++; stale > mostRaces {
 				return wire.Refuse(wire.Busy, "others change this room all the time")

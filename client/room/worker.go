@@ -160,6 +160,13 @@ func (w *worker) takeJobs() []job {
 	return jobs
 }
 
+// asked reports whether a command waits.
+func (w *worker) asked() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.jobs) > 0
+}
+
 func (w *worker) fail(err error) {
 	for _, j := range w.takeJobs() {
 		j.done <- err
