@@ -112,11 +112,17 @@ func stateOf(v *statement.Verified, d wire.Device) wire.DeviceState {
 	return d.State
 }
 
-// Moved takes a newer statement of the account itself: a device that came is
-// news to the person.
+// Moved takes a newer statement of the account itself: its list of devices has
+// changed, and a device that came is news to the person.
 func (a *Account) Moved(ctx context.Context, before, after *statement.Verified) error {
 	self, ok := a.Self()
-	if !ok || after.Account != self.Account || before == nil {
+	if !ok || after.Account != self.Account {
+		return nil
+	}
+	// The server may have listed its devices before the statement came that says
+	// which of them are active.
+	a.cfg.Feed.Devices()
+	if before == nil {
 		return nil
 	}
 	var fresh []statement.Device
