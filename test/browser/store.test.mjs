@@ -23,17 +23,10 @@ after(async () => {
   await site?.remove();
 });
 
-/** notes opens the chat with oneself. */
-async function notes(page = dora.page) {
-  await does.rooms(dora, page).getByRole("button", { name: dora.t("rooms.new") }).first().click();
-  await page.getByRole("dialog").getByRole("button", { name: dora.t("new.you") }).click();
-  await does.composer(dora, page).waitFor();
-}
-
 step("somebody writes to oneself", async () => {
   await does.setUp(dora, await site.setupToken(), "Dora & Co");
   await does.keepKey(dora);
-  await notes();
+  await does.notes(dora);
   await does.write(dora, "remember the milk");
   await does.sent(dora, "remember the milk");
 });

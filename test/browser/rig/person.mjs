@@ -23,11 +23,11 @@ const flags = [
 export const output = fileURLToPath(new URL("../output/", import.meta.url));
 
 export class Person {
-  constructor(site, { name, origin, language, scheme = "light", width = 1280 }) {
-    Object.assign(this, { site, name, origin, language, scheme, width });
+  constructor(site, { name, origin, language, device = name, scheme = "light", width = 1280 }) {
+    Object.assign(this, { site, name, origin, language, device, scheme, width });
     this.t = words(language);
     this.password = `${name} has a long password`;
-    this.profile = join(site.dir, "profiles", name);
+    this.profile = join(site.dir, "profiles", device);
     this.trouble = []; // what a person or an administrator would have to worry about
     this.away = false; // the server is stopped: failed requests are no trouble
     this.origins = new Set();
@@ -82,7 +82,7 @@ export class Person {
       for (const scheme of ["light", "dark"]) {
         await page.emulateMedia({ colorScheme: scheme });
         await page.waitForTimeout(150); // a picture of a thing that moves says nothing; no claim depends on it
-        await page.screenshot({ path: join(output, `${step}-${this.name}-${this.language}-${scheme}-${width}.png`) });
+        await page.screenshot({ path: join(output, `${step}-${this.device}-${this.language}-${scheme}-${width}.png`) });
       }
     }
     await page.setViewportSize({ width: this.width, height: 800 });

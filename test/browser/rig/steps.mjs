@@ -19,18 +19,48 @@ export async function join(p, token) {
 async function makeAccount(p, action) {
   await p.page.getByLabel(p.t("entry.name"), exact).fill(p.name);
   await p.page.getByLabel(p.t("entry.newPassword"), exact).fill(p.password);
+  await nameDevice(p);
   await p.page.getByRole("button", { name: p.t(action) }).click();
 }
+
+async function nameDevice(p) {
+  await p.page.getByRole("button", { name: p.t("entry.changeDevice"), exact: true }).click();
+  await p.page.getByLabel(p.t("entry.device"), exact).fill(p.device);
+}
+
+/** signIn signs a further device of an account in. */
+export async function signIn(p) {
+  await p.page.goto(p.origin);
+  await p.page.getByLabel(p.t("entry.name"), exact).fill(p.name);
+  await p.page.getByLabel(p.t("entry.password"), exact).fill(p.password);
+  await nameDevice(p);
+  await p.page.getByRole("button", { name: p.t("signIn.do") }).click();
+}
+
+/** code reads letters that are shown in groups, as a person does. */
+export const code = (place, label) =>
+  place
+    .getByRole("img", { name: label })
+    .locator("span")
+    .allInnerTexts()
+    .then((groups) => groups.join("-"));
 
 /** keepKey reads the recovery key that is shown once, and goes on. */
 export async function keepKey(p) {
   await p.page.getByRole("heading", { name: p.t("key.title") }).waitFor();
+  const key = await code(p.page, p.t("key.label"));
   await p.page.getByLabel(p.t("key.kept")).check();
   await p.page.getByRole("button", { name: p.t("key.go") }).click();
   await rooms(p).waitFor();
-  // A browser without a person in front of it promises nothing.
-  await p.page.getByText(p.t("notice.storage")).waitFor();
-  await p.page.getByRole("button", { name: p.t("notice.dismiss") }).click();
+  await dismissStorage(p);
+  return key;
+}
+
+/** dismissStorage: a browser without a person in front of it promises nothing. */
+export async function dismissStorage(p) {
+  const notice = p.page.getByRole("status").filter({ hasText: p.t("notice.storage") });
+  await notice.getByRole("button", { name: p.t("notice.dismiss") }).click();
+  await notice.waitFor({ state: "detached" });
 }
 
 export const rooms = (p, page = p.page) => page.getByRole("navigation", { name: p.t("rooms.title") });
@@ -43,6 +73,23 @@ export async function openDirect(p, name) {
   await rooms(p).getByRole("button", { name: p.t("rooms.new") }).first().click();
   await p.page.getByRole("dialog").getByRole("button", { name }).click();
   await composer(p).waitFor();
+}
+
+/** notes opens the chat with oneself. */
+export async function notes(p, page = p.page) {
+  await rooms(p, page).getByRole("button", { name: p.t("rooms.new") }).first().click();
+  await page.getByRole("dialog").getByRole("button", { name: p.t("new.you") }).click();
+  await composer(p, page).waitFor();
+}
+
+/** settings opens a part of the settings. */
+export async function settings(p, part) {
+  await rooms(p).getByRole("button", { name: p.t("rooms.menu") }).click();
+  const item = p.page.getByRole("menuitem", { name: p.t("settings.title") });
+  if (await item.count()) await item.click();
+  const dialog = p.page.getByRole("dialog", { name: p.t("settings.title") });
+  await dialog.getByRole("button", { name: p.t(`settings.${part}`) }).click();
+  return dialog;
 }
 
 /** openRoom opens a chat that stands in the list. */

@@ -28,9 +28,9 @@ async function evidence(name, { people, site }) {
   mkdirSync(output, { recursive: true });
   for (const p of people.filter((p) => p?.browser)) {
     for (const [i, page] of p.browser.pages().entries()) {
-      await page.screenshot({ path: join(output, `failed-${name}-${p.name}-${i}.png`), timeout: 5000 }).catch(() => {});
+      await page.screenshot({ path: join(output, `failed-${name}-${p.device}-${i}.png`), timeout: 5000 }).catch(() => {});
     }
-    if (p.trouble.length > 0) console.error(`${p.name}: ${p.trouble.join("\n  ")}`);
+    if (p.trouble.length > 0) console.error(`${p.device}: ${p.trouble.join("\n  ")}`);
   }
   if (site) writeFileSync(join(output, `failed-${name}-server.log`), site.output);
 }
