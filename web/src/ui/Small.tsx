@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import { thumbHashToRGBA } from "thumbhash";
+import { decoded, previewBlob } from "./preview.ts";
 import css from "./Small.module.css";
 
 // Small is the picture that came inside the message: there at once, before the
@@ -8,9 +9,9 @@ export function Small({ file }: { file: { preview?: string; prevType?: string; t
   const { preview, prevType, thumb } = file;
   const [url, setUrl] = useState<string>();
   useEffect(() => {
-    const bytes = preview && (prevType === "image/webp" || prevType === "image/jpeg") ? decode(preview) : undefined;
-    if (!bytes) return;
-    const made = URL.createObjectURL(new Blob([bytes], { type: prevType ?? "" }));
+    const blob = previewBlob(preview, prevType);
+    if (!blob) return;
+    const made = URL.createObjectURL(blob);
     setUrl(made);
     return () => {
       URL.revokeObjectURL(made);
@@ -24,7 +25,7 @@ export function Small({ file }: { file: { preview?: string; prevType?: string; t
 function Blur({ thumb }: { thumb: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
-    const hash = decode(thumb);
+    const hash = decoded(thumb);
     const el = canvas.current;
     if (!hash || hash.length < 5 || hash.length > 40 || !el) return;
     const { w, h, rgba } = thumbHashToRGBA(hash);
@@ -33,12 +34,4 @@ function Blur({ thumb }: { thumb: string }) {
     el.getContext("2d")?.putImageData(new ImageData(new Uint8ClampedArray(rgba), w, h), 0, 0);
   }, [thumb]);
   return <canvas ref={canvas} className={css.small} />;
-}
-
-function decode(base64: string): Uint8Array<ArrayBuffer> | undefined {
-  try {
-    return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-  } catch {
-    return undefined; // made by somebody else's client: not ours to trust
-  }
 }

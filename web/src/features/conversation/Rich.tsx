@@ -106,7 +106,7 @@ export function asWritten(text: string): readonly Block[] {
 
 // isEmojiOnly says whether a text is one to three emoji and nothing else.
 export function isEmojiOnly(text: string): boolean {
-  const s = text.trim();
+  const s = text.replace(/\s/gu, "");
   if (s.length === 0 || s.length > 40 || /[\p{L}\p{N}]/u.test(s)) return false;
   const parts = [...new Intl.Segmenter(undefined, { granularity: "grapheme" }).segment(s)];
   return (
