@@ -83,7 +83,7 @@ test/interop/node_modules/.package-lock.json: test/interop/package-lock.json | n
 	@touch $@
 
 test-go: bin/veche bin/tally test/interop/node_modules/.package-lock.json
-	VECHE_BIN=$(CURDIR)/bin/veche go test -race -json ./... | $(TALLY) go go
+	VECHE_BIN=$(CURDIR)/bin/veche go test -race -timeout 30m -json ./... | $(TALLY) go go
 
 # The client core must build for the browser and stay free of what it must not
 # hold; the sizes are those that a browser downloads.
