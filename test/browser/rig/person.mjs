@@ -30,6 +30,7 @@ export class Person {
     this.profile = join(site.dir, "profiles", device);
     this.trouble = []; // what a person or an administrator would have to worry about
     this.away = false; // the server is stopped: failed requests are no trouble
+    this.excused = undefined; // a pattern of console messages that are no trouble just now
     this.origins = new Set();
   }
 
@@ -68,6 +69,7 @@ export class Person {
     page.on("pageerror", (e) => this.trouble.push(`exception: ${e.message}`));
     page.on("console", (m) => {
       if (m.type() !== "error" && m.type() !== "warning") return;
+      if (this.excused?.test(m.text())) return;
       if (this.away && /ERR_CONNECTION|WebSocket connection|Failed to load resource|50[023]/.test(m.text())) return;
       this.trouble.push(`console ${m.type()}: ${m.text()} (${m.location().url})`);
     });

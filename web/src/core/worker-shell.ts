@@ -43,7 +43,7 @@ async function activate(): Promise<void> {
 
 // newestPage is the server's if it gives one in time, else the one that is kept.
 async function newestPage(request: Request): Promise<Response> {
-  const kept = await caches.match(page);
+  const kept = await keptOf(page);
   if (!kept) return fetch(request);
   const fresh = fetch(request).then(
     (r) => (r.status < 500 ? r : kept),
@@ -55,5 +55,15 @@ async function newestPage(request: Request): Promise<Response> {
 
 // file belongs to this version of the interface.
 async function file(request: Request): Promise<Response> {
-  return (await caches.match(request, { ignoreSearch: true })) ?? fetch(request);
+  return (await keptOf(request)) ?? fetch(request);
+}
+
+// keptOf is what is kept for an address. Storage that fails is as if nothing
+// were: the server still has it.
+async function keptOf(request: Request | string): Promise<Response | undefined> {
+  try {
+    return await caches.match(request, { ignoreSearch: true });
+  } catch {
+    return undefined;
+  }
 }
