@@ -83,7 +83,7 @@ func Rules() []Rule {
 			Why:  "the public half of MLS holds no secrets",
 		},
 		{
-			From:   []string{"cmd/...", "client/api/...", "client/link/...", "client/store/..."},
+			From:   []string{"cmd/...", "client/api/...", "client/link/...", "client/store/...", "client/session/...", "client/people/...", "client/files/...", "client/feed/...", "client/timeline/..."},
 			To:     []string{"mls/group/..."},
 			Direct: true,
 			Why:    "a group's secrets have one owner, the client core",
