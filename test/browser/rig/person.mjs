@@ -22,6 +22,14 @@ const flags = [
 
 export const output = fileURLToPath(new URL("../output/", import.meta.url));
 
+// speak has the browser prefer another language from now on, as its settings would.
+function speak(page, language) {
+  return page.evaluate((language) => {
+    Object.defineProperty(navigator, "languages", { value: [language], configurable: true });
+    dispatchEvent(new Event("languagechange"));
+  }, language);
+}
+
 export class Person {
   constructor(site, { name, origin, language, device = name, scheme = "light", width = 1280 }) {
     Object.assign(this, { site, name, origin, language, device, scheme, width });
@@ -76,17 +84,21 @@ export class Person {
     return page;
   }
 
-  /** shoot keeps pictures of a page: both themes, both widths. */
+  /** shoot keeps pictures of a page: both languages, both themes, both widths. */
   async shoot(step, page = this.page) {
     mkdirSync(output, { recursive: true });
     for (const width of [1280, 390]) {
       await page.setViewportSize({ width, height: 800 });
-      for (const scheme of ["light", "dark"]) {
-        await page.emulateMedia({ colorScheme: scheme });
-        await page.waitForTimeout(150); // a picture of a thing that moves says nothing; no claim depends on it
-        await page.screenshot({ path: join(output, `${step}-${this.device}-${this.language}-${scheme}-${width}.png`) });
+      for (const language of ["en", "ru"]) {
+        await speak(page, language);
+        for (const scheme of ["light", "dark"]) {
+          await page.emulateMedia({ colorScheme: scheme });
+          await page.waitForTimeout(150); // a picture of a thing that moves says nothing; no claim depends on it
+          await page.screenshot({ path: join(output, `${step}-${this.device}-${language}-${scheme}-${width}.png`) });
+        }
       }
     }
+    await speak(page, this.language);
     await page.setViewportSize({ width: this.width, height: 800 });
     await page.emulateMedia({ colorScheme: this.scheme });
   }
