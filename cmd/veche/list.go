@@ -31,20 +31,26 @@ func (c peopleCmd) Run(ctx context.Context, t *term) error {
 	if err != nil {
 		return err
 	}
+	return list(t, c.JSON, people.People, func(person api.Person) any { return person },
+		[]string{"NAME", "IS"}, func(person api.Person) []string {
+			return []string{person.Name, marks(person.Me, "you", person.Admin, "administrator", person.Online, "online")}
+		})
+}
+
+// list writes items, one JSON object a line or as a table.
+func list[T any](t *term, json bool, items []T, object func(T) any, head []string, row func(T) []string) error {
 	var rows [][]string
-	for _, person := range people.People {
-		if c.JSON {
-			if err := t.object(person); err != nil {
-				return err
-			}
-			continue
+	for _, item := range items {
+		if !json {
+			rows = append(rows, row(item))
+		} else if err := t.object(object(item)); err != nil {
+			return err
 		}
-		rows = append(rows, []string{person.Name, marks(person.Me, "you", person.Admin, "administrator", person.Online, "online")})
 	}
-	if c.JSON {
+	if json {
 		return nil
 	}
-	return t.table([]string{"NAME", "IS"}, rows)
+	return t.table(head, rows)
 }
 
 type roomsCmd struct{ profileFlags }
@@ -77,25 +83,15 @@ func (c roomsCmd) Run(ctx context.Context, t *term) error {
 	if err != nil {
 		return err
 	}
-	var rows [][]string
-	for _, r := range rooms.Rooms {
-		if c.JSON {
-			err := t.object(roomRow{r.ID, r.Kind, r.Title, r.State, r.Role, r.Members, r.Unread, r.Seq, r.Queued, r.Failed, stamp(r.Time)})
-			if err != nil {
-				return err
-			}
-			continue
-		}
+	return list(t, c.JSON, rooms.Rooms, func(r api.Room) any {
+		return roomRow{r.ID, r.Kind, r.Title, r.State, r.Role, r.Members, r.Unread, r.Seq, r.Queued, r.Failed, stamp(r.Time)}
+	}, []string{"ROOM", "PEOPLE", "UNREAD", "STATE", "LAST", "ID"}, func(r api.Room) []string {
 		title := r.Title
 		if r.Kind == wire.Direct {
 			title = "@" + title
 		}
-		rows = append(rows, []string{title, strconv.Itoa(r.Members), count(r.Unread), marks(r.State != api.RoomOpen, string(r.State), r.Queued > 0, "unsent", r.Failed > 0, "failed"), clock(r.Time), r.ID.String()})
-	}
-	if c.JSON {
-		return nil
-	}
-	return t.table([]string{"ROOM", "PEOPLE", "UNREAD", "STATE", "LAST", "ID"}, rows)
+		return []string{title, strconv.Itoa(r.Members), count(r.Unread), marks(r.State != api.RoomOpen, string(r.State), r.Queued > 0, "unsent", r.Failed > 0, "failed"), clock(r.Time), r.ID.String()}
+	})
 }
 
 type devicesCmd struct{ profileFlags }
@@ -124,20 +120,11 @@ func (c devicesCmd) Run(ctx context.Context, t *term) error {
 	if err != nil {
 		return err
 	}
-	var rows [][]string
-	for _, d := range devices.Devices {
-		if c.JSON {
-			if err := t.object(deviceRow{d.ID, d.Name, d.State, d.This, d.Online, stamp(d.Seen), d.Code}); err != nil {
-				return err
-			}
-			continue
-		}
-		rows = append(rows, []string{d.Name, marks(d.This, "this one", true, string(d.State), d.Online, "online"), d.Code, clock(d.Seen), d.ID.String()})
-	}
-	if c.JSON {
-		return nil
-	}
-	return t.table([]string{"DEVICE", "IS", "CODE", "SEEN", "ID"}, rows)
+	return list(t, c.JSON, devices.Devices, func(d api.Device) any {
+		return deviceRow{d.ID, d.Name, d.State, d.This, d.Online, stamp(d.Seen), d.Code}
+	}, []string{"DEVICE", "IS", "CODE", "SEEN", "ID"}, func(d api.Device) []string {
+		return []string{d.Name, marks(d.This, "this one", true, string(d.State), d.Online, "online"), d.Code, clock(d.Seen), d.ID.String()}
+	})
 }
 
 // marks joins the words whose condition, standing before each, holds.
