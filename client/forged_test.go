@@ -94,7 +94,7 @@ func TestCommitsAgainstTheRulesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	leafOf := func(g *group.Group, account wire.AccountID) mls.LeafIndex {
-		leaves, err := policy.Leaves(g.Members())
+		leaves, err := policy.Leaves(g.Public().Members())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +112,7 @@ func TestCommitsAgainstTheRulesAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x := g.Context().Extensions.With(mls.ExtensionType(policy.Extension), data)
+		x := g.Public().Context().Extensions.With(mls.ExtensionType(policy.Extension), data)
 		return &x
 	}
 	for _, tt := range []struct {

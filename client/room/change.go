@@ -44,7 +44,7 @@ func (w committer) alter(ctx context.Context, plan func(g *group.Group, leaves [
 		if err != nil {
 			return err
 		}
-		leaves, err := policy.Leaves(g.Members())
+		leaves, err := policy.Leaves(g.Public().Members())
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func (w committer) alter(ctx context.Context, plan func(g *group.Group, leaves [
 		if err != nil {
 			return err
 		}
-		if c.empty() && len(g.PendingProposals()) == 0 {
+		if c.empty() && len(g.Public().PendingProposals()) == 0 {
 			return nil
 		}
 		req, err := w.stageOwn(ctx, g, c)
@@ -98,7 +98,7 @@ func (w committer) stageOwn(ctx context.Context, g *group.Group, c change) (wire
 // policyAfter returns the group's extensions if the commit has to change the
 // policy: because it says so, or because owners go with it.
 func (w committer) policyAfter(g *group.Group, c change) (*mls.Extensions, error) {
-	context := g.Context()
+	context := g.Public().Context()
 	before, err := policy.FromContext(context.Extensions)
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (w committer) policyAfter(g *group.Group, c change) (*mls.Extensions, error
 	if c.owners != nil {
 		after.Owners = policy.Sorted(c.owners...)
 	} else {
-		leaves, err := policy.Leaves(g.Members())
+		leaves, err := policy.Leaves(g.Public().Members())
 		if err != nil {
 			return nil, err
 		}
@@ -244,7 +244,7 @@ func (w committer) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !g.HasPending() {
+	if g.Pending() == nil {
 		return w.drop(ctx)
 	}
 	_, err = w.offer(ctx, req)

@@ -45,7 +45,7 @@ func (w logbook) commit(ctx context.Context, e *wire.Entry) error {
 		return err
 	}
 	return w.write(ctx, func(tx *store.Tx, row *store.Room) error {
-		own := g.HasPending() && bytes.Equal(g.PendingMessage(), e.Body)
+		own := bytes.Equal(g.Pending(), e.Body)
 		if own {
 			err = g.MergePending()
 		} else {
@@ -226,7 +226,7 @@ func (w logbook) after(tx *store.Tx, row *store.Room, g *group.Group, e *wire.En
 	if err := putMark(tx, w.id, mark{Seq: e.Seq, Time: wire.Now(w.cfg.Now())}); err != nil {
 		return err
 	}
-	leaves, err := policy.Leaves(g.Members())
+	leaves, err := policy.Leaves(g.Public().Members())
 	if err != nil {
 		return err
 	}

@@ -166,7 +166,7 @@ func (w joiner) openWelcome(ctx context.Context, st *wire.GroupState) (*group.Gr
 	if err != nil {
 		return nil, used, fmt.Errorf("%w: key package: %w", store.ErrDamaged, err)
 	}
-	g, err := group.Join(m.Welcome, kp, secrets, st.Tree)
+	g, err := group.Join(m.Welcome, kp, secrets, group.JoinOptions{Tree: st.Tree})
 	return g, used, err
 }
 
@@ -180,7 +180,7 @@ type composition struct {
 // says it is: this room, not older than what we left, every leaf listed by its
 // account.
 func (w judge) vet(ctx context.Context, g *group.Group) (composition, error) {
-	return w.vetPublic(ctx, g.Context(), g.Members())
+	return w.vetPublic(ctx, g.Public().Context(), g.Public().Members())
 }
 
 func (w judge) vetPublic(ctx context.Context, c mls.GroupContext, members []mls.Member) (composition, error) {
@@ -409,11 +409,11 @@ func (w joiner) joinedExternally(ctx context.Context, g *group.Group, s *wire.Ro
 		if err := g.MergePending(); err != nil {
 			return err
 		}
-		leaves, err := policy.Leaves(g.Members())
+		leaves, err := policy.Leaves(g.Public().Members())
 		if err != nil {
 			return err
 		}
-		p, err := policy.FromContext(g.Context().Extensions)
+		p, err := policy.FromContext(g.Public().Context().Extensions)
 		if err != nil {
 			return err
 		}

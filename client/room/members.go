@@ -18,7 +18,7 @@ import (
 // rules returns the policy in force, and refuses what only owners of a group
 // may do to whoever is none.
 func (w committer) ownersOnly(g *group.Group) (policy.Policy, error) {
-	p, err := policy.FromContext(g.Context().Extensions)
+	p, err := policy.FromContext(g.Public().Context().Extensions)
 	if err != nil {
 		return p, err
 	}
@@ -159,12 +159,12 @@ func (r *Rooms) Details(tx *store.Tx, id wire.RoomID) (d Details, ok bool, err e
 		}
 		return d, false, fmt.Errorf("load the group of %s: %w", id, err)
 	}
-	if d.Leaves, err = policy.Leaves(g.Members()); err != nil {
+	if d.Leaves, err = policy.Leaves(g.Public().Members()); err != nil {
 		return d, false, err
 	}
-	if d.Policy, err = policy.FromContext(g.Context().Extensions); err != nil {
+	if d.Policy, err = policy.FromContext(g.Public().Context().Extensions); err != nil {
 		return d, false, err
 	}
-	d.Epoch, d.Suite, d.Code = g.Epoch(), g.Context().Suite, g.EpochAuthenticator()
+	d.Epoch, d.Suite, d.Code = g.Epoch(), g.Public().Context().Suite, g.EpochAuthenticator()
 	return d, true, nil
 }

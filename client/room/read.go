@@ -353,7 +353,7 @@ func receive(g *group.Group, body []byte) error {
 // leftIf ends the room for this account once all its leaves have asked to
 // leave.
 func (w logbook) leftIf(tx *store.Tx, row *store.Room, g *group.Group, e *wire.Entry) error {
-	leaves, err := policy.Leaves(g.Members())
+	leaves, err := policy.Leaves(g.Public().Members())
 	if err != nil {
 		return err
 	}
@@ -376,7 +376,7 @@ func (w logbook) leftIf(tx *store.Tx, row *store.Room, g *group.Group, e *wire.E
 // account.
 func leavingLeaves(g *group.Group) map[mls.LeafIndex]bool {
 	leaving := map[mls.LeafIndex]bool{}
-	for _, p := range g.PendingProposals() {
+	for _, p := range g.Public().PendingProposals() {
 		if p.Proposal.Type != mls.ProposalRemove || p.Sender.Type != mls.SenderMember {
 			continue
 		}

@@ -99,7 +99,7 @@ func (w keeper) upkeep(ctx context.Context, g *group.Group, leaves []policy.Leaf
 		}
 		c.remove = append(c.remove, mls.LeafIndex(l.Index))
 	}
-	proposals := len(g.PendingProposals()) > 0
+	proposals := len(g.Public().PendingProposals()) > 0
 	if proposals && len(c.remove) == 0 && later(fmt.Sprintf("proposals %d", g.Epoch()), 0, proposalWait) {
 		return c, errLater
 	}
@@ -242,7 +242,7 @@ func (w keeper) nextLeaving(ctx context.Context) ([]byte, wire.ClientID, error) 
 	if err != nil {
 		return nil, client, err
 	}
-	leaves, err := policy.Leaves(g.Members())
+	leaves, err := policy.Leaves(g.Public().Members())
 	if err != nil {
 		return nil, client, err
 	}
@@ -261,7 +261,7 @@ func (w keeper) nextLeaving(ctx context.Context) ([]byte, wire.ClientID, error) 
 		}
 		return 0
 	})
-	body, err := g.ProposeRemove(mls.LeafIndex(leaves[0].Index))
+	body, err := g.Propose(mls.ProposeRemove(mls.LeafIndex(leaves[0].Index)), group.ProposeOptions{})
 	w.g = nil // our own proposal is pending in it: the one in the log counts
 	return body, client, err
 }

@@ -70,7 +70,7 @@ func (c choosing) pending() []*mls.StagedProposal {
 	}
 	touched := map[mls.LeafIndex]bool{g.leaf: true}
 	clients := map[string]bool{}
-	for _, m := range g.Members() {
+	for _, m := range g.public.Members() {
 		clients[string(m.Leaf.SignatureKey)] = true
 	}
 	keep := make([]bool, len(pending))

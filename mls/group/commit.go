@@ -159,7 +159,7 @@ func (m *making) make() (*Pending, error) {
 		return nil, err
 	}
 	if m.sender.Type == mls.SenderMember {
-		out.Message, err = g.framing().frame(m.content)
+		out.Message, err = framingOf(g).frame(m.content)
 	} else {
 		out.Message, err = mls.Marshal(mls.Message{Public: &mls.PublicMessage{Content: m.content.Content, Auth: m.content.Auth}})
 	}
@@ -336,35 +336,35 @@ func (s Signer) signContent(a *mls.AuthenticatedContent, context *mls.GroupConte
 
 // MergePending moves the group to the epoch of its pending commit.
 func (g *Group) MergePending() error {
-	c, err := g.pendingStaged()
+	if g.pending == nil {
+		return fmt.Errorf("merge: %w", ErrPending)
+	}
+	c, err := g.pending.restage(g)
 	if err != nil {
 		return fmt.Errorf("merge: %w", err)
 	}
 	return g.Apply(c)
 }
 
-// pendingStaged returns the pending commit ready to be applied. After Load it
-// is staged again, from the message and what was stored with it.
-func (g *Group) pendingStaged() (*Staged, error) {
-	if g.pending == nil {
-		return nil, ErrPending
-	}
-	if g.pending.staged == nil {
-		a := g.pending.content
+// restage returns the pending commit of g ready to be applied. After Load it is
+// staged again, from the message and what was stored with it.
+func (p *pendingCommit) restage(g *Group) (*Staged, error) {
+	if p.staged == nil {
+		a := p.content
 		if a == nil {
-			m, err := mls.ParsePublic(g.pending.message)
+			m, err := mls.ParsePublic(p.message)
 			if err != nil {
 				return nil, fmt.Errorf("%w: pending commit: %w", mls.ErrStorage, err)
 			}
 			a = m.Authenticated()
 		}
-		c, err := g.stage(a, &g.pending.secrets)
+		c, err := g.stage(a, &p.secrets)
 		if err != nil {
 			return nil, fmt.Errorf("%w: pending commit: %w", mls.ErrStorage, err)
 		}
-		g.pending.staged = c
+		p.staged = c
 	}
-	return g.pending.staged, nil
+	return p.staged, nil
 }
 
 // ClearPending forgets the pending commit. A group that was still joining is of
@@ -376,12 +376,9 @@ func (g *Group) ClearPending() {
 	}
 }
 
-// HasPending reports whether there is a pending commit.
-func (g *Group) HasPending() bool { return g.pending != nil }
-
-// PendingMessage returns the message of the pending commit, nil if there is
-// none: when the same bytes turn up as the group's next commit, MergePending.
-func (g *Group) PendingMessage() []byte {
+// Pending returns the message of the pending commit, nil if there is none: when
+// the same bytes turn up as the group's next commit, MergePending.
+func (g *Group) Pending() []byte {
 	if g.pending == nil {
 		return nil
 	}

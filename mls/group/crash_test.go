@@ -86,7 +86,7 @@ func TestPowerCut(t *testing.T) {
 	// The message is made by one who leaves its own group as it is.
 	commitMessage := must(mls.ParsePublic(commit.Message))
 	private := must(mls.ParsePrivate(must(other.group.Seal([]byte("hello"), nil))))
-	proposal := must(mls.ParsePublic(must(other.group.ProposeUpdate())))
+	proposal := must(mls.ParsePublic(must(other.group.ProposeUpdate(ProposeOptions{}))))
 
 	for _, tt := range []struct {
 		name   string
@@ -95,7 +95,7 @@ func TestPowerCut(t *testing.T) {
 		{"seal", func(g *Group) error { _, err := g.Seal([]byte("x"), nil); return err }},
 		{"open", func(g *Group) error { _, err := g.Open(private); return err }},
 		{"receive a proposal", func(g *Group) error { _, err := g.ReceiveProposal(proposal); return err }},
-		{"propose an update", func(g *Group) error { _, err := g.ProposeUpdate(); return err }},
+		{"propose an update", func(g *Group) error { _, err := g.ProposeUpdate(ProposeOptions{}); return err }},
 		{"commit", func(g *Group) error { _, err := g.Commit(CommitOptions{}); return err }},
 		{"commit and merge", func(g *Group) error {
 			if _, err := g.Commit(CommitOptions{}); err != nil {
@@ -185,7 +185,7 @@ func TestPendingSurvives(t *testing.T) {
 	joiner := c.client()
 	kp, private := joiner.keyPackage(t, c.suite)
 	p := must(c.mallory.group.Commit(CommitOptions{Add: []mls.KeyPackage{kp}}))
-	if !c.mallory.group.HasPending() {
+	if c.mallory.group.Pending() == nil {
 		t.Fatal("nothing is pending")
 	}
 	if _, err := c.mallory.group.Commit(CommitOptions{}); !errors.Is(err, ErrPending) {
@@ -193,7 +193,7 @@ func TestPendingSurvives(t *testing.T) {
 	}
 	c.mallory.reload(t)
 	g := c.mallory.group
-	if !bytes.Equal(g.PendingMessage(), p.Message) {
+	if !bytes.Equal(g.Pending(), p.Message) {
 		t.Error("the pending message is another")
 	}
 	staged, err := g.StageCommit(must(mls.ParsePublic(p.Message)))
@@ -204,7 +204,7 @@ func TestPendingSurvives(t *testing.T) {
 	}
 	lost := must(c.members[0].group.Commit(CommitOptions{}))
 	c.deliver(c.members[0], lost, nil) // the other won; mallory's is forgotten
-	if c.mallory.group.HasPending() {
+	if c.mallory.group.Pending() != nil {
 		t.Error("the lost commit is still pending")
 	}
 	c.mallory.reload(t)
@@ -254,7 +254,7 @@ func TestWrites(t *testing.T) {
 func TestDamage(t *testing.T) {
 	c := newCourt(t)
 	c.chat()
-	must(c.victim.group.ProposeUpdate())
+	must(c.victim.group.ProposeUpdate(ProposeOptions{}))
 	must(c.victim.group.Commit(CommitOptions{}))
 	c.victim.reload(t)
 	rows := c.victim.store.rows

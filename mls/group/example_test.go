@@ -34,9 +34,9 @@ func Example() {
 
 	welcome, err := mls.ParseWelcome(pending.Welcome)
 	check(err)
-	bob, err := group.Join(welcome, public, private, nil)
+	bob, err := group.Join(welcome, public, private, group.JoinOptions{})
 	check(err)
-	for _, m := range bob.Members() { // Bob looks who is there before he trusts it
+	for _, m := range bob.Public().Members() { // Bob looks who is there before he trusts it
 		fmt.Printf("%d %s\n", m.Index, m.Leaf.Credential.Identity)
 	}
 
@@ -139,7 +139,7 @@ func two() (ann, bob *group.Group) {
 	check(ann.MergePending())
 	welcome, err := mls.ParseWelcome(pending.Welcome)
 	check(err)
-	bob, err = group.Join(welcome, public, private, nil)
+	bob, err = group.Join(welcome, public, private, group.JoinOptions{})
 	check(err)
 	return ann, bob
 }

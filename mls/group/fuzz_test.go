@@ -21,13 +21,13 @@ func FuzzReceive(f *testing.F) {
 	w.members[0].group.ClearPending()
 	text, err := w.members[1].group.Seal([]byte("hello"), nil)
 	w.check(err)
-	proposal, err := w.members[2].group.ProposeUpdate()
+	proposal, err := w.members[2].group.ProposeUpdate(ProposeOptions{})
 	w.check(err)
 	for _, b := range [][]byte{p.Message, p.Welcome, p.GroupInfo, text, proposal, w.info} {
 		f.Add(b)
 	}
 	reader := w.members[3].group
-	before := reader.Context()
+	before := reader.Public().Context()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := mls.ParseMessage(b)
 		if err != nil {
@@ -43,12 +43,12 @@ func FuzzReceive(f *testing.F) {
 				t.Fatalf("opened %q, %v", got.Plaintext, err)
 			}
 		case m.Welcome != nil:
-			_, _ = Join(m.Welcome, kp, private, nil)
+			_, _ = Join(m.Welcome, kp, private, JoinOptions{})
 		case m.GroupInfo != nil:
 			_ = w.server.CheckGroupInfo(m.GroupInfo)
 			_, _ = mls.NewPublicGroup(m.GroupInfo, nil)
 		}
-		after := reader.Context()
+		after := reader.Public().Context()
 		if !after.Equal(&before) {
 			t.Fatal("the group has moved")
 		}
@@ -61,7 +61,7 @@ func FuzzLoad(f *testing.F) {
 	w.add(3, CommitOptions{})
 	w.chat()
 	c := w.members[1]
-	_, err := c.group.ProposeUpdate()
+	_, err := c.group.ProposeUpdate(ProposeOptions{})
 	w.check(err)
 	_, err = c.group.Commit(CommitOptions{})
 	w.check(err)

@@ -21,19 +21,20 @@ type Config struct {
 	Capabilities   *mls.Capabilities // nil means DefaultCapabilities, with the types of all extensions, the group's included
 }
 
-// status is where a member stands towards its group.
-type status uint8
+// Status is where this client stands towards a group.
+type Status uint8
 
+// What a client can be to a group.
 const (
-	member  status = 1
-	joining status = 2 // by an external commit that is still pending
-	removed status = 3
+	Member  Status = 1
+	Joining Status = 2 // by an external commit that is still pending
+	Removed Status = 3 // it can look at the group as it was left, and do nothing more
 )
 
 // Group is one member's view of a group in its current epoch.
 type Group struct {
 	public *mls.PublicGroup
-	status status
+	status Status
 	leaf   mls.LeafIndex // own; while joining, where it will be
 	signer Signer
 
@@ -76,7 +77,7 @@ func Create(cfg Config) (*Group, error) {
 	if err := cfg.Signer.signLeaf(leaf, cfg.GroupID, 0); err != nil {
 		return nil, fmt.Errorf("create a group: %w", err)
 	}
-	g := &Group{status: member, signer: cfg.Signer, keys: map[mls.NodeIndex]*Secret{0: &private}}
+	g := &Group{status: Member, signer: cfg.Signer, keys: map[mls.NodeIndex]*Secret{0: &private}}
 	var encryption Secret
 	g.epoch, encryption = deriveEpoch(s, randomSecret(s.HashSize()))
 	g.public, err = mls.FoundPublicGroup(s, bytes.Clone(cfg.GroupID), slices.Clone(cfg.Extensions), leaf,
@@ -91,9 +92,9 @@ func Create(cfg Config) (*Group, error) {
 // active returns an error unless this member may act in the group.
 func (g *Group) active() error {
 	switch {
-	case g.status == joining:
+	case g.status == Joining:
 		return ErrJoining
-	case g.status == removed:
+	case g.status == Removed:
 		return ErrRemoved
 	case g.public.Closed():
 		return fmt.Errorf("%w: the group is closed", mls.ErrReInit)
@@ -133,15 +134,9 @@ func (g *Group) EpochAuthenticator() []byte {
 	return g.epoch.authenticator.Export()
 }
 
-// Context returns the group's context in the current epoch.
-func (g *Group) Context() mls.GroupContext { return g.public.Context() }
-
-// Public returns what everybody knows of the group. It is owned by the Group
-// and must only be read.
+// Public returns what everybody knows of the group: its context, its members,
+// the proposals that wait. It is owned by the Group and must only be read.
 func (g *Group) Public() *mls.PublicGroup { return g.public }
-
-// Members lists the members from left to right.
-func (g *Group) Members() []mls.Member { return g.public.Members() }
 
 // OwnLeaf is this member's own position. While joining it is where the member
 // will be.
@@ -150,12 +145,10 @@ func (g *Group) OwnLeaf() mls.LeafIndex { return g.leaf }
 // Epoch is the number of the current epoch.
 func (g *Group) Epoch() uint64 { return g.public.Epoch() }
 
-// Joining reports whether the group waits for the external commit by which this
-// member enters.
-func (g *Group) Joining() bool { return g.status == joining }
-
-// Removed reports whether this member was removed.
-func (g *Group) Removed() bool { return g.status == removed }
+// Status says whether this client is a member, was removed, or waits for the
+// external commit by which it enters. A member of a group that a ReInit has
+// closed is still a Member; see mls.PublicGroup.Closed.
+func (g *Group) Status() Status { return g.status }
 
 // WelcomeExtensions are the extensions of the GroupInfo by which this member
 // joined: what the committer had to tell joiners alone. They are not stored, and

@@ -17,11 +17,11 @@ func stageEither(g *Group, message []byte) (*Staged, error) {
 	if m.Private == nil {
 		return g.StageCommit(m.Public)
 	}
-	a, err := g.Unprotect(m.Private)
+	h, err := g.Unprotect(m.Private)
 	if err != nil {
 		return nil, err
 	}
-	return g.StageContent(a)
+	return h.Stage()
 }
 
 // hear keeps a proposal in either wire format.
@@ -34,11 +34,11 @@ func hear(g *Group, message []byte) error {
 		_, err = g.ReceiveProposal(m.Public)
 		return err
 	}
-	a, err := g.Unprotect(m.Private)
+	h, err := g.Unprotect(m.Private)
 	if err != nil {
 		return err
 	}
-	_, err = g.ReceiveContent(a)
+	_, err = h.Receive()
 	return err
 }
 
@@ -86,7 +86,7 @@ func TestPrivateHandshakes(t *testing.T) {
 		staged := must(stageEither(m.group, p.Message))
 		c.check(m.group.Apply(staged))
 		if m == gone {
-			if !m.group.Removed() {
+			if m.group.Status() != Removed {
 				t.Error("removed and does not know")
 			}
 			continue
@@ -94,7 +94,7 @@ func TestPrivateHandshakes(t *testing.T) {
 		if !bytes.Equal(m.group.EpochAuthenticator(), author.group.EpochAuthenticator()) {
 			t.Errorf("%s arrives elsewhere", m.name)
 		}
-		context := m.group.Context()
+		context := m.group.Public().Context()
 		if data, _ := context.Extensions.Get(testExtension); !bytes.Equal(data, secret) {
 			t.Errorf("%s does not have what was proposed", m.name)
 		}
@@ -110,8 +110,8 @@ func TestPrivateCommitGivesWay(t *testing.T) {
 	c.mallory.group.ClearPending()
 	again := must(c.mallory.group.Commit(CommitOptions{Private: true}))
 	first, second := must(mls.ParsePrivate(lost.Message)), must(mls.ParsePrivate(again.Message))
-	_, g1, ok1 := c.victim.group.framing().decrypt(first)
-	_, g2, ok2 := c.victim.group.framing().decrypt(second)
+	_, g1, ok1 := framingOf(c.victim.group).decrypt(first)
+	_, g2, ok2 := framingOf(c.victim.group).decrypt(second)
 	if !ok1 || !ok2 || g1 == g2 {
 		t.Errorf("two commits under generations %d and %d", g1, g2)
 	}

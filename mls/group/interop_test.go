@@ -97,7 +97,7 @@ func (d *duet) same(a answer) {
 	d.t.Helper()
 	for _, c := range d.ours {
 		equal(d.t, "epoch authenticator", a.Auth, c.group.EpochAuthenticator())
-		context := c.group.Context()
+		context := c.group.Public().Context()
 		equal(d.t, "tree hash", a.TreeHash, context.TreeHash)
 		if a.Epoch != context.Epoch {
 			d.t.Fatalf("epoch %d, ours is %d", a.Epoch, context.Epoch)
@@ -133,7 +133,7 @@ func (d *duet) join(welcome []byte, joiners map[*client]keyPackage) {
 	for c, kp := range joiners {
 		w, err := mls.ParseWelcome(welcome)
 		d.check(err)
-		c.group, err = Join(w, kp.public, kp.private, nil)
+		c.group, err = Join(w, kp.public, kp.private, JoinOptions{})
 		d.check(err)
 		d.ours = append(d.ours, c)
 	}
@@ -198,7 +198,7 @@ func (d *duet) welcomeBob(opts CommitOptions) {
 // and all these list the same leaves.
 func uniform(g *Group) bool {
 	tree := g.Public().RatchetTree()
-	for _, m := range g.Members() {
+	for _, m := range g.Public().Members() {
 		var first []mls.LeafIndex
 		for i, list := range unmergedAbove(tree, m.Index) {
 			if i == 0 {
@@ -333,7 +333,7 @@ func (d *duet) proposals(committer *client) {
 		var b []byte
 		var err error
 		if d.rng.IntN(2) == 0 {
-			b, err = c.group.ProposeUpdateWith(ProposeOptions{Private: d.rng.IntN(2) == 0})
+			b, err = c.group.ProposeUpdate(ProposeOptions{Private: d.rng.IntN(2) == 0})
 			updates++
 		} else {
 			n, kp := d.newcomer()

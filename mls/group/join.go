@@ -44,21 +44,25 @@ func decodeGroupSecrets(b Secret) (*groupSecrets, error) {
 	return s, d.Finish()
 }
 
+// JoinOptions are what a joiner knows beside its Welcome.
+type JoinOptions struct {
+	Tree []byte // the ratchet tree; nil if the Welcome carries it
+	PSKs []PSK  // external pre-shared keys that the Welcome may ask for
+}
+
 // Join enters the group that w welcomes the holder of kp into (RFC 9420
-// §12.4.3.1). tree is the ratchet tree, or nil if w carries it; external are the
-// pre-shared keys that it may ask for. Everything that the RFC asks
-// for is verified, but whether the members are who they say is for the caller,
-// who looks at Members before trusting the group; and that it is not in a group
-// of this id already.
-func Join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []byte, external ...PSK) (*Group, error) {
-	g, err := join(w, kp, secrets, tree, external)
+// §12.4.3.1). Everything that the RFC asks for is verified, but whether the
+// members are who they say is for the caller, who looks at them before trusting
+// the group; and that it is not in a group of this id already.
+func Join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, opts JoinOptions) (*Group, error) {
+	g, err := join(w, kp, secrets, opts)
 	if err != nil {
 		return nil, fmt.Errorf("join: %w", err)
 	}
 	return g, nil
 }
 
-func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []byte, external []PSK) (*Group, error) {
+func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, opts JoinOptions) (*Group, error) {
 	s := w.Suite
 	if !s.Supported() {
 		return nil, fmt.Errorf("%w: %v", mls.ErrSuite, s)
@@ -83,7 +87,7 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []b
 	if err != nil {
 		return nil, fmt.Errorf("%w: group secrets: %w", mls.ErrWelcome, err)
 	}
-	g := &Group{status: member, signer: secrets.signer, psks: psks{external: slices.Clone(external)}, keys: map[mls.NodeIndex]*Secret{}}
+	g := &Group{status: Member, signer: secrets.signer, psks: psks{external: slices.Clone(opts.PSKs)}, keys: map[mls.NodeIndex]*Secret{}}
 	psk, err := g.psks.welcomed(s, gs.psks)
 	if err != nil {
 		return nil, err
@@ -95,7 +99,7 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, tree []b
 	if info.Context.Suite != s {
 		return nil, fmt.Errorf("%w: group of suite %v", mls.ErrWelcome, info.Context.Suite)
 	}
-	if g.public, err = mls.NewPublicGroup(info, tree); err != nil {
+	if g.public, err = mls.NewPublicGroup(info, opts.Tree); err != nil {
 		return nil, err
 	}
 	if err := findOwnLeaf(g, &kp, secrets); err != nil {
@@ -239,7 +243,7 @@ func joinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOpt
 		list = append(list, mls.ProposalOrRef{Ref: p.Ref})
 	}
 	m := &making{
-		g:      &Group{public: public, status: joining, signer: cfg.Signer, keys: map[mls.NodeIndex]*Secret{}},
+		g:      &Group{public: public, status: Joining, signer: cfg.Signer, keys: map[mls.NodeIndex]*Secret{}},
 		sender: mls.Sender{Type: mls.SenderNewMemberCommit},
 		list:   list,
 		opts:   CommitOptions{AuthenticatedData: opts.AuthenticatedData},

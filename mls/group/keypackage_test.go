@@ -39,7 +39,7 @@ func TestKeyPackageVerify(t *testing.T) {
 	again, err := ParseKeyPackageSecrets(private.Export())
 	c.check(err)
 	p := must(c.members[0].group.Commit(CommitOptions{Add: []mls.KeyPackage{kp}, TreeInWelcome: true}))
-	if _, err := Join(must(mls.ParseWelcome(p.Welcome)), kp, again, nil); err != nil {
+	if _, err := Join(must(mls.ParseWelcome(p.Welcome)), kp, again, JoinOptions{}); err != nil {
 		t.Errorf("join with stored secrets: %v", err)
 	}
 	for _, b := range [][]byte{nil, {1}, {9, 1}, private.Export()[:50], append(private.Export(), 0)} {

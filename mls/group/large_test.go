@@ -77,7 +77,7 @@ func large(t *testing.T, s mls.Suite, n int) {
 	w, err := mls.ParseWelcome(p.Welcome)
 	check(err)
 	var joiner *Group
-	took("join", func() { joiner, err = Join(w, kps[len(kps)-1], last, tree); check(err) })
+	took("join", func() { joiner, err = Join(w, kps[len(kps)-1], last, JoinOptions{Tree: tree}); check(err) })
 
 	commit := func(what string, from *Group, others ...*Group) {
 		took(what, func() { p, err = from.Commit(CommitOptions{}); check(err) })

@@ -15,7 +15,7 @@ func TestSelfRemove(t *testing.T) {
 		c := newCourt(t)
 		leaver := c.members[2]
 		at := leaver.group.OwnLeaf()
-		c.propose(leaver, must(leaver.group.ProposeSelfRemove()))
+		c.propose(leaver, must(leaver.group.Propose(mls.ProposeSelfRemove(), ProposeOptions{})))
 		// The committer wants the same, and somebody had proposed it before.
 		p := c.commit(c.mallory, CommitOptions{IncludePending: true, Remove: []mls.LeafIndex{at}}, nil)
 		if len(p.Left) != 1 || p.Left[0].Index != at || len(p.Removed) != 1 || !p.HasPath {
@@ -26,7 +26,7 @@ func TestSelfRemove(t *testing.T) {
 		c := newCourt(t)
 		leaver, back := c.members[2], c.members[4]
 		at, former := leaver.group.OwnLeaf(), back.group.OwnLeaf()
-		message := must(leaver.group.ProposeSelfRemove())
+		message := must(leaver.group.Propose(mls.ProposeSelfRemove(), ProposeOptions{}))
 		c.propose(leaver, message)
 		info := must(mls.ParseGroupInfo(c.info))
 		tree := must(c.server.Tree())
@@ -57,11 +57,11 @@ func TestRefusesSelfRemoves(t *testing.T) {
 		t.Errorf("sent so that joiners cannot see it: %v", err)
 	}
 	c.refused(c.commitOf(byValue(mls.ProposeSelfRemove())), mls.ErrProposal)
-	message := must(leaver.group.ProposeSelfRemove())
+	message := must(leaver.group.Propose(mls.ProposeSelfRemove(), ProposeOptions{}))
 	c.propose(leaver, message)
 	second := must(leaver.group.Propose(mls.ProposeSelfRemove(), ProposeOptions{AuthenticatedData: []byte("again")}))
 	c.propose(leaver, second)
-	own := must(c.mallory.group.ProposeSelfRemove())
+	own := must(c.mallory.group.Propose(mls.ProposeSelfRemove(), ProposeOptions{}))
 	c.propose(c.mallory, own)
 	ref := func(b []byte) mls.ProposalOrRef {
 		return mls.ProposalOrRef{Ref: must(must(mls.ParsePublic(b)).Authenticated().ProposalRef(c.suite))}
@@ -90,7 +90,7 @@ func TestRefusesSelfRemoves(t *testing.T) {
 	if err := join(ExternalOptions{SelfRemoves: []*mls.PublicMessage{&forged}}); !errors.Is(err, mls.ErrSignature) {
 		t.Errorf("joined with a forged self_remove: %v", err)
 	}
-	update := must(mls.ParsePublic(must(c.victim.group.ProposeUpdate())))
+	update := must(mls.ParsePublic(must(c.victim.group.ProposeUpdate(ProposeOptions{}))))
 	if err := join(ExternalOptions{SelfRemoves: []*mls.PublicMessage{update}}); !errors.Is(err, mls.ErrExternalCommit) {
 		t.Errorf("joined with somebody's update: %v", err)
 	}
@@ -105,7 +105,7 @@ func TestUnsupportedProposals(t *testing.T) {
 	c.check(err)
 	c.commit(c.mallory, CommitOptions{Add: []mls.KeyPackage{kp}}, map[*client]keyPackage{old: {kp, private}})
 	update := mls.ProposeAppData(mls.AppDataUpdate{Component: 0x8001, Data: []byte("x")})
-	if _, err := c.mallory.group.ProposeSelfRemove(); !errors.Is(err, mls.ErrCapabilities) {
+	if _, err := c.mallory.group.Propose(mls.ProposeSelfRemove(), ProposeOptions{}); !errors.Is(err, mls.ErrCapabilities) {
 		t.Errorf("self_remove: %v", err)
 	}
 	c.refused(c.commitOf(byValue(update)), mls.ErrCapabilities)
@@ -136,7 +136,7 @@ func TestAppData(t *testing.T) {
 		c.deliver(c.mallory, p, nil)
 		return p
 	}
-	data := func() mls.AppData { return must(c.victim.group.Context().Extensions.AppData()) }
+	data := func() mls.AppData { return must(c.victim.group.Public().Context().Extensions.AppData()) }
 	if p := commit(update(0x9000, "b"), update(0x8000, "first"), update(0x8000, "a")); p.HasPath {
 		t.Error("app data alone made a path")
 	}

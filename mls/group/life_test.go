@@ -223,7 +223,7 @@ func (w *town) deliver(committer *client, p *Pending, joiners map[*client]keyPac
 		}
 		w.check(c.group.Apply(st))
 		if st.RemovesUs {
-			if !c.group.Removed() {
+			if c.group.Status() != Removed {
 				w.t.Fatal("removed but does not know")
 			}
 			c.group = nil
@@ -232,7 +232,7 @@ func (w *town) deliver(committer *client, p *Pending, joiners map[*client]keyPac
 		rest = append(rest, c)
 	}
 	w.members = rest
-	if committer.group.Joining() {
+	if committer.group.Status() == Joining {
 		w.check(committer.group.MergePending())
 		w.members = append(w.members, committer)
 	}
@@ -242,7 +242,7 @@ func (w *town) deliver(committer *client, p *Pending, joiners map[*client]keyPac
 		welcome, err := mls.ParseWelcome(p.Welcome)
 		w.check(err)
 		for c, kp := range joiners {
-			g, err := Join(welcome, kp.public, kp.private, tree)
+			g, err := Join(welcome, kp.public, kp.private, JoinOptions{Tree: tree})
 			w.check(err)
 			c.group = g
 			c.store = newMemory()
@@ -269,7 +269,7 @@ func (w *town) agree() {
 		w.t.Fatalf("%d members, the tree has %d", len(w.members), len(w.server.Members()))
 	}
 	for _, c := range w.members {
-		got := c.group.Context()
+		got := c.group.Public().Context()
 		if !got.Equal(&want) {
 			w.t.Fatalf("%s has another context in epoch %d", c.name, want.Epoch)
 		}
@@ -481,20 +481,20 @@ func (w *town) proposals() {
 			if len(w.members) < 3 || c == committer {
 				continue
 			}
-			b, err = c.group.ProposeSelfRemove()
+			b, err = c.group.Propose(mls.ProposeSelfRemove(), ProposeOptions{})
 		case 4:
-			_, has := must(c.group.Context().Extensions.AppData()).Get(0x8000)
+			_, has := must(c.group.Public().Context().Extensions.AppData()).Get(0x8000)
 			b, err = c.group.Propose(mls.ProposeAppData(mls.AppDataUpdate{
 				Component: 0x8000, Remove: has && w.rng.IntN(2) == 0, Data: []byte(c.name),
 			}), ProposeOptions{})
 		case 0:
-			b, err = c.group.ProposeUpdate()
+			b, err = c.group.ProposeUpdate(ProposeOptions{})
 		case 1:
 			list, more := w.invite(1)
 			maps.Copy(joiners, more)
-			b, err = c.group.ProposeAdd(list[0])
+			b, err = c.group.Propose(mls.ProposeAdd(list[0]), ProposeOptions{})
 		case 2:
-			b, err = c.group.ProposeRemove(w.pick().group.OwnLeaf())
+			b, err = c.group.Propose(mls.ProposeRemove(w.pick().group.OwnLeaf()), ProposeOptions{})
 		}
 		w.check(err)
 		w.propose(c, b)

@@ -38,7 +38,7 @@ func (g *Group) SealPadded(plaintext, authenticatedData []byte, pad func(n int) 
 	if err := g.signer.signContent(a, &c); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	m, err := g.framing().encrypt(a, pad)
+	m, err := framingOf(g).encrypt(a, pad)
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
@@ -59,10 +59,10 @@ type Opened struct {
 // One's own messages do not open: their keys are gone once they are sealed.
 // Whatever goes wrong, the error is ErrOpen and nothing has changed.
 func (g *Group) Open(m *mls.PrivateMessage) (Opened, error) {
-	if g.status != member || m.Type != mls.ContentApplication {
+	if g.status != Member || m.Type != mls.ContentApplication {
 		return Opened{}, ErrOpen
 	}
-	a, generation, ok := g.framing().decrypt(m)
+	a, generation, ok := framingOf(g).decrypt(m)
 	if !ok {
 		return Opened{}, ErrOpen
 	}
@@ -74,28 +74,66 @@ func (g *Group) Open(m *mls.PrivateMessage) (Opened, error) {
 	}, nil
 }
 
+// Handshake is a proposal or a commit that was authenticated as coming from the
+// group, and not yet checked further.
+type Handshake struct {
+	g       *Group
+	content *mls.AuthenticatedContent
+}
+
 // Unprotect decrypts a proposal or commit that came in a PrivateMessage and uses
-// up its key. The result goes to ReceiveContent or StageContent. Of one's own
-// messages only the pending commit opens. Whatever goes wrong, the error is
-// ErrOpen and nothing has changed.
-func (g *Group) Unprotect(m *mls.PrivateMessage) (*mls.AuthenticatedContent, error) {
+// up its key. Of one's own messages only the pending commit opens. Whatever goes
+// wrong, the error is ErrOpen and nothing has changed.
+func (g *Group) Unprotect(m *mls.PrivateMessage) (*Handshake, error) {
 	if g.pending != nil && g.pending.content != nil {
 		if b, err := mls.Marshal(mls.Message{Private: m}); err == nil && bytes.Equal(b, g.pending.message) {
-			return g.pending.content, nil
+			return &Handshake{g, g.pending.content}, nil
 		}
 	}
-	if g.status != member || m.Type == mls.ContentApplication {
+	if g.status != Member || m.Type == mls.ContentApplication {
 		return nil, ErrOpen
 	}
-	a, _, ok := g.framing().decrypt(m)
+	a, _, ok := framingOf(g).decrypt(m)
 	if !ok {
 		return nil, ErrOpen
 	}
-	return a, nil
+	return &Handshake{g, a}, nil
 }
 
-// framing is what messages of this epoch are protected with.
-func (g *Group) framing() *framing {
+// Content is the message without its protection, not to be changed.
+func (h *Handshake) Content() *mls.FramedContent { return &h.content.Content }
+
+// Receive verifies the proposal and keeps it for commits of this epoch, like
+// Group.ReceiveProposal.
+func (h *Handshake) Receive() (*mls.StagedProposal, error) {
+	g := h.g
+	if err := g.active(); err != nil {
+		return nil, err
+	}
+	p, err := g.public.StageProposalContent(h.content)
+	if err != nil {
+		return nil, err
+	}
+	return p, g.public.AddProposal(p)
+}
+
+// Stage verifies the commit in full, like Group.StageCommit.
+func (h *Handshake) Stage() (*Staged, error) {
+	g := h.g
+	if g.pending != nil && h.content == g.pending.content {
+		return g.pending.restage(g)
+	}
+	if err := g.active(); err != nil {
+		return nil, err
+	}
+	if h.content.Content.Sender == mls.MemberSender(g.leaf) {
+		return nil, ErrOwnCommit
+	}
+	return g.stage(h.content, nil)
+}
+
+// framingOf is what messages of the group's epoch are protected with.
+func framingOf(g *Group) *framing {
 	c := g.public.Context()
 	return &framing{
 		context:    &c,

@@ -194,7 +194,7 @@ func (m *model) commit(p *person, opts CommitOptions, joiner *person) {
 	if joiner == nil || m.rng.IntN(4) == 0 {
 		return // lost: rescue finds whoever waits
 	}
-	g, err := Join(must(mls.ParseWelcome(made.Welcome)), kp.public, kp.private, must(m.server.Tree()))
+	g, err := Join(must(mls.ParseWelcome(made.Welcome)), kp.public, kp.private, JoinOptions{Tree: must(m.server.Tree())})
 	m.check(err)
 	joiner.group, joiner.at = g, len(m.log)
 	if stored, _ := m.store(joiner); !stored {
@@ -207,7 +207,7 @@ func (m *model) commit(p *person, opts CommitOptions, joiner *person) {
 // pending sends p's commit again, or gives it up.
 func (m *model) pending(p *person) {
 	m.t.Helper()
-	message := p.group.PendingMessage()
+	message := p.group.Pending()
 	taken := slices.ContainsFunc(m.log, func(l logged) bool { return bytes.Equal(l.message, message) })
 	if taken {
 		m.read(p, 99)
@@ -220,7 +220,7 @@ func (m *model) pending(p *person) {
 			m.refused(err)
 		}
 	}
-	if p.group.Joining() {
+	if p.group.Status() == Joining {
 		m.forget(p)
 		return
 	}
@@ -239,7 +239,7 @@ func (m *model) read(p *person, n int) {
 	m.t.Helper()
 	for ; n > 0 && p.group != nil && p.at < len(m.log); n-- {
 		entry := m.log[p.at]
-		if p.group.Joining() && (!entry.commit || !bytes.Equal(entry.message, p.group.PendingMessage())) {
+		if p.group.Status() == Joining && (!entry.commit || !bytes.Equal(entry.message, p.group.Pending())) {
 			m.forget(p) // somebody else was first
 			return
 		}
@@ -290,7 +290,7 @@ func (m *model) own(p *person, message []byte) bool {
 // same checks that p's epoch is everybody's.
 func (m *model) same(p *person) {
 	m.t.Helper()
-	if p.group == nil || p.group.Joining() || p.group.Removed() {
+	if p.group == nil || p.group.Status() == Joining || p.group.Status() == Removed {
 		return
 	}
 	now := p.group.EpochAuthenticator()
@@ -327,7 +327,7 @@ func (m *model) say(p *person) {
 // generation reads the number of the key in the sender data, as any member can.
 func (m *model) generation(p *person, private *mls.PrivateMessage) uint32 {
 	m.t.Helper()
-	box, nonce, err := p.group.framing().senderBox(private)
+	box, nonce, err := framingOf(p.group).senderBox(private)
 	m.check(err)
 	plain, err := box.Open(nil, nonce, private.SenderData, senderAAD(private))
 	m.check(err)
@@ -341,7 +341,7 @@ func (m *model) generation(p *person, private *mls.PrivateMessage) uint32 {
 func (m *model) rescue() {
 	m.t.Helper()
 	helper := slices.IndexFunc(m.people, func(p *person) bool {
-		return p.group != nil && !p.group.Joining() && p.group.Epoch() == m.server.Epoch()
+		return p.group != nil && p.group.Status() != Joining && p.group.Epoch() == m.server.Epoch()
 	})
 	if helper < 0 {
 		return
@@ -381,7 +381,7 @@ func (m *model) step() {
 	}
 	switch {
 	case p.group == nil:
-	case p.group.HasPending():
+	case p.group.Pending() != nil:
 		m.pending(p)
 	case m.rng.IntN(4) == 0:
 		for range 1 + m.rng.IntN(4) {
@@ -389,10 +389,10 @@ func (m *model) step() {
 		}
 	case m.rng.IntN(4) == 0:
 		m.propose(p)
-	case m.rng.IntN(3) == 0 && len(p.group.Members()) < 6:
+	case m.rng.IntN(3) == 0 && len(p.group.Public().Members()) < 6:
 		m.commit(p, CommitOptions{NoPath: m.rng.IntN(2) == 0}, m.person())
-	case m.rng.IntN(3) == 0 && len(p.group.Members()) > 3:
-		victim := p.group.Members()[m.rng.IntN(len(p.group.Members()))].Index
+	case m.rng.IntN(3) == 0 && len(p.group.Public().Members()) > 3:
+		victim := p.group.Public().Members()[m.rng.IntN(len(p.group.Public().Members()))].Index
 		if victim != p.group.OwnLeaf() {
 			m.commit(p, CommitOptions{Remove: []mls.LeafIndex{victim}}, nil)
 		}
@@ -403,11 +403,13 @@ func (m *model) step() {
 
 func (m *model) propose(p *person) {
 	m.t.Helper()
-	make := p.group.ProposeUpdate
+	var b []byte
+	var err error
 	if m.rng.IntN(4) == 0 {
-		make = p.group.ProposeSelfRemove
+		b, err = p.group.Propose(mls.ProposeSelfRemove(), ProposeOptions{})
+	} else {
+		b, err = p.group.ProposeUpdate(ProposeOptions{})
 	}
-	b, err := make()
 	m.check(err)
 	if _, alive := m.store(p); !alive {
 		return
@@ -424,7 +426,7 @@ func (m *model) settle() {
 	catchUp := func() {
 		for _, p := range slices.Clone(m.people) {
 			m.read(p, 1<<20)
-			if p.group != nil && p.group.Joining() {
+			if p.group != nil && p.group.Status() == Joining {
 				m.forget(p)
 			}
 		}
@@ -445,7 +447,7 @@ func (m *model) settle() {
 	catchUp()
 	want := m.server.Context()
 	for _, p := range m.people {
-		got := p.group.Context()
+		got := p.group.Public().Context()
 		if !got.Equal(&want) || p.at != len(m.log) {
 			m.t.Fatalf("seed %d: %s is elsewhere in the end", m.seed, p.name)
 		}

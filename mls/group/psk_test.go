@@ -33,13 +33,13 @@ func TestExternalPSK(t *testing.T) {
 		t.Error("one who has the key arrives elsewhere")
 	}
 	w := must(mls.ParseWelcome(p.Welcome))
-	if _, err := Join(w, kp, private, nil); !errors.Is(err, mls.ErrPSK) {
+	if _, err := Join(w, kp, private, JoinOptions{}); !errors.Is(err, mls.ErrPSK) {
 		t.Errorf("a joiner who lacks the key: %v", err)
 	}
-	if _, err := Join(w, kp, private, nil, PSK{known.ID, NewSecret([]byte("x"))}); !errors.Is(err, mls.ErrWelcome) {
+	if _, err := Join(w, kp, private, JoinOptions{PSKs: []PSK{{known.ID, NewSecret([]byte("x"))}}}); !errors.Is(err, mls.ErrWelcome) {
 		t.Errorf("a joiner who has another key: %v", err)
 	}
-	g := must(Join(w, kp, private, nil, known))
+	g := must(Join(w, kp, private, JoinOptions{PSKs: []PSK{known}}))
 	if !bytes.Equal(g.EpochAuthenticator(), p.EpochAuthenticator()) {
 		t.Error("a joiner who has the key arrives elsewhere")
 	}

@@ -26,7 +26,7 @@ func TestRefusesExternalCommits(t *testing.T) {
 		return m
 	}
 	add := c.newcomer(nil)
-	b, err := c.members[0].group.ProposeRemove(former)
+	b, err := c.members[0].group.Propose(mls.ProposeRemove(former), ProposeOptions{})
 	c.check(err)
 	c.propose(c.members[0], b)
 	pm, err := mls.ParsePublic(b)

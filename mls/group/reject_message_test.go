@@ -79,14 +79,14 @@ func TestRefusesMessages(t *testing.T) {
 func (c *court) forgeMessage(as mls.LeafIndex, generation uint32, signer Signer, plaintext, padding []byte) *mls.PrivateMessage {
 	c.t.Helper()
 	g := c.mallory.group
-	f := g.framing()
+	f := framingOf(g)
 	id := ratchetID{leaf: as}
 	r := g.secrets.ratchet(id)
 	key, ok := r.peek(c.suite, generation)
 	if !ok {
 		c.t.Fatalf("no key %d", generation)
 	}
-	context := g.Context()
+	context := g.Public().Context()
 	a := &mls.AuthenticatedContent{WireFormat: mls.WirePrivateMessage, Content: mls.FramedContent{
 		GroupID: context.GroupID, Epoch: context.Epoch, Sender: mls.MemberSender(as),
 		Type: mls.ContentApplication, ApplicationData: plaintext,

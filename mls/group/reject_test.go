@@ -37,19 +37,19 @@ func (c *court) sign(content mls.FramedContent) *mls.PublicMessage {
 func (c *court) signAs(signer Signer, content mls.FramedContent) *mls.PublicMessage {
 	c.t.Helper()
 	g := c.mallory.group
-	context := g.Context()
+	context := g.Public().Context()
 	a := &mls.AuthenticatedContent{WireFormat: mls.WirePublicMessage, Content: content}
 	c.check(signer.signContent(a, &context))
 	if content.Type == mls.ContentCommit {
 		a.Auth.ConfirmationTag = make([]byte, c.suite.HashSize())
 	}
-	m, err := g.framing().tag(a)
+	m, err := framingOf(g).tag(a)
 	c.check(err)
 	return m
 }
 
 func (c *court) content() mls.FramedContent {
-	context := c.mallory.group.Context()
+	context := c.mallory.group.Public().Context()
 	return mls.FramedContent{
 		GroupID: context.GroupID, Epoch: context.Epoch, Sender: mls.MemberSender(c.mallory.group.OwnLeaf()),
 		Type: mls.ContentCommit, Commit: &mls.Commit{},
@@ -91,7 +91,7 @@ func (c *court) refused(m *mls.PublicMessage, want error) {
 	if _, err := c.victim.group.StageCommit(m); !errors.Is(err, want) {
 		c.t.Errorf("a member says %v, want %v", err, want)
 	}
-	after, member := c.server.Context(), c.victim.group.Context()
+	after, member := c.server.Context(), c.victim.group.Public().Context()
 	if !after.Equal(&before) || !member.Equal(&before) {
 		c.t.Error("a refused commit has changed the group")
 	}
@@ -255,7 +255,7 @@ func TestRefusesProposalLists(t *testing.T) {
 func TestRefusesUpdateAndRemoveOfOneLeaf(t *testing.T) {
 	c := newCourt(t)
 	from := c.members[2]
-	b, err := from.group.ProposeUpdate()
+	b, err := from.group.ProposeUpdate(ProposeOptions{})
 	c.check(err)
 	c.propose(from, b)
 	m, err := mls.ParsePublic(b)
@@ -411,18 +411,18 @@ func TestRefusesFrames(t *testing.T) {
 		c.t = t
 		m := c.sign(good())
 		m.Auth.Signature[5] ^= 1
-		m, err := c.mallory.group.framing().tag(m.Authenticated())
+		m, err := framingOf(c.mallory.group).tag(m.Authenticated())
 		c.check(err)
 		c.refused(m, mls.ErrSignature)
 	})
 	t.Run("a signature for the other wire format", func(t *testing.T) {
 		c.t = t
-		context := c.mallory.group.Context()
+		context := c.mallory.group.Public().Context()
 		a := &mls.AuthenticatedContent{WireFormat: mls.WirePrivateMessage, Content: good()}
 		c.check(c.mallory.signer.signContent(a, &context))
 		a.WireFormat = mls.WirePublicMessage
 		a.Auth.ConfirmationTag = make([]byte, 32)
-		m, err := c.mallory.group.framing().tag(a)
+		m, err := framingOf(c.mallory.group).tag(a)
 		c.check(err)
 		c.refused(m, mls.ErrSignature)
 	})
@@ -430,7 +430,7 @@ func TestRefusesFrames(t *testing.T) {
 		c.t = t
 		m := c.sign(good())
 		m.Auth.ConfirmationTag = m.Auth.ConfirmationTag[1:]
-		m, err := c.mallory.group.framing().tag(m.Authenticated())
+		m, err := framingOf(c.mallory.group).tag(m.Authenticated())
 		c.check(err)
 		c.refused(m, mls.ErrConfirmation)
 	})
@@ -473,7 +473,7 @@ func TestRefusesPathSecretForOtherKeys(t *testing.T) {
 	draft, err := g.public.Draft(m.sender, nil)
 	c.check(err)
 	m.draft = draft
-	context := g.Context()
+	context := g.Public().Context()
 	path, err := m.makePath(&context)
 	c.check(err)
 	provisional := draft.Context()

@@ -316,7 +316,7 @@ func TestRefusesWelcomes(t *testing.T) {
 	c.check(err)
 	parse := func() *mls.Welcome { return must(mls.ParseWelcome(p.Welcome)) }
 
-	g, err := Join(parse(), kp, private, nil)
+	g, err := Join(parse(), kp, private, JoinOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,7 +326,7 @@ func TestRefusesWelcomes(t *testing.T) {
 	if !bytes.Equal(g.EpochAuthenticator(), p.EpochAuthenticator()) {
 		t.Error("the joiner is elsewhere")
 	}
-	if _, err := Join(parse(), kp, private, tree); err != nil {
+	if _, err := Join(parse(), kp, private, JoinOptions{Tree: tree}); err != nil {
 		t.Errorf("with the tree beside it: %v", err)
 	}
 	ref, err := kp.Ref()
@@ -374,7 +374,7 @@ func TestRefusesWelcomes(t *testing.T) {
 		{"with the tree of the epoch before", parse, kp, private, must(c.server.Tree()), mls.ErrTreeHash},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := Join(tt.welcome(), tt.kp, tt.private, tt.tree); !errors.Is(err, tt.want) {
+			if _, err := Join(tt.welcome(), tt.kp, tt.private, JoinOptions{Tree: tt.tree}); !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
@@ -425,14 +425,14 @@ func TestRefusesWelcomes(t *testing.T) {
 		{"a path secret by ourselves", func(_ *groupSecrets, i *mls.GroupInfo) { i.Signer = p.Added[0].Index }, mls.ErrSignature},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := Join(forge(tt.change), kp, private, nil); !errors.Is(err, tt.want) {
+			if _, err := Join(forge(tt.change), kp, private, JoinOptions{}); !errors.Is(err, tt.want) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
 	}
 	t.Run("a short nonce of a psk that we have", func(t *testing.T) {
 		w := forge(func(s *groupSecrets, _ *mls.GroupInfo) { s.psks = []mls.PreSharedKeyID{external(31)} })
-		if _, err := Join(w, kp, private, nil, PSK{[]byte("id"), NewSecret([]byte("known"))}); !errors.Is(err, mls.ErrPSK) {
+		if _, err := Join(w, kp, private, JoinOptions{PSKs: []PSK{{[]byte("id"), NewSecret([]byte("known"))}}}); !errors.Is(err, mls.ErrPSK) {
 			t.Errorf("got %v", err)
 		}
 	})

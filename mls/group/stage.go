@@ -41,32 +41,17 @@ func (s *Staged) EpochAuthenticator() []byte {
 func (g *Group) StageCommit(m *mls.PublicMessage) (*Staged, error) {
 	if g.pending != nil {
 		if b, err := mls.Marshal(mls.Message{Public: m}); err == nil && bytes.Equal(b, g.pending.message) {
-			return g.pendingStaged()
+			return g.pending.restage(g)
 		}
 	}
 	if err := g.active(); err != nil {
 		return nil, err
 	}
-	a, err := g.framing().authenticate(m)
+	a, err := framingOf(g).authenticate(m)
 	if err != nil {
 		return nil, err
 	}
-	return g.StageContent(a)
-}
-
-// StageContent is StageCommit for a commit that came in a PrivateMessage and was
-// unprotected already.
-func (g *Group) StageContent(a *mls.AuthenticatedContent) (*Staged, error) {
-	if g.pending != nil && a == g.pending.content {
-		return g.pendingStaged()
-	}
-	if err := g.active(); err != nil {
-		return nil, err
-	}
-	if a.Content.Sender == mls.MemberSender(g.leaf) {
-		return nil, ErrOwnCommit
-	}
-	return g.stage(a, nil)
+	return (&Handshake{g, a}).Stage()
 }
 
 // stage follows a commit into its epoch (RFC 9420 §12.4.2). own holds the
@@ -178,13 +163,13 @@ func (g *Group) Apply(c *Staged) error {
 	}
 	if c.RemovesUs {
 		g.psks.forget()
-		g.status, g.epoch, g.secrets, g.keys = removed, nil, nil, nil
+		g.status, g.epoch, g.secrets, g.keys = Removed, nil, nil, nil
 		return nil
 	}
 	if c.own {
 		g.leaf = c.Committer
 	}
-	g.status = member
+	g.status = Member
 	g.epoch, g.keys = c.epoch, c.keys
 	g.secrets = newSecretTree(c.Context.Suite, c.encryption, c.Tree().Root())
 	c.encryption = Secret{}

@@ -44,7 +44,7 @@ type saved struct {
 
 // self is the row that says who we are in the group.
 type self struct {
-	status status
+	status Status
 	leaf   mls.LeafIndex
 	public string // signature key
 }
@@ -292,7 +292,7 @@ func Load(s mls.Storage) (*Group, error) {
 	g := &Group{public: public}
 	r := &rows{s: s}
 	r.loadSelf(g)
-	if g.status == member {
+	if g.status == Member {
 		r.loadEpoch(g)
 		r.loadSecrets(g)
 	}
@@ -300,7 +300,7 @@ func Load(s mls.Storage) (*Group, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if g.status == joining && g.pending == nil {
+	if g.status == Joining && g.pending == nil {
 		return nil, fmt.Errorf("%w: joining without a commit", mls.ErrStorage)
 	}
 	return g, nil
@@ -312,14 +312,14 @@ func (r *rows) loadSelf(g *Group) {
 			d.Fail("written by version %d of the layout", v)
 			return
 		}
-		g.status = status(d.Uint8())
+		g.status = Status(d.Uint8())
 		g.leaf = mls.LeafIndex(d.Uint32())
 		scheme := mls.SignatureScheme(d.Uint8())
 		private := takeSecret(d)
 		if d.Err() != nil {
 			return
 		}
-		if g.status < member || g.status > removed {
+		if g.status < Member || g.status > Removed {
 			d.Fail("status %d", g.status)
 			return
 		}

@@ -121,19 +121,18 @@ func TestVectorsPassiveClient(t *testing.T) {
 				for _, p := range c.PSKs {
 					psks = append(psks, PSK{p.ID, p.PSK.secret()})
 				}
-				g, err := Join(w, *kp, KeyPackageSecrets{init: c.Init.secret(), leaf: c.Encryption.secret(), signer: signer}, c.Tree, psks...)
+				g, err := Join(w, *kp, KeyPackageSecrets{init: c.Init.secret(), leaf: c.Encryption.secret(), signer: signer}, JoinOptions{Tree: c.Tree, PSKs: psks})
 				if err != nil {
 					t.Fatal(err)
 				}
 				equal(t, "authenticator", g.EpochAuthenticator(), c.Authenticator)
 				for n, e := range c.Epochs {
 					for _, p := range e.Proposals {
-						a := receive(t, g, p)
-						if _, err := g.ReceiveContent(a); err != nil {
+						if err := hear(g, p); err != nil {
 							t.Fatalf("epoch %d: proposal: %v", n, err)
 						}
 					}
-					staged, err := g.StageContent(receive(t, g, e.Commit))
+					staged, err := stageEither(g, e.Commit)
 					if err != nil {
 						t.Fatalf("epoch %d: %v", n, err)
 					}
@@ -145,25 +144,6 @@ func TestVectorsPassiveClient(t *testing.T) {
 			})
 		}
 	}
-}
-
-// receive unprotects a handshake message of either wire format.
-func receive(t *testing.T, g *Group, b []byte) *mls.AuthenticatedContent {
-	t.Helper()
-	m, err := mls.ParseMessage(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var a *mls.AuthenticatedContent
-	if m.Public != nil {
-		a, err = g.framing().authenticate(m.Public)
-	} else {
-		a, err = g.Unprotect(m.Private)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
 }
 
 func TestVectorsMessageProtection(t *testing.T) {
@@ -354,7 +334,7 @@ func TestVectorsTreeKEM(t *testing.T) {
 					own := l.Encryption.secret()
 					e, encryption := deriveEpoch(s, zeroSecret(s))
 					g := &Group{
-						public: public, status: member, leaf: l.Index, signer: signers[l.Index], epoch: e,
+						public: public, status: Member, leaf: l.Index, signer: signers[l.Index], epoch: e,
 						secrets: newSecretTree(s, encryption, tree.Root()),
 						keys:    map[mls.NodeIndex]*Secret{l.Index.Node(): &own},
 					}

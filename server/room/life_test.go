@@ -47,7 +47,7 @@ func TestAGroupLives(t *testing.T) {
 		ann.sync(id)
 		s.must(ann.commit(id, remove(bob)(id)))
 		bob.sync(id)
-		if !bob.in[id].group.Removed() {
+		if bob.in[id].group.Status() != group.Removed {
 			t.Error("bob does not see that it was removed")
 		}
 		cid.sync(id)
@@ -344,7 +344,7 @@ func TestADeviceThatLostItsStateRejoins(t *testing.T) {
 	id := ann.makeGroup(bob)
 	s.must(bob.joinExternally(id)) // its old leaf goes
 	ann.sync(id)
-	if n := len(ann.in[id].group.Members()); n != 2 {
+	if n := len(ann.in[id].group.Public().Members()); n != 2 {
 		t.Errorf("the tree has %d leaves", n)
 	}
 	bob2 := bob.another()

@@ -161,12 +161,12 @@ func TestProposalsThatAreRefused(t *testing.T) {
 		}, wire.BadRequest},
 		{"in a direct room", bob, func() wire.SendProposal { return bob.leaving(both, bob.in[both].group.OwnLeaf()) }, wire.BadRequest},
 		{"to add", bob, func() wire.SendProposal {
-			b, err := bob.in[id].group.ProposeAdd(eve.keyPackage())
+			b, err := bob.in[id].group.Propose(mls.ProposeAdd(eve.keyPackage()), group.ProposeOptions{})
 			s.must(err)
 			return wire.SendProposal{Room: id, Client: wire.NewClientID(), Proposal: b}
 		}, wire.BadRequest},
 		{"to update", bob, func() wire.SendProposal {
-			b, err := bob.in[id].group.ProposeUpdate()
+			b, err := bob.in[id].group.ProposeUpdate(group.ProposeOptions{})
 			s.must(err)
 			return wire.SendProposal{Room: id, Client: wire.NewClientID(), Proposal: b}
 		}, wire.BadRequest},

@@ -290,7 +290,7 @@ func (d *device) join(id wire.RoomID) {
 		if _, ok := w.For(ref); !ok {
 			continue
 		}
-		g, err := group.Join(w, k.kp, k.secrets, st.Tree)
+		g, err := group.Join(w, k.kp, k.secrets, group.JoinOptions{Tree: st.Tree})
 		d.must(err)
 		d.in[id] = &place{group: g, seq: st.Seq, head: st.Head}
 		d.must(d.rooms.Joined(d.ctx, d.Actor, id))
@@ -393,7 +393,7 @@ func (d *device) send(id wire.RoomID, text string, blobs ...wire.BlobID) (wire.R
 // leaving is a proposal to take out a leaf, on its way.
 func (d *device) leaving(id wire.RoomID, leaf mls.LeafIndex) wire.SendProposal {
 	d.Helper()
-	b, err := d.in[id].group.ProposeRemove(leaf)
+	b, err := d.in[id].group.Propose(mls.ProposeRemove(leaf), group.ProposeOptions{})
 	d.must(err)
 	return wire.SendProposal{Room: id, Client: wire.NewClientID(), Proposal: b}
 }
@@ -415,7 +415,7 @@ func (d *device) sync(id wire.RoomID) {
 		d.must(err)
 		for i := range page.Entries {
 			d.follow(id, p, &page.Entries[i])
-			if p.group.Removed() {
+			if p.group.Status() == group.Removed {
 				return
 			}
 		}
@@ -451,7 +451,7 @@ func (d *device) follow(id wire.RoomID, p *place, e *wire.Entry) {
 		_, err = p.group.ReceiveProposal(m)
 		d.must(err)
 	case wire.CommitEntry:
-		if own && p.group.HasPending() && string(p.group.PendingMessage()) == string(e.Body) {
+		if own && string(p.group.Pending()) == string(e.Body) {
 			d.must(p.group.MergePending())
 			return
 		}
