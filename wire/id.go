@@ -30,6 +30,9 @@ type RoomID [idSize]byte
 // BlobID names sealed file bytes on the server.
 type BlobID [idSize]byte
 
+// CallID names a call; it is the context of its media keys.
+type CallID [idSize]byte
+
 // ClientID is chosen by a device for each entry that it sends, so that a retry
 // is recognised and gets the same seq (it is unique per device and room).
 type ClientID [idSize]byte
@@ -40,12 +43,14 @@ func NewDeviceID() (id DeviceID)   { rand.Read(id[:]); return id }
 func NewRoomID() (id RoomID)       { rand.Read(id[:]); return id }
 func NewBlobID() (id BlobID)       { rand.Read(id[:]); return id }
 func NewClientID() (id ClientID)   { rand.Read(id[:]); return id }
+func NewCallID() (id CallID)       { rand.Read(id[:]); return id }
 
 func (id AccountID) String() string { return idText.EncodeToString(id[:]) }
 func (id DeviceID) String() string  { return idText.EncodeToString(id[:]) }
 func (id RoomID) String() string    { return idText.EncodeToString(id[:]) }
 func (id BlobID) String() string    { return idText.EncodeToString(id[:]) }
 func (id ClientID) String() string  { return idText.EncodeToString(id[:]) }
+func (id CallID) String() string    { return idText.EncodeToString(id[:]) }
 
 // IsZero reports whether id was never set. So do the methods after it.
 func (id AccountID) IsZero() bool { return id == AccountID{} }
@@ -53,6 +58,7 @@ func (id DeviceID) IsZero() bool  { return id == DeviceID{} }
 func (id RoomID) IsZero() bool    { return id == RoomID{} }
 func (id BlobID) IsZero() bool    { return id == BlobID{} }
 func (id ClientID) IsZero() bool  { return id == ClientID{} }
+func (id CallID) IsZero() bool    { return id == CallID{} }
 
 // MarshalText writes the 26 characters of String, in JSON and in flags.
 func (id AccountID) MarshalText() ([]byte, error) { return idText.AppendEncode(nil, id[:]), nil }
@@ -60,6 +66,7 @@ func (id DeviceID) MarshalText() ([]byte, error)  { return idText.AppendEncode(n
 func (id RoomID) MarshalText() ([]byte, error)    { return idText.AppendEncode(nil, id[:]), nil }
 func (id BlobID) MarshalText() ([]byte, error)    { return idText.AppendEncode(nil, id[:]), nil }
 func (id ClientID) MarshalText() ([]byte, error)  { return idText.AppendEncode(nil, id[:]), nil }
+func (id CallID) MarshalText() ([]byte, error)    { return idText.AppendEncode(nil, id[:]), nil }
 
 // UnmarshalText reads what MarshalText wrote; anything else is ErrID.
 func (id *AccountID) UnmarshalText(b []byte) error { return parseID((*[idSize]byte)(id), b) }
@@ -67,6 +74,7 @@ func (id *DeviceID) UnmarshalText(b []byte) error  { return parseID((*[idSize]by
 func (id *RoomID) UnmarshalText(b []byte) error    { return parseID((*[idSize]byte)(id), b) }
 func (id *BlobID) UnmarshalText(b []byte) error    { return parseID((*[idSize]byte)(id), b) }
 func (id *ClientID) UnmarshalText(b []byte) error  { return parseID((*[idSize]byte)(id), b) }
+func (id *CallID) UnmarshalText(b []byte) error    { return parseID((*[idSize]byte)(id), b) }
 
 // MarshalCBOR writes an identifier as a byte string of 16.
 func (id AccountID) MarshalCBOR() ([]byte, error) { return Encode(id[:]) }
@@ -74,6 +82,7 @@ func (id DeviceID) MarshalCBOR() ([]byte, error)  { return Encode(id[:]) }
 func (id RoomID) MarshalCBOR() ([]byte, error)    { return Encode(id[:]) }
 func (id BlobID) MarshalCBOR() ([]byte, error)    { return Encode(id[:]) }
 func (id ClientID) MarshalCBOR() ([]byte, error)  { return Encode(id[:]) }
+func (id CallID) MarshalCBOR() ([]byte, error)    { return Encode(id[:]) }
 
 // UnmarshalCBOR reads a byte string of 16; anything else is ErrID.
 func (id *AccountID) UnmarshalCBOR(b []byte) error { return decodeID((*[idSize]byte)(id), b) }
@@ -81,6 +90,7 @@ func (id *DeviceID) UnmarshalCBOR(b []byte) error  { return decodeID((*[idSize]b
 func (id *RoomID) UnmarshalCBOR(b []byte) error    { return decodeID((*[idSize]byte)(id), b) }
 func (id *BlobID) UnmarshalCBOR(b []byte) error    { return decodeID((*[idSize]byte)(id), b) }
 func (id *ClientID) UnmarshalCBOR(b []byte) error  { return decodeID((*[idSize]byte)(id), b) }
+func (id *CallID) UnmarshalCBOR(b []byte) error    { return decodeID((*[idSize]byte)(id), b) }
 
 func parseID(id *[idSize]byte, text []byte) error {
 	var got [idSize]byte

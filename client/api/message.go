@@ -22,6 +22,7 @@ const (
 	ItemUnopenable ItemKind = "unopenable" // could not be opened here
 	ItemUnknown    ItemKind = "unknown"    // content of a newer version
 	ItemDeleted    ItemKind = "deleted"
+	ItemCall       ItemKind = "call"  // a call: going on, or how it was
 	ItemStart      ItemKind = "start" // this device joined here; older messages are not on it
 )
 
@@ -45,6 +46,7 @@ type Item struct {
 	Reply  *Quote          `json:"reply,omitempty"`
 	Edited bool            `json:"edited,omitempty"`
 	Change *Change         `json:"change,omitempty"`
+	Call   *CallItem       `json:"call,omitempty"`
 }
 
 // Quote is the message that another one answers.
@@ -216,6 +218,10 @@ func Commands() []Spec {
 		command(SayTyping), command(MarkRead), command(SaveDraft),
 		command(GetTimeline), command(SendMessage), command(RetryItem), command(DropItem),
 		command(EditMessage), command(DeleteMessage), command(OpenFile), command(CancelFile),
+		command(ListCalls), command(BeginCall), command(JoinCall), command(OfferCall), command(LeaveCall),
+		command(GetCallKeys), command(ViewCall), command(SetCallState), command(ReactInCall),
+		command(MuteInCall), command(LowerHand), command(RemoveFromCall), command(RingPeople), command(Decline),
+		command(MakeCallLink), command(KnockAtCall), command(AdmitToCall), command(RefuseKnock), command(TryCall),
 	}
 }
 
@@ -224,5 +230,8 @@ func Events() []Spec {
 	return []Spec{
 		event(OnStatus), event(OnPeople), event(OnDevices), event(OnNotice),
 		event(OnRooms), event(OnTyping), event(OnTimeline),
+		event(OnCall), event(OnRing), event(OnRingEnd), event(OnRingAnswer), event(OnCallSlots), event(OnCallSpeakers),
+		event(OnCallQuality), event(OnCallPause), event(OnCallReaction), event(OnCallAsked), event(OnCallKnock),
+		event(OnCallGone), event(OnCallKeys),
 	}
 }

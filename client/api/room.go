@@ -51,6 +51,7 @@ type Preview struct {
 	Photo  bool            `json:"photo"` // the first file is shown as a picture
 	State  ItemState       `json:"state"`
 	Change *Change         `json:"change,omitempty"`
+	Call   *CallItem       `json:"call,omitempty"`
 }
 type Rooms struct {
 	Rooms []Room `json:"rooms"`

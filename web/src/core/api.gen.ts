@@ -15,6 +15,250 @@ export interface Block {
   readonly lang?: string;
 }
 
+/** Call is a live call, or one that ended just now. docs/spec/calls.md. */
+export interface Call {
+  readonly id: CallID;
+  readonly room: RoomID;
+  readonly by: AccountID;
+  /** of By */
+  readonly name: string;
+  readonly started: Millis;
+  readonly video: boolean;
+  readonly count: number;
+  /** all of them when this device is in, else the first few */
+  readonly people: readonly CallParticipant[];
+  /** own number, 0 when this device is not in */
+  readonly me: number;
+  /** another device of the person is in */
+  readonly elsewhere: boolean;
+  /** four groups of four digits, equal for all; when this device is in */
+  readonly code?: string;
+  readonly ended: boolean;
+}
+
+export interface CallAccount {
+  readonly call: CallID;
+  readonly account: AccountID;
+}
+
+export interface CallAnswer {
+  /** SDP */
+  readonly answer: string;
+}
+
+/** CallAsk is what a moderator asks for. */
+export type CallAsk =
+  | "mute"
+  | "hand";
+
+export interface CallAsked {
+  readonly call: CallID;
+  readonly what: CallAsk;
+  /** of who asks */
+  readonly name: string;
+}
+
+export interface CallEmoji {
+  readonly call: CallID;
+  readonly emoji: string;
+}
+
+/** CallEnd says how a call ended. */
+export type CallEnd =
+  | "ended"
+  | "none"
+  | "declined"
+  | "busy"
+  | "cancelled";
+
+/**
+ * CallEpoch is the key of one epoch of the room. One at most has Seal: new
+ * frames are sealed with it.
+ */
+export interface CallEpoch {
+  /** modulo 256 */
+  readonly epoch: number;
+  /** base64, 16 bytes */
+  readonly key: string;
+  readonly seal: boolean;
+}
+
+export interface CallGone {
+  readonly call: CallID;
+  readonly why: CallGoneReason;
+}
+
+/** CallGoneReason says why a device is no longer a participant. */
+export type CallGoneReason =
+  | "removed"
+  | "replaced"
+  | "lost"
+  | "ended"
+  | "refused";
+
+/** CallID names a call; it is the context of its media keys. */
+export type CallID = string & { readonly brand: "CallID" };
+
+/** CallItem is a call as a row of the timeline. */
+export interface CallItem {
+  readonly call: CallID;
+  readonly video: boolean;
+  readonly ring: boolean;
+  /** can be joined */
+  readonly live: boolean;
+  /** once it ended */
+  readonly seconds: number;
+  /** names, once it ended */
+  readonly people: readonly string[];
+  /** empty while it lives, or when nobody wrote it down */
+  readonly end?: CallEnd;
+  /** it rang here and I was not in */
+  readonly missed: boolean;
+}
+
+/**
+ * CallKeys is all that frames are sealed and opened with: secrets, to be given
+ * to what seals and to nobody else.
+ */
+export interface CallKeys {
+  /** own */
+  readonly leaf: number;
+  /** own */
+  readonly join: number;
+  /** newest last */
+  readonly epochs: readonly CallEpoch[];
+  /** whose frames may be opened in the newest epoch */
+  readonly leaves: readonly CallLeaf[];
+}
+
+export interface CallKnock {
+  readonly call: CallID;
+  readonly account: AccountID;
+  readonly name: string;
+}
+
+export interface CallLayer {
+  readonly source: Source;
+  readonly rid: string;
+}
+
+export interface CallLeaf {
+  readonly leaf: number;
+  readonly account: AccountID;
+  readonly device: DeviceID;
+}
+
+/** CallLink is what comes after the site's address: "/call/…". */
+export interface CallLink {
+  readonly link: string;
+}
+
+export interface CallNumber {
+  readonly call: CallID;
+  readonly number: number;
+}
+
+export interface CallOffer {
+  readonly call: CallID;
+  /** SDP */
+  readonly offer: string;
+}
+
+/**
+ * CallParticipant is a device in a call. Muted to Hand are its own words,
+ * sealed; Known is false until they were heard.
+ */
+export interface CallParticipant {
+  readonly number: number;
+  readonly account: AccountID;
+  readonly device: DeviceID;
+  readonly name: string;
+  /** in the room's tree; -1 when the device has none, then nothing of it opens */
+  readonly leaf: number;
+  readonly me: boolean;
+  readonly owner: boolean;
+  readonly away: boolean;
+  readonly joined: Millis;
+  readonly known: boolean;
+  readonly muted: boolean;
+  readonly camera: boolean;
+  readonly screen: boolean;
+  /** when it was raised, 0 if it is not */
+  readonly hand: Millis;
+}
+
+export interface CallPause {
+  readonly call: CallID;
+  readonly layers: readonly CallLayer[];
+}
+
+export interface CallPeople {
+  readonly call: CallID;
+  /** empty: everybody */
+  readonly accounts: readonly AccountID[];
+}
+
+export interface CallQuality {
+  readonly call: CallID;
+  /** of 1,000 */
+  readonly lossUp: number;
+  /** of 1,000 */
+  readonly lossDown: number;
+  /** milliseconds, 0 unknown */
+  readonly rtt: number;
+  /** bit/s */
+  readonly down: number;
+  /** "udp", "tcp", "tls" */
+  readonly path: string;
+}
+
+export interface CallReaction {
+  readonly call: CallID;
+  readonly number: number;
+  readonly name: string;
+  readonly emoji: string;
+}
+
+export interface CallRef {
+  readonly call: CallID;
+}
+
+export interface CallSlot {
+  readonly mid: string;
+  readonly number: number;
+  readonly source: Source;
+  /** of the layer that is sent */
+  readonly height: number;
+  readonly paused: boolean;
+}
+
+export interface CallSlots {
+  readonly call: CallID;
+  readonly slots: readonly CallSlot[];
+}
+
+export interface CallSpeakers {
+  readonly call: CallID;
+  /** loudest first */
+  readonly numbers: readonly number[];
+}
+
+/** CallTry is an offer with one audio m-line that sends and receives. */
+export interface CallTry {
+  /** SDP */
+  readonly offer: string;
+}
+
+export interface CallView {
+  readonly call: CallID;
+  readonly views: readonly View[];
+}
+
+export interface Calls {
+  readonly calls: readonly Call[];
+  readonly rings: readonly Ring[];
+}
+
 /** Change is an event in a room's life, as the log proves it. */
 export interface Change {
   readonly kind: ChangeKind;
@@ -49,6 +293,11 @@ export type Connection =
   | "online"
   | "connecting"
   | "offline";
+
+export interface DeclineCall {
+  readonly call: CallID;
+  readonly busy: boolean;
+}
 
 /** Device is one of the person's own installations. */
 export interface Device {
@@ -191,6 +440,7 @@ export interface Item {
   readonly reply?: Quote;
   readonly edited?: boolean;
   readonly change?: Change;
+  readonly call?: CallItem;
 }
 
 /** ItemKind is what a row of the timeline is. */
@@ -200,6 +450,7 @@ export type ItemKind =
   | "unopenable"
   | "unknown"
   | "deleted"
+  | "call"
   | "start";
 
 export interface ItemRef {
@@ -214,6 +465,22 @@ export type ItemState =
   | "delivered"
   | "failed"
   | "received";
+
+/** JoinedCall is what a front end needs to connect. */
+export interface JoinedCall {
+  readonly number: number;
+  /** SDP */
+  readonly answer: string;
+  readonly turn: readonly TurnServer[];
+  readonly call: Call;
+  readonly keys: CallKeys;
+}
+
+export interface JoinedTry {
+  /** SDP */
+  readonly answer: string;
+  readonly turn: readonly TurnServer[];
+}
 
 /** Link is the token of a set-up or invite link (the part after #). */
 export interface Link {
@@ -313,6 +580,14 @@ export interface OutgoingFile {
   readonly prevType?: string;
 }
 
+export interface OwnCallState {
+  readonly call: CallID;
+  readonly muted: boolean;
+  readonly camera: boolean;
+  readonly screen: boolean;
+  readonly hand: boolean;
+}
+
 export interface People {
   /** sorted by name */
   readonly people: readonly Person[];
@@ -350,6 +625,7 @@ export interface Preview {
   readonly photo: boolean;
   readonly state: ItemState;
   readonly change?: Change;
+  readonly call?: CallItem;
 }
 
 /** Queued says that a message is stored here and will leave. */
@@ -381,6 +657,45 @@ export interface Rename {
   readonly room: RoomID;
   readonly name: string;
 }
+
+export interface Ring {
+  readonly call: CallID;
+  readonly room: RoomID;
+  readonly direct: boolean;
+  readonly by: AccountID;
+  /** of By */
+  readonly name: string;
+  /** of the room */
+  readonly title: string;
+  readonly video: boolean;
+  readonly until: Millis;
+}
+
+export interface RingAnswer {
+  readonly call: CallID;
+  readonly account: AccountID;
+  readonly name: string;
+  readonly how: RingState;
+}
+
+export interface RingEnd {
+  readonly call: CallID;
+  readonly why: RingEndReason;
+}
+
+/** RingEndReason says why it rings no more. */
+export type RingEndReason =
+  | "answered"
+  | "declined"
+  | "cancelled"
+  | "expired";
+
+/** RingState is how somebody who was rung stands. */
+export type RingState =
+  | "ringing"
+  | "declined"
+  | "busy"
+  | "none";
 
 /** Role is what a person may do in a room. */
 export type Role =
@@ -515,6 +830,13 @@ export interface Site {
   readonly version: string;
 }
 
+/** Source is what a participant sends: wire.Source in words. */
+export type Source =
+  | "microphone"
+  | "camera"
+  | "screen"
+  | "sound";
+
 export interface Span {
   /** "text" "bold" "italic" "strike" "code" "link" "mention" "break" */
   readonly kind: string;
@@ -522,6 +844,12 @@ export interface Span {
   /** http, https, mailto only */
   readonly href?: string;
   readonly spans?: readonly Span[];
+}
+
+export interface StartCall {
+  readonly room: RoomID;
+  readonly video: boolean;
+  readonly ring: boolean;
 }
 
 /** Status is the core's overall state. */
@@ -566,11 +894,25 @@ export interface Transfer {
   readonly total: number;
 }
 
+export interface TurnServer {
+  readonly urls: readonly string[];
+  readonly username: string;
+  readonly password: string;
+}
+
 export interface TypingNow {
   readonly room: RoomID;
   readonly account: AccountID;
   readonly name: string;
   readonly until: Millis;
+}
+
+export interface View {
+  readonly mid: string;
+  readonly number: number;
+  readonly source: Source;
+  /** pixels on screen */
+  readonly height: number;
 }
 
 /**
@@ -661,6 +1003,44 @@ export interface Commands {
   readonly openFile: { readonly params: FileRef; readonly result: Opened };
   /** Stop fetching a file. */
   readonly cancelFile: { readonly params: FileRef; readonly result: None };
+  /** Calls that are going on in the person's rooms, and what rings. */
+  readonly calls: { readonly params: None; readonly result: Calls };
+  /** Start a call in a room, or find the one that is there; with ring, ring everybody. */
+  readonly startCall: { readonly params: StartCall; readonly result: Call };
+  /** Take part with this device. */
+  readonly joinCall: { readonly params: CallOffer; readonly result: JoinedCall };
+  /** New ICE credentials or more video slots for a call that this device is in. */
+  readonly offerCall: { readonly params: CallOffer; readonly result: CallAnswer };
+  /** Leave; the last to leave ends the call. */
+  readonly leaveCall: { readonly params: CallRef; readonly result: None };
+  /** What frames are sealed and opened with just now. */
+  readonly callKeys: { readonly params: CallRef; readonly result: CallKeys };
+  /** What is on screen, for each video slot. */
+  readonly viewCall: { readonly params: CallView; readonly result: None };
+  /** Tell the others about one's microphone, camera, screen and hand. */
+  readonly setCallState: { readonly params: OwnCallState; readonly result: None };
+  /** Show everybody an emoji for a moment. */
+  readonly reactInCall: { readonly params: CallEmoji; readonly result: None };
+  /** Owners: have a participant muted. */
+  readonly muteInCall: { readonly params: CallNumber; readonly result: None };
+  /** Owners: have a participant's hand lowered. */
+  readonly lowerHand: { readonly params: CallNumber; readonly result: None };
+  /** Owners: take a person out of the call, who stays a member. */
+  readonly removeFromCall: { readonly params: CallAccount; readonly result: None };
+  /** Ring members who are not in the call. */
+  readonly ringPeople: { readonly params: CallPeople; readonly result: None };
+  /** Stop ringing on all of the person's devices. */
+  readonly declineCall: { readonly params: DeclineCall; readonly result: None };
+  /** Owners: a link by which others with an account can ask to come in. */
+  readonly callLink: { readonly params: CallRef; readonly result: CallLink };
+  /** Ask to be let into the call of a link. */
+  readonly knock: { readonly params: CallLink; readonly result: None };
+  /** Let somebody who knocked in: adds to the group. */
+  readonly admit: { readonly params: CallAccount; readonly result: None };
+  /** Do not let in who knocked. */
+  readonly refuseKnock: { readonly params: CallAccount; readonly result: None };
+  /** Connect to the server's echo, to find out which paths work. */
+  readonly tryCall: { readonly params: CallTry; readonly result: JoinedTry };
 }
 
 /** Every event and its value. */
@@ -679,4 +1059,30 @@ export interface Events {
   readonly typing: TypingNow;
   /** Rows that are new or changed. */
   readonly timeline: TimelineChanged;
+  /** A call began, changed or ended. */
+  readonly call: Call;
+  /** Somebody calls. */
+  readonly ring: Ring;
+  /** It rings no more. */
+  readonly ringEnd: RingEnd;
+  /** How somebody whom this person rang stands. */
+  readonly ringAnswer: RingAnswer;
+  /** Who is in which slot: the whole list. */
+  readonly callSlots: CallSlots;
+  /** Who is heard. */
+  readonly callSpeakers: CallSpeakers;
+  /** How one's own network does. */
+  readonly callQuality: CallQuality;
+  /** Which layers anybody looks at; the others may stop. */
+  readonly callPause: CallPause;
+  /** Somebody shows an emoji. */
+  readonly callReaction: CallReaction;
+  /** A moderator asks to mute, or to lower one's hand; do it. */
+  readonly callAsked: CallAsked;
+  /** Somebody asks to be let in. */
+  readonly callKnock: CallKnock;
+  /** This device is no longer in a call, or was not let in. */
+  readonly callGone: CallGone;
+  /** The keys of a call changed: ask for them. */
+  readonly callKeys: CallRef;
 }
