@@ -17,7 +17,8 @@ import (
 // Suite is the number of a cipher suite (RFC 9420 §17.1).
 type Suite uint16
 
-// The suites that are implemented. Suites 4 to 7 of the RFC are not.
+// The suites that are implemented. Suites 4 and 6 of the RFC are not: X448 and
+// Ed448 are missing in Go's library.
 const (
 	// X25519AES128 is MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519, the
 	// suite that every implementation has.
@@ -26,6 +27,10 @@ const (
 	P256AES128 Suite = 2
 	// X25519ChaCha is MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519.
 	X25519ChaCha Suite = 3
+	// P521AES256 is MLS_256_DHKEMP521_AES256GCM_SHA512_P521.
+	P521AES256 Suite = 5
+	// P384AES256 is MLS_256_DHKEMP384_AES256GCM_SHA384_P384.
+	P384AES256 Suite = 7
 	// HybridX25519MLKEM768 is suite 1 with the KEM replaced by
 	// MLKEM768-X25519 (HPKE KEM 0x647a): the first suite of
 	// draft-ietf-mls-pq-ciphersuites-06. IANA has not assigned a number, so
@@ -40,6 +45,8 @@ type SignatureScheme uint8
 const (
 	Ed25519   SignatureScheme = iota + 1 // RFC 8032; public key 32 bytes
 	ECDSAP256                            // SHA-256, DER signature; public key 65 bytes, uncompressed point
+	ECDSAP384                            // SHA-384; 97 bytes
+	ECDSAP521                            // SHA-512; 133 bytes
 )
 
 // suiteRow is all that differs between two suites. To add one, add a row.
@@ -58,12 +65,17 @@ type suiteRow struct {
 
 const nonceSize = 12 // bytes of an AEAD nonce, the same in all suites
 
-var suites = slices.Concat([]suiteRow{
+var suites = byNumber([]suiteRow{
 	{X25519AES128, "MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519", x25519KEM, hpke.HKDFSHA256, hpke.AES128GCM, sha256.New, 32, 16, newGCM, Ed25519},
-}, p256Suites, []suiteRow{
 	{X25519ChaCha, "MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519", x25519KEM, hpke.HKDFSHA256, hpke.ChaCha20Poly1305, sha256.New, 32, 32, chacha20poly1305.New, Ed25519},
 	{HybridX25519MLKEM768, "MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519", hpke.MLKEM768X25519, hpke.HKDFSHA256, hpke.AES128GCM, sha256.New, 32, 16, newGCM, Ed25519},
-})
+}, nistSuites)
+
+func byNumber(lists ...[]suiteRow) []suiteRow {
+	all := slices.Concat(lists...)
+	slices.SortFunc(all, func(a, b suiteRow) int { return int(a.suite) - int(b.suite) })
+	return all
+}
 
 func x25519KEM() hpke.KEM { return hpke.DHKEM(ecdh.X25519()) }
 
@@ -199,10 +211,9 @@ func (s SignatureScheme) CheckKey(key []byte) error {
 			return fmt.Errorf("%w: %d bytes", ErrSignatureKey, len(key))
 		}
 		return nil
-	case ECDSAP256:
-		return checkP256(key)
+	default:
+		return s.checkECDSA(key)
 	}
-	return fmt.Errorf("%w: unknown scheme", ErrSignatureKey)
 }
 
 // Verify returns ErrSignature unless signature is one over message by the
@@ -215,8 +226,8 @@ func (s SignatureScheme) Verify(key, message, signature []byte) error {
 	switch s {
 	case Ed25519:
 		ok = ed25519.Verify(key, message, signature)
-	case ECDSAP256:
-		ok = verifyP256(key, message, signature)
+	default:
+		ok = s.verifyECDSA(key, message, signature)
 	}
 	if !ok {
 		return ErrSignature

@@ -197,8 +197,8 @@ func NewSigner(suite mls.Suite) (Signer, error) {
 	if !suite.Supported() {
 		return Signer{}, fmt.Errorf("%w: %v", mls.ErrSuite, suite)
 	}
-	if suite.Signature() == mls.ECDSAP256 {
-		b, err := newP256()
+	if scheme := suite.Signature(); scheme != mls.Ed25519 {
+		b, err := newECDSA(scheme)
 		if err != nil {
 			return Signer{}, err
 		}
@@ -208,7 +208,7 @@ func NewSigner(suite mls.Suite) (Signer, error) {
 }
 
 // ParseSigner makes a Signer from a private key: for Ed25519 the 32-byte seed,
-// for ECDSA P-256 the 32-byte scalar.
+// for ECDSA the scalar, of 32, 48 or 66 bytes.
 func ParseSigner(suite mls.Suite, private []byte) (Signer, error) {
 	if !suite.Supported() {
 		return Signer{}, fmt.Errorf("%w: %v", mls.ErrSuite, suite)
@@ -224,14 +224,12 @@ func parseSigner(scheme mls.SignatureScheme, private []byte) (Signer, error) {
 			return Signer{}, fmt.Errorf("%w: private key of %d bytes", mls.ErrSignatureKey, len(private))
 		}
 		s.public = ed25519.NewKeyFromSeed(private).Public().(ed25519.PublicKey)
-	case mls.ECDSAP256:
-		public, err := publicP256(private)
+	default:
+		public, err := publicECDSA(scheme, private)
 		if err != nil {
 			return Signer{}, err
 		}
 		s.public = public
-	default:
-		return Signer{}, fmt.Errorf("%w: unknown scheme", mls.ErrSignatureKey)
 	}
 	return s, nil
 }
@@ -246,13 +244,10 @@ func (s Signer) Private() Secret { return s.priv }
 // (RFC 9420 §5.1.2).
 func (s Signer) SignWithLabel(label string, content []byte) ([]byte, error) {
 	message := mls.SignContent(label, content)
-	switch s.scheme {
-	case mls.Ed25519:
+	if s.scheme == mls.Ed25519 {
 		return ed25519.Sign(ed25519.NewKeyFromSeed(s.priv.bytes()), message), nil
-	case mls.ECDSAP256:
-		return signP256(s.priv.bytes(), message)
 	}
-	return nil, fmt.Errorf("%w: no key", mls.ErrSignatureKey)
+	return signECDSA(s.scheme, s.priv.bytes(), message)
 }
 
 // signLeaf fills in the signature of a leaf node.
