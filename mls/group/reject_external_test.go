@@ -123,7 +123,6 @@ func TestRefusesProposals(t *testing.T) {
 	}{
 		{"an update from a commit", leaf(func(l *mls.LeafNode) { l.Source = mls.LeafCommit }), mls.ErrLeafSource},
 		{"an update with the old key", leaf(func(l *mls.LeafNode) { l.EncryptionKey = old.EncryptionKey }), mls.ErrSameKey},
-		{"an update without the suite", leaf(func(l *mls.LeafNode) { l.Capabilities.Suites = nil }), mls.ErrCapabilities},
 		{"an update with a broken signature", broken, mls.ErrSignature},
 		{"an external init", mls.ProposeExternalInit(nil), mls.ErrProposal},
 		{"a removal of nobody", mls.ProposeRemove(7), mls.ErrNotMember},

@@ -123,7 +123,6 @@ func TestRefusesTrees(t *testing.T) {
 	}{
 		{"a broken leaf signature", func(o *openTree) { o.nodes[2].leaf.Signature[0] ^= 1 }, mls.ErrSignature},
 		{"a leaf at another's place", func(o *openTree) { o.nodes[2].leaf, o.nodes[4].leaf = o.nodes[4].leaf, o.nodes[2].leaf }, mls.ErrSignature},
-		{"a leaf without the suite", func(o *openTree) { o.nodes[2].leaf.Capabilities.Suites = nil; resign(o, 1) }, mls.ErrCapabilities},
 		{"a leaf without basic credentials", func(o *openTree) { o.nodes[2].leaf.Capabilities.Credentials = nil; resign(o, 1) }, mls.ErrCredential},
 		{"a leaf key that is none", func(o *openTree) { o.nodes[2].leaf.EncryptionKey = []byte{1}; resign(o, 1) }, mls.ErrEncryptionKey},
 		{"two leaves with one encryption key", func(o *openTree) {

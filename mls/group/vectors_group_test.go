@@ -109,7 +109,7 @@ func TestVectorsPassiveClient(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				signer, err := ParseSigner(c.Suite, c.Signature)
+				signer, err := parseSignerOf(c.Suite, c.Signature)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -121,7 +121,7 @@ func TestVectorsPassiveClient(t *testing.T) {
 				for _, p := range c.PSKs {
 					psks = append(psks, PSK{p.ID, p.PSK.secret()})
 				}
-				g, err := Join(w, *kp, KeyPackageSecrets{init: c.Init.secret(), leaf: c.Encryption.secret(), signer: signer}, JoinOptions{Tree: c.Tree, PSKs: psks})
+				g, err := Join(w, *kp, KeyPackageSecrets{init: c.Init.private(c.Suite), leaf: c.Encryption.private(c.Suite), signer: signer}, JoinOptions{Tree: c.Tree, PSKs: psks})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -174,7 +174,7 @@ func TestVectorsMessageProtection(t *testing.T) {
 				Version: mls.MLS10, Suite: c.Suite, GroupID: c.GroupID, Epoch: c.Epoch,
 				TreeHash: c.TreeHash, ConfirmedTranscriptHash: c.Confirmed,
 			}
-			signer, err := ParseSigner(c.Suite, c.SignaturePriv)
+			signer, err := parseSignerOf(c.Suite, c.SignaturePriv)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -308,7 +308,7 @@ func TestVectorsTreeKEM(t *testing.T) {
 			}
 			signers := map[mls.LeafIndex]Signer{}
 			for _, l := range c.Leaves {
-				if signers[l.Index], err = ParseSigner(s, l.Signature); err != nil {
+				if signers[l.Index], err = parseSignerOf(s, l.Signature); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -331,7 +331,7 @@ func TestVectorsTreeKEM(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					own := l.Encryption.secret()
+					own := l.Encryption.private(s)
 					e, encryption := deriveEpoch(s, zeroSecret(s))
 					g := &Group{
 						public: public, status: Member, leaf: l.Index, signer: signers[l.Index], epoch: e,
