@@ -13,6 +13,7 @@ import type {
 } from "../src/core/api.gen.ts";
 import type { Answer, CommandName, Core, EventName, Params, Result } from "../src/core/core.ts";
 import { preparePhoto, preparePreview } from "../src/model/photo.ts";
+import { FakeCalls } from "./calls.ts";
 import { parse } from "./markdown.ts";
 import { draw, film } from "./pictures.ts";
 import { type Words, words } from "./words.ts";
@@ -56,6 +57,7 @@ export class FakeCore implements Core {
   readonly #rooms = new Map<RoomID, Room>();
   readonly #members = new Map<RoomID, { person: number; owner: boolean }[]>();
   readonly #timelines = new Map<RoomID, Held[]>();
+  readonly calls: FakeCalls;
   #status: Status;
   #devices: Device[] = [];
   #notices: Notice[] = [];
@@ -73,6 +75,11 @@ export class FakeCore implements Core {
       online: [0, 1, 2, 5].includes(n),
       admin: n === 0 || n === 3,
     }));
+    this.calls = new FakeCalls(
+      (event, value) => this.emit(event, value),
+      this.#people,
+      (room) => (this.#members.get(room) ?? [{ person: 2 }]).map((m) => m.person).filter((n) => n > 0),
+    );
     const phase = {
       enrolling: "enrolling",
       ended: "ended",
@@ -119,7 +126,10 @@ export class FakeCore implements Core {
 
   async call<N extends CommandName>(name: N, params: Params<N>, blobs?: readonly Blob[]): Promise<Result<Answer<N>>> {
     await this.#ready;
-    const answer = this.#answers[name] as (p: unknown, blobs?: readonly Blob[]) => unknown;
+    const answer = { ...this.#answers, ...this.calls.answers }[name] as (
+      p: unknown,
+      blobs?: readonly Blob[],
+    ) => unknown;
     const value = await answer.call(this, params, blobs);
     if (value && typeof value === "object" && "code" in value && "ok" in value) {
       return { ok: false, failure: { code: value.code } } as Result<Answer<N>>;
@@ -141,7 +151,9 @@ export class FakeCore implements Core {
     if (who) this.emit("typing", { room, account: who.id, name: who.name, until: Date.now() + 600_000 });
   }
 
-  readonly #answers: { [N in CommandName]: (p: never, blobs?: readonly Blob[]) => unknown } = {
+  readonly #answers: {
+    [N in Exclude<CommandName, keyof FakeCalls["answers"]>]: (p: never, blobs?: readonly Blob[]) => unknown;
+  } = {
     status: () => this.#status,
     site: () => ({ org: this.#words.org, ready: true, version: "0.1.0" }),
     checkLink: ({ token }: { token: string }) =>
