@@ -13,7 +13,7 @@ import (
 // browser's build into one table.
 //
 //	client       keys for a new member, a key package
-//	create       found a group
+//	create       the same, and a group of one
 //	fill         add all others to a group of one in one commit without a path, with their Welcome
 //	add          add one more, in a commit without a path
 //	join         enter a room that was filled in one go: verify and decrypt everything
@@ -129,6 +129,7 @@ func benchmarkAlone(b *testing.B, s mls.Suite, r *benchRoom) {
 		return len(benchMarshal(b, kp))
 	})
 	measure(b, "create", func(b *testing.B) int {
+		benchKeyPackage(b, s, "somebody")
 		benchGroup(b, s)
 		return 0
 	})
