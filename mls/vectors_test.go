@@ -2,80 +2,45 @@ package mls
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
+
+	"github.com/veche-im/veche/mls/internal/vectors"
 )
 
-// hexBytes is a byte string as the official vectors write it.
-type hexBytes []byte
-
-func (h *hexBytes) UnmarshalJSON(b []byte) error {
-	var s *string
-	if err := json.Unmarshal(b, &s); err != nil || s == nil {
-		return err
-	}
-	v, err := hex.DecodeString(*s)
-	*h = v
-	return err
-}
-
-// loadVectors reads one file of the official vectors (MLS_VECTORS, or
-// ../shared/vectors/mls beside the project), and skips the test without it.
-func loadVectors(t *testing.T, name string, into any) {
-	t.Helper()
-	dir := os.Getenv("MLS_VECTORS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "vectors", "mls")
-	}
-	b, err := os.ReadFile(filepath.Join(dir, name))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skipf("NOT TESTED: official vectors %s are missing in %s; set MLS_VECTORS", name, dir)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, into); err != nil {
-		t.Fatal(err)
-	}
-}
-
+// equal fails the test if got is not want.
 func equal(t *testing.T, what string, got, want []byte) {
 	t.Helper()
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s\n got %x\nwant %x", what, got, want)
-	}
+	vectors.Equal(t, what, got, want)
 }
 
+// supported reports whether there is a suite of that number.
+func supported(s uint16) bool { return Suite(s).Supported() }
+
 func TestVectorsLengthHeader(t *testing.T) {
-	var cases []struct {
-		Header hexBytes `json:"vlbytes_header"`
+	type vector struct {
+		Header vectors.Hex `json:"vlbytes_header"`
 		Length int
 	}
-	loadVectors(t, "deserialization.json", &cases)
-	for _, c := range cases {
+	vectors.Each(t, vectors.Deserialization, supported, func(t *testing.T, c vector) {
 		if c.Length > maxMessage {
 			d := NewDecoder(c.Header)
 			if d.length(maxMessage); d.Err() == nil {
 				t.Errorf("%x: a length of %d was not refused", c.Header, c.Length)
 			}
 			equal(t, "header", appendLength(nil, c.Length), c.Header)
-			continue
+			return
 		}
 		d := NewDecoder(append(bytes.Clone(c.Header), make([]byte, c.Length)...))
 		if got := d.length(1 << 30); got != c.Length || d.Err() != nil {
 			t.Errorf("%x: length %d, %v; want %d", c.Header, got, d.Err(), c.Length)
 		}
 		equal(t, "header", appendLength(nil, c.Length), c.Header)
-	}
+	})
 }
 
 func TestVectorsTreeMath(t *testing.T) {
-	var cases []struct {
+	type vector struct {
 		Leaves int `json:"n_leaves"`
 		Nodes  int `json:"n_nodes"`
 		Root   NodeIndex
@@ -84,8 +49,7 @@ func TestVectorsTreeMath(t *testing.T) {
 		Parent []*NodeIndex
 		Sib    []*NodeIndex `json:"sibling"`
 	}
-	loadVectors(t, "tree-math.json", &cases)
-	for _, c := range cases {
+	vectors.Each(t, vectors.TreeMath, supported, func(t *testing.T, c vector) {
 		if rootOf(c.Leaves) != c.Root || 2*c.Leaves-1 != c.Nodes {
 			t.Errorf("%d leaves: root %d", c.Leaves, rootOf(c.Leaves))
 		}
@@ -101,82 +65,75 @@ func TestVectorsTreeMath(t *testing.T) {
 				t.Errorf("node %d: parent %d, sibling %d", i, x.Parent(), x.Sibling())
 			}
 		}
-	}
+	})
 }
 
 func TestVectorsTreeValidation(t *testing.T) {
-	var cases []struct {
+	type vector struct {
 		Suite       Suite `json:"cipher_suite"`
-		Tree        hexBytes
-		GroupID     hexBytes   `json:"group_id"`
-		TreeHashes  []hexBytes `json:"tree_hashes"`
+		Tree        vectors.Hex
+		GroupID     vectors.Hex   `json:"group_id"`
+		TreeHashes  []vectors.Hex `json:"tree_hashes"`
 		Resolutions [][]NodeIndex
 	}
-	loadVectors(t, "tree-validation.json", &cases)
-	for i, c := range cases {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			tree, err := ParseTree(c.Suite, c.Tree)
-			if err != nil {
-				t.Fatal(err)
+	vectors.Each(t, vectors.TreeValidation, supported, func(t *testing.T, c vector) {
+		tree, err := ParseTree(c.Suite, c.Tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for x := range c.TreeHashes {
+			equal(t, fmt.Sprintf("tree hash %d", x), tree.hashAt(NodeIndex(x)), c.TreeHashes[x])
+			if got := tree.Resolution(NodeIndex(x), nil); fmt.Sprint(got) != fmt.Sprint(c.Resolutions[x]) {
+				t.Errorf("resolution of %d: %v, want %v", x, got, c.Resolutions[x])
 			}
-			for x := range c.TreeHashes {
-				equal(t, fmt.Sprintf("tree hash %d", x), tree.hashAt(NodeIndex(x)), c.TreeHashes[x])
-				if got := tree.Resolution(NodeIndex(x), nil); fmt.Sprint(got) != fmt.Sprint(c.Resolutions[x]) {
-					t.Errorf("resolution of %d: %v, want %v", x, got, c.Resolutions[x])
-				}
-			}
-			if err := tree.verify(c.GroupID, nil); err != nil {
-				t.Error(err)
-			}
-			b, err := Marshal(tree)
-			if err != nil {
-				t.Fatal(err)
-			}
-			equal(t, "encoding", b, c.Tree)
-		})
-	}
+		}
+		if err := tree.verify(c.GroupID, nil); err != nil {
+			t.Error(err)
+		}
+		b, err := Marshal(tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "encoding", b, c.Tree)
+	})
 }
 
 func TestVectorsTreeOperations(t *testing.T) {
-	var cases []struct {
-		Suite      Suite    `json:"cipher_suite"`
-		Before     hexBytes `json:"tree_before"`
-		HashBefore hexBytes `json:"tree_hash_before"`
-		Proposal   hexBytes
-		Sender     LeafIndex `json:"proposal_sender"`
-		After      hexBytes  `json:"tree_after"`
-		HashAfter  hexBytes  `json:"tree_hash_after"`
+	type vector struct {
+		Suite      Suite       `json:"cipher_suite"`
+		Before     vectors.Hex `json:"tree_before"`
+		HashBefore vectors.Hex `json:"tree_hash_before"`
+		Proposal   vectors.Hex
+		Sender     LeafIndex   `json:"proposal_sender"`
+		After      vectors.Hex `json:"tree_after"`
+		HashAfter  vectors.Hex `json:"tree_hash_after"`
 	}
-	loadVectors(t, "tree-operations.json", &cases)
-	for i, c := range cases {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
-			tree, err := ParseTree(c.Suite, c.Before)
-			if err != nil {
-				t.Fatal(err)
-			}
-			equal(t, "hash before", tree.Hash(), c.HashBefore)
-			var p Proposal
-			if err := Unmarshal(c.Proposal, &p); err != nil {
-				t.Fatal(err)
-			}
-			d := &Draft{tree: tree.Clone(), fresh: map[LeafIndex]bool{}}
-			if err := d.apply([]resolved{{&p, MemberSender(c.Sender), true}}); err != nil {
-				t.Fatal(err)
-			}
-			b, err := Marshal(d.tree)
-			if err != nil {
-				t.Fatal(err)
-			}
-			equal(t, "tree after", b, c.After)
-			equal(t, "hash after", d.tree.Hash(), c.HashAfter)
-			equal(t, "the original tree's hash", tree.Hash(), c.HashBefore)
-		})
-	}
+	vectors.Each(t, vectors.TreeOperations, supported, func(t *testing.T, c vector) {
+		tree, err := ParseTree(c.Suite, c.Before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "hash before", tree.Hash(), c.HashBefore)
+		var p Proposal
+		if err := Unmarshal(c.Proposal, &p); err != nil {
+			t.Fatal(err)
+		}
+		d := &Draft{tree: tree.Clone(), fresh: map[LeafIndex]bool{}}
+		if err := d.apply([]resolved{{&p, MemberSender(c.Sender), true}}); err != nil {
+			t.Fatal(err)
+		}
+		b, err := Marshal(d.tree)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "tree after", b, c.After)
+		equal(t, "hash after", d.tree.Hash(), c.HashAfter)
+		equal(t, "the original tree's hash", tree.Hash(), c.HashBefore)
+	})
 }
 
 func TestVectorsMessages(t *testing.T) {
-	var cases []map[string]hexBytes
-	loadVectors(t, "messages.json", &cases)
+	type vector = map[string]vectors.Hex
 	// group_secrets is an object of mls/group, and tested there.
 	fresh := map[string]func() codec{
 		"mls_welcome":                       func() codec { return new(Message) },
@@ -196,7 +153,7 @@ func TestVectorsMessages(t *testing.T) {
 		"group_context_extensions_proposal": func() codec { return &bareProposal{t: ProposalGroupContextExtensions} },
 		"commit":                            func() codec { return new(Commit) },
 	}
-	for i, c := range cases {
+	vectors.Each(t, vectors.Messages, supported, func(t *testing.T, c vector) {
 		for name, b := range c {
 			f, ok := fresh[name]
 			if !ok {
@@ -207,17 +164,17 @@ func TestVectorsMessages(t *testing.T) {
 			}
 			v := f()
 			if err := Unmarshal(b, v); err != nil {
-				t.Errorf("%d %s: %v", i, name, err)
+				t.Errorf("%s: %v", name, err)
 				continue
 			}
 			again, err := Marshal(v)
 			if err != nil {
-				t.Errorf("%d %s: %v", i, name, err)
+				t.Errorf("%s: %v", name, err)
 				continue
 			}
-			equal(t, fmt.Sprintf("%d %s", i, name), again, b)
+			equal(t, name, again, b)
 		}
-	}
+	})
 }
 
 type codec interface {
