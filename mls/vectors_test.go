@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/veche-im/veche/mls/internal/vectors"
+	"github.com/veche-im/veche/test/vectors"
 )
 
 // equal fails the test if got is not want.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/veche-im/veche/mls"
-	"github.com/veche-im/veche/mls/internal/vectors"
+	"github.com/veche-im/veche/test/vectors"
 )
 
 func TestVectorsGroupSecrets(t *testing.T) {

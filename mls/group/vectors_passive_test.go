@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/veche-im/veche/mls"
-	"github.com/veche-im/veche/mls/internal/vectors"
+	"github.com/veche-im/veche/test/vectors"
 )
 
 // passive is a case of the passive client vectors: somebody is welcomed into a

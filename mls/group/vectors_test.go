@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/veche-im/veche/mls"
-	"github.com/veche-im/veche/mls/internal/vectors"
+	"github.com/veche-im/veche/test/vectors"
 )
 
 // The vectors of the MLS working group (test-vectors.md of mls-implementations),

@@ -86,7 +86,7 @@ func Folder() string {
 		return dir
 	}
 	_, self, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(self), "..", "..", "..", "..", "shared", "vectors", "mls")
+	return filepath.Join(filepath.Dir(self), "..", "..", "..", "shared", "vectors", "mls")
 }
 
 // Read reads all files in dir and below it. A folder that is not there has no
