@@ -159,7 +159,7 @@ func enterUnchecked(tb testing.TB, g *Group, name string) *Group {
 	noError(tb, err)
 	external := mls.ProposeExternalInit(kemOutput)
 	m := &making{
-		g:      &Group{public: g.public, status: joining, signer: signer, keys: map[mls.NodeIndex]*Secret{}},
+		g:      &Group{public: g.public, status: Joining, signer: signer, keys: map[mls.NodeIndex]*Secret{}},
 		sender: mls.Sender{Type: mls.SenderNewMemberCommit},
 		list:   []mls.ProposalOrRef{{Proposal: &external}},
 		init:   init,

@@ -104,7 +104,7 @@ func benchPair(b *testing.B, s mls.Suite, r *benchRoom) (ann, bob *Group) {
 	noError(b, err)
 	tree, err := ann.public.Tree()
 	noError(b, err)
-	bob, err = Join(w, kp, secrets, tree)
+	bob, err = Join(w, kp, secrets, JoinOptions{Tree: tree})
 	noError(b, err)
 	benchSendPath(b, bob, ann)
 	return ann, bob
@@ -115,7 +115,7 @@ func benchJoin(b *testing.B, s mls.Suite, r *benchRoom, m benchMember) *Group {
 	kp, secrets := m.parse(b, s)
 	w, err := mls.ParseWelcome(r.Welcome)
 	noError(b, err)
-	g, err := Join(w, kp, secrets, r.Tree)
+	g, err := Join(w, kp, secrets, JoinOptions{Tree: r.Tree})
 	noError(b, err)
 	return g
 }
