@@ -1,0 +1,243 @@
+package video
+
+import "time"
+
+const (
+	// maxGap is how far a sender's sequence numbers may jump before they count
+	// as a new series: about what is sent in a second at the highest rate.
+	maxGap = 1500
+
+	// rateWindow is over how long a layer's bit rate is smoothed.
+	rateWindow = time.Second
+)
+
+// A Packet is an RTP packet of a layer after it was opened: the parts of its
+// header that matter here, and its payload without padding.
+type Packet struct {
+	Sequence  uint16
+	Timestamp uint32
+	Marker    bool
+	Payload   []byte
+}
+
+// An Arrival is what a Layer makes of a packet: its place in the order, and its
+// descriptor. A packet of padding alone has a Descriptor of Size 0.
+type Arrival struct {
+	Kept
+	Descriptor
+	At    time.Duration
+	Late  bool // a later one came before
+	Break bool // the first of a new series: nothing before it is related
+}
+
+// Padding says whether the packet carries nothing.
+func (a *Arrival) Padding() bool { return len(a.Payload) == 0 }
+
+// A Layer is one encoding of a source as it arrives from its sender. Its fields
+// may be read by who holds it.
+type Layer struct {
+	Source        *Source
+	Codec         Codec
+	Width, Height int           // as the newest key frame said, 0 before
+	Heard         time.Duration // when the newest packet came; 0 before the first
+
+	Asks    Asks // for key frames
+	missing missing
+	ring    ring
+	rate    rate
+	report  Report
+
+	top     int64  // the highest sequence number, extended; -1 before the first
+	picture uint16 // newest picture id, 15 bits
+	stray   uint16
+	strays  int // packets in a row that follow stray instead of top
+	breaks  bool
+	packets int64
+}
+
+// A Source is a camera or a screen with its layers, the smallest first. Those
+// that the sender has not begun to send are there, too.
+type Source struct {
+	Screen bool
+	Layers []*Layer
+}
+
+// NewSource returns a Source of n layers.
+func NewSource(c Codec, n int, screen bool) *Source {
+	s := &Source{Screen: screen}
+	for range n {
+		s.Layers = append(s.Layers, &Layer{Source: s, Codec: c, top: -1})
+	}
+	return s
+}
+
+// Receive takes a packet. ok is false if there is nothing to forward: it came
+// twice, is too old, or is not what it says.
+func (l *Layer) Receive(now time.Duration, p Packet) (a Arrival, ok bool) {
+	if len(p.Payload) > maxPayload {
+		return a, false
+	}
+	var d Descriptor
+	if len(p.Payload) > 0 {
+		var err error
+		if d, err = Parse(l.Codec, p.Payload); err != nil {
+			return a, false
+		}
+	}
+	before := l.top
+	seq, ok := l.extend(p.Sequence)
+	if !ok || l.ring.has(seq) {
+		return a, false
+	}
+	a = Arrival{
+		Kept:       Kept{Seq: seq, Timestamp: p.Timestamp, Marker: p.Marker, Picture: l.series(&d, len(p.Payload)), Payload: p.Payload},
+		Descriptor: d, At: now, Late: seq < before, Break: l.breaks,
+	}
+	l.breaks = false
+	switch {
+	case a.Break || before < 0:
+		l.missing.forget()
+	case a.Late:
+		l.missing.found(seq)
+	case !l.missing.gap(now, before+1, seq):
+		l.Asks.Want() // too much is gone to ask for it
+	}
+	l.Heard = now
+	l.packets++
+	l.rate.add(now, len(p.Payload))
+	l.ring.add(now, a.Kept)
+	if d.Key {
+		l.Asks.Came()
+		if d.Height > 0 {
+			l.Width, l.Height = d.Width, d.Height
+		}
+	}
+	return a, true
+}
+
+// series is the picture id in a series of 15 bits, also where it is sent with 7.
+func (l *Layer) series(d *Descriptor, size int) int16 {
+	if size == 0 || d.ID < 0 {
+		return -1
+	}
+	next := uint16(d.ID)
+	if !d.Long {
+		next = l.picture + uint16(int8(d.ID-int(l.picture&0x7f))<<1>>1)
+	}
+	next &= 0x7fff
+	if d.Start || d.Long {
+		l.picture = next
+	}
+	return int16(next)
+}
+
+// extend gives seq its place in the series. A jump beyond maxGap is believed
+// when the next packet follows it (as RFC 3550 appendix A.1 does it): then a
+// new series begins, far enough from the old one that no two packets meet.
+func (l *Layer) extend(seq uint16) (int64, bool) {
+	if l.top < 0 {
+		l.top = int64(seq) + 1<<17 // so that what is a little older has a place, too
+		l.top += int64(seq) - int64(uint16(l.top))
+		return l.top, true
+	}
+	step := int64(int16(seq - uint16(l.top)))
+	if step > -maxGap && step < maxGap {
+		l.strays = 0
+		l.top = max(l.top, l.top+step)
+		return l.top - max(0, -step), true
+	}
+	if l.strays > 0 && seq == l.stray+1 {
+		l.strays = 0
+		next := (l.top/(1<<16)+2)<<16 + int64(seq)
+		l.top, l.breaks = next, true
+		return next, true
+	}
+	l.stray, l.strays = seq, 1
+	return 0, false
+}
+
+// Get returns packet seq for sending it again, if it is still there.
+func (l *Layer) Get(now time.Duration, seq int64) (Kept, bool) { return l.ring.get(now, seq) }
+
+// Missing appends the sequence numbers to be asked for now with a NACK, given
+// the round trip to the sender.
+func (l *Layer) Missing(now, rtt time.Duration, to []uint16) []uint16 {
+	return l.missing.due(now, rtt, to)
+}
+
+// Rate is the layer's bits per second lately, 0 if it has been silent for long.
+func (l *Layer) Rate(now time.Duration) int { return l.rate.bits(now) }
+
+// Flows says whether packets came within the last while.
+func (l *Layer) Flows(now time.Duration) bool {
+	return l.packets > 0 && now-l.Heard < flowing
+}
+
+// flowing is how long after its last packet a layer counts as being sent: longer
+// than the pause between two frames of a still screen.
+const flowing = 3 * time.Second
+
+// A Report is a sender report's pair of clocks (RFC 3550 §6.4.1).
+type Report struct {
+	NTP       uint64
+	Timestamp uint32
+	At        time.Duration // when it came; 0 for none yet
+}
+
+// Reported takes the clocks of a sender report.
+func (l *Layer) Reported(r Report) { l.report = r }
+
+// Clocks are those of the newest sender report.
+func (l *Layer) Clocks() Report { return l.report }
+
+// capture is when, by the sender's clock, the frame with timestamp ts was taken.
+func (r Report) capture(ts uint32) time.Duration {
+	ntp := time.Duration(r.NTP>>32)*time.Second + time.Duration((r.NTP&0xffffffff)*uint64(time.Second)>>32)
+	return ntp + time.Duration(int32(ts-r.Timestamp))*time.Second/clock
+}
+
+// clock is how many units of an RTP timestamp of video make a second.
+const clock = 90000
+
+// A rate is bits per second, smoothed.
+type rate struct {
+	since time.Duration
+	bytes int
+	last  int
+	began bool
+}
+
+func (r *rate) add(now time.Duration, n int) {
+	if !r.began {
+		r.began, r.since = true, now
+	}
+	r.roll(now)
+	r.bytes += n
+}
+
+// roll closes the running window of a quarter of rateWindow.
+func (r *rate) roll(now time.Duration) {
+	const part = rateWindow / 4
+	for i := 0; now-r.since >= part; i++ {
+		if i == 16 { // long silence
+			r.since, r.last, r.bytes = now, 0, 0
+			return
+		}
+		seen := r.bytes * 8 * int(time.Second/part)
+		if r.last == 0 {
+			r.last = seen
+		} else {
+			r.last += (seen - r.last) / 4
+		}
+		r.bytes = 0
+		r.since += part
+	}
+}
+
+func (r *rate) bits(now time.Duration) int {
+	if !r.began {
+		return 0
+	}
+	r.roll(now)
+	return r.last
+}
