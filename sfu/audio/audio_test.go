@@ -162,9 +162,10 @@ func TestSequenceAndTimeGoOnAcrossVoices(t *testing.T) {
 	}
 	// Another voice 500 ms later, with three packets that were kept.
 	now := 680 * ms
-	s.Start(5, 0xffffff00, 0xffffff00+3*960, now)
+	begin := uint32(0xffffff00) // the clock turns over between the kept packets
+	s.Start(5, begin, begin+3*960, now)
 	for i := range uint64(4) {
-		send(5+i, 0xffffff00+uint32(i)*960, now)
+		send(5+i, begin+uint32(i)*960, now)
 	}
 	for i, p := range got {
 		if p.index != uint64(i) {
