@@ -58,7 +58,7 @@ func Rules() []Rule {
 		},
 		{
 			From:   []string{"wire/...", "mls/...", "e2ee/...", "client/...", "internal/policy/...", "internal/statement/..."},
-			Except: []string{"client/link/ws/...", "client/store/native/..."}, // what runs in no browser
+			Except: []string{"client/link/ws/...", "client/store/native/...", "client/media/..."}, // what runs in no browser
 			To:     []string{"std:net/http", "std:crypto/tls", "std:os/exec"},
 			Why:    "these go into the browser, where an HTTP stack that nobody calls would double the download",
 		},
