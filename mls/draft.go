@@ -61,14 +61,18 @@ func (g *PublicGroup) Draft(sender Sender, list []ProposalOrRef) (*Draft, error)
 	if err := check(all); err != nil {
 		return nil, err
 	}
+	unverified := signatures{scheme: g.context.Suite.Signature()}
 	for _, p := range all {
 		d.needsPath = d.needsPath || p.Type.NeedsPath()
 		if p.checked {
 			continue
 		}
-		if err := g.checkProposal(p.Proposal, p.sender); err != nil {
+		if err := g.checkProposal(p.Proposal, p.sender, &unverified); err != nil {
 			return nil, err
 		}
+	}
+	if err := unverified.verify(); err != nil {
+		return nil, err
 	}
 	if err := d.apply(all); err != nil {
 		return nil, err
@@ -77,6 +81,9 @@ func (g *PublicGroup) Draft(sender Sender, list []ProposalOrRef) (*Draft, error)
 		return nil, err
 	}
 	for _, p := range all {
+		if p.Type.Default() {
+			continue
+		}
 		if err := checkSupport(d.staying(), p.Type); err != nil {
 			return nil, err
 		}
@@ -214,8 +221,9 @@ func onlyOnce(seen map[string]bool, id PreSharedKeyID) error {
 	return nil
 }
 
-// checkProposal checks a proposal on its own (RFC 9420 §12.1).
-func (g *PublicGroup) checkProposal(p *Proposal, sender Sender) error {
+// checkProposal checks a proposal on its own (RFC 9420 §12.1), but for the
+// signatures in it, which it adds to unverified.
+func (g *PublicGroup) checkProposal(p *Proposal, sender Sender, unverified *signatures) error {
 	s := g.context.Suite
 	switch p.Type {
 	case ProposalAdd:
@@ -223,7 +231,10 @@ func (g *PublicGroup) checkProposal(p *Proposal, sender Sender) error {
 		if k.Version != g.context.Version || k.Suite != s {
 			return fmt.Errorf("%w: %v", ErrKeyPackage, k.Suite)
 		}
-		return k.Verify(time.Time{}) // receivers leave the lifetime alone, lest clocks split the group (§7.3)
+		if err := k.Check(time.Time{}); err != nil { // receivers leave the lifetime alone, lest clocks split the group (§7.3)
+			return err
+		}
+		return k.collect(unverified)
 	case ProposalUpdate:
 		if sender.Type != SenderMember {
 			return fmt.Errorf("%w: update from outside of the group", ErrSender)
@@ -232,7 +243,10 @@ func (g *PublicGroup) checkProposal(p *Proposal, sender Sender) error {
 		if old == nil {
 			return fmt.Errorf("%w: leaf %d", ErrNotMember, sender.Leaf)
 		}
-		return g.checkSuccessor(old, &p.Update.Leaf, LeafUpdate, sender.Leaf)
+		if err := g.checkSuccessor(old, &p.Update.Leaf, LeafUpdate, sender.Leaf); err != nil {
+			return err
+		}
+		return p.Update.Leaf.collect(unverified, g.context.GroupID, sender.Leaf)
 	case ProposalRemove:
 		if g.tree.Leaf(p.Remove.Removed) == nil {
 			return fmt.Errorf("%w: leaf %d", ErrNotMember, p.Remove.Removed)
@@ -267,8 +281,8 @@ func (g *PublicGroup) checkProposal(p *Proposal, sender Sender) error {
 	return nil
 }
 
-// checkSuccessor checks a leaf node that replaces old at index (RFC 9420 §7.3).
-// old is nil for a joiner.
+// checkSuccessor checks a leaf node that replaces old at index (RFC 9420 §7.3),
+// but for its signature. old is nil for a joiner.
 func (g *PublicGroup) checkSuccessor(old, leaf *LeafNode, source LeafSource, index LeafIndex) error {
 	if leaf.Source != source {
 		return fmt.Errorf("%w: %d instead of %d", ErrLeafSource, leaf.Source, source)
@@ -276,10 +290,7 @@ func (g *PublicGroup) checkSuccessor(old, leaf *LeafNode, source LeafSource, ind
 	if old != nil && bytes.Equal(old.EncryptionKey, leaf.EncryptionKey) {
 		return fmt.Errorf("%w: leaf %d", ErrSameKey, index)
 	}
-	if err := leaf.checkAlone(g.context.Suite); err != nil {
-		return err
-	}
-	return leaf.verifySignature(g.context.Suite, g.context.GroupID, index)
+	return leaf.checkAlone(g.context.Suite)
 }
 
 // apply carries the proposals out, in the order of RFC 9420 §12.3.
@@ -411,7 +422,8 @@ func (d *Draft) inUse(key []byte) bool {
 	return false
 }
 
-// SetLeaf puts the committer's new leaf node in its place, after SetPathKeys.
+// SetLeaf puts the committer's new leaf node in its place, after SetPathKeys. It
+// is for the committer itself: the signature is not verified.
 func (d *Draft) SetLeaf(leaf *LeafNode) error {
 	old := d.predecessor()
 	if err := d.base.checkSuccessor(old, leaf, LeafCommit, d.leaf); err != nil {
@@ -457,6 +469,9 @@ func (d *Draft) mergePath(u *UpdatePath) error {
 	}
 	if !bytes.Equal(u.Leaf.ParentHash, parentHash) {
 		return fmt.Errorf("%w: leaf node of the path", ErrParentHash)
+	}
+	if err := u.Leaf.verifySignature(d.tree.suite, d.base.context.GroupID, d.leaf); err != nil {
+		return err
 	}
 	return d.SetLeaf(&u.Leaf)
 }

@@ -74,6 +74,18 @@ func (k KeyPackage) LastResort() bool {
 // zero now leaves the lifetime unchecked. Whether the credential is true, and
 // how long a lifetime may be, is for the caller to judge.
 func (k KeyPackage) Verify(now time.Time) error {
+	if err := k.Check(now); err != nil {
+		return err
+	}
+	all := signatures{scheme: k.Suite.Signature()}
+	if err := k.collect(&all); err != nil {
+		return err
+	}
+	return all.verify()
+}
+
+// Check is Verify without the signatures, for who just made them.
+func (k KeyPackage) Check(now time.Time) error {
 	if k.Version != MLS10 {
 		return fmt.Errorf("%w: %d", ErrVersion, k.Version)
 	}
@@ -101,15 +113,19 @@ func (k KeyPackage) Verify(now time.Time) error {
 	if !now.IsZero() && !k.Leaf.Lifetime.Contains(now) {
 		return fmt.Errorf("%w: %d to %d", ErrLifetime, k.Leaf.Lifetime.NotBefore, k.Leaf.Lifetime.NotAfter)
 	}
-	if err := k.Leaf.verifySignature(k.Suite, nil, 0); err != nil {
+	return nil
+}
+
+// collect adds both signatures of the key package to those that are to be
+// verified.
+func (k KeyPackage) collect(all *signatures) error {
+	if err := k.Leaf.collect(all, nil, 0); err != nil {
 		return err
 	}
 	content, err := k.SignedContent()
 	if err != nil {
 		return err
 	}
-	if err := k.Suite.VerifyWithLabel(k.Leaf.SignatureKey, KeyPackageLabel, content, k.Signature); err != nil {
-		return fmt.Errorf("key package: %w", err)
-	}
+	all.add("key package", -1, k.Leaf.SignatureKey, KeyPackageLabel, content, k.Signature)
 	return nil
 }

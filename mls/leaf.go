@@ -243,13 +243,20 @@ const (
 
 // verifySignature returns ErrSignature unless the member signed the leaf node.
 func (l *LeafNode) verifySignature(s Suite, groupID []byte, index LeafIndex) error {
+	all := signatures{scheme: s.Signature()}
+	if err := l.collect(&all, groupID, index); err != nil {
+		return err
+	}
+	return all.verify()
+}
+
+// collect adds the member's signature to those that are to be verified.
+func (l *LeafNode) collect(all *signatures, groupID []byte, index LeafIndex) error {
 	content, err := l.SignedContent(groupID, index)
 	if err != nil {
 		return err
 	}
-	if err := s.VerifyWithLabel(l.SignatureKey, LeafNodeLabel, content, l.Signature); err != nil {
-		return fmt.Errorf("leaf node %d: %w", index, err)
-	}
+	all.add("leaf node", int(index), l.SignatureKey, LeafNodeLabel, content, l.Signature)
 	return nil
 }
 

@@ -80,7 +80,7 @@ func NewPublicGroup(info *GroupInfo, tree []byte) (*PublicGroup, error) {
 }
 
 // FoundPublicGroup returns the group at epoch 0 with leaf as its only member
-// (RFC 9420 §11). confirm computes the confirmation tag for the context.
+// (RFC 9420 §11), who is the caller: its signature is not verified. confirm computes the confirmation tag for the context.
 func FoundPublicGroup(s Suite, groupID []byte, extensions Extensions, leaf *LeafNode, confirm func(*GroupContext) ([]byte, error)) (*PublicGroup, error) {
 	if len(groupID) > maxGroupID {
 		return nil, fmt.Errorf("%w: %d bytes", ErrGroupID, len(groupID))
@@ -90,7 +90,10 @@ func FoundPublicGroup(s Suite, groupID []byte, extensions Extensions, leaf *Leaf
 	if err := checkContextExtensions(extensions); err != nil {
 		return nil, err
 	}
-	if err := t.verify(groupID, extensions); err != nil {
+	if err := t.checkNodes(); err != nil {
+		return nil, err
+	}
+	if err := t.checkTogether(extensions); err != nil {
 		return nil, err
 	}
 	g := &PublicGroup{tree: t, context: GroupContext{
@@ -310,7 +313,11 @@ func (g *PublicGroup) StageProposalContent(a *AuthenticatedContent) (*StagedProp
 	if a.Content.Proposal.Type == ProposalSelfRemove && a.WireFormat != WirePublicMessage {
 		return nil, fmt.Errorf("%w: self_remove that joiners cannot read", ErrWireFormat)
 	}
-	if err := g.checkProposal(a.Content.Proposal, a.Content.Sender); err != nil {
+	unverified := signatures{scheme: g.context.Suite.Signature()}
+	if err := g.checkProposal(a.Content.Proposal, a.Content.Sender, &unverified); err != nil {
+		return nil, err
+	}
+	if err := unverified.verify(); err != nil {
 		return nil, err
 	}
 	if err := checkSupport(g.tree.Members(), a.Content.Proposal.Type); err != nil {

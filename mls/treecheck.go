@@ -9,15 +9,32 @@ import (
 // on its own, each leaf's signature, unmerged leaves, parent hashes, and that
 // the members fit together.
 func (t *Tree) verify(groupID []byte, context Extensions) error {
+	if err := t.checkNodes(); err != nil {
+		return err
+	}
+	all := signatures{scheme: t.suite.Signature()}
+	for _, m := range t.Members() {
+		if err := m.Leaf.collect(&all, groupID, m.Index); err != nil {
+			return err
+		}
+	}
+	if err := all.verify(); err != nil {
+		return err
+	}
+	if err := t.checkTogether(context); err != nil {
+		return err
+	}
+	return t.verifyParentHashes()
+}
+
+// checkNodes checks each node on its own, and where its unmerged leaves are.
+func (t *Tree) checkNodes() error {
 	for i, n := range t.nodes {
 		x := NodeIndex(i)
 		switch {
 		case n.leaf != nil:
 			if err := n.leaf.checkAlone(t.suite); err != nil {
 				return fmt.Errorf("leaf node %d: %w", x.Leaf(), err)
-			}
-			if err := n.leaf.verifySignature(t.suite, groupID, x.Leaf()); err != nil {
-				return err
 			}
 		case n.parent != nil:
 			if err := t.suite.CheckEncryptionKey(n.parent.EncryptionKey); err != nil {
@@ -28,10 +45,7 @@ func (t *Tree) verify(groupID []byte, context Extensions) error {
 			}
 		}
 	}
-	if err := t.checkTogether(context); err != nil {
-		return err
-	}
-	return t.verifyParentHashes()
+	return nil
 }
 
 // checkUnmerged returns ErrUnmerged unless each unmerged leaf of the parent at

@@ -116,7 +116,7 @@ func NewKeyPackage(cfg KeyPackageConfig) (mls.KeyPackage, KeyPackageSecrets, err
 	if kp.Signature, err = cfg.Signer.SignWithLabel(mls.KeyPackageLabel, content); err != nil {
 		return fail(err)
 	}
-	if err := kp.Verify(time.Time{}); err != nil {
+	if err := kp.Check(time.Time{}); err != nil {
 		return fail(err)
 	}
 	return kp, secrets, nil
