@@ -296,32 +296,45 @@ func (m *making) welcome() ([]byte, error) {
 	}
 	w.EncryptedGroupInfo = aead.Seal(nil, expandLabel(s, secret, "nonce", nil, s.NonceSize()).bytes(), plain, nil)
 
-	for i, kp := range m.draft.Packages() {
-		secrets := groupSecrets{joiner: m.joiner, psks: m.draft.PSKs()}
-		if m.keys != nil {
-			ancestor := mls.CommonAncestor(m.draft.Leaf(), m.draft.Added()[i].Index)
-			at := slices.IndexFunc(m.draft.Path(), func(p mls.PathStep) bool { return p.Node == ancestor })
-			if at < 0 {
-				return nil, fmt.Errorf("%w: no node above both the committer and leaf %d", mls.ErrPath, m.draft.Added()[i].Index)
-			}
-			secrets.path = &m.keys.secrets[at]
-		}
-		b, err := secrets.encode()
-		if err != nil {
-			return nil, err
-		}
-		sealed, err := sealTo(s, kp.InitKey, "Welcome", w.EncryptedGroupInfo, b)
-		b.Wipe()
-		if err != nil {
-			return nil, fmt.Errorf("welcome: %w", err)
-		}
-		ref, err := kp.Ref()
-		if err != nil {
-			return nil, err
-		}
-		w.Secrets = append(w.Secrets, mls.EncryptedGroupSecrets{NewMember: ref, Secrets: sealed})
+	w.Secrets = make([]mls.EncryptedGroupSecrets, len(m.draft.Packages()))
+	err = parallel(len(w.Secrets), func(i int) (err error) {
+		w.Secrets[i], err = m.letter(i, w.EncryptedGroupInfo)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return mls.Marshal(mls.Message{Welcome: w})
+}
+
+// letter seals the group's secrets to the added member of that number.
+func (m *making) letter(i int, groupInfo []byte) (mls.EncryptedGroupSecrets, error) {
+	fail := func(err error) (mls.EncryptedGroupSecrets, error) { return mls.EncryptedGroupSecrets{}, err }
+	s := m.g.suite()
+	kp := m.draft.Packages()[i]
+	secrets := groupSecrets{joiner: m.joiner, psks: m.draft.PSKs()}
+	if m.keys != nil {
+		ancestor := mls.CommonAncestor(m.draft.Leaf(), m.draft.Added()[i].Index)
+		at := slices.IndexFunc(m.draft.Path(), func(p mls.PathStep) bool { return p.Node == ancestor })
+		if at < 0 {
+			return fail(fmt.Errorf("%w: no node above both the committer and leaf %d", mls.ErrPath, m.draft.Added()[i].Index))
+		}
+		secrets.path = &m.keys.secrets[at]
+	}
+	b, err := secrets.encode()
+	if err != nil {
+		return fail(err)
+	}
+	defer b.Wipe()
+	sealed, err := sealTo(s, kp.InitKey, "Welcome", groupInfo, b)
+	if err != nil {
+		return fail(fmt.Errorf("welcome: %w", err))
+	}
+	ref, err := kp.Ref()
+	if err != nil {
+		return fail(err)
+	}
+	return mls.EncryptedGroupSecrets{NewMember: ref, Secrets: sealed}, nil
 }
 
 // signContent fills in the signature of a message.

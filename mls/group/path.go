@@ -37,19 +37,27 @@ func derivePath(s mls.Suite, first Secret, n int) (*pathKeys, error) {
 // sealPath encrypts the path secrets to everybody below the copath (RFC 9420
 // §7.6). context is the encoding of the provisional group context.
 func sealPath(s mls.Suite, d *mls.Draft, keys *pathKeys, context []byte) ([]mls.UpdatePathNode, error) {
+	type letter struct {
+		to     mls.NodeIndex
+		secret Secret
+		sealed *mls.HPKECiphertext
+	}
+	var letters []letter
 	nodes := make([]mls.UpdatePathNode, len(d.Path()))
 	for i, step := range d.Path() {
-		nodes[i].EncryptionKey = keys.public[i]
-		nodes[i].Secrets = []mls.HPKECiphertext{}
-		for _, x := range d.Recipients(step) {
-			c, err := sealTo(s, d.Tree().EncryptionKey(x), pathLabel, context, keys.secrets[i])
-			if err != nil {
-				return nil, fmt.Errorf("seal the path to node %d: %w", x, err)
-			}
-			nodes[i].Secrets = append(nodes[i].Secrets, c)
+		recipients := d.Recipients(step)
+		nodes[i] = mls.UpdatePathNode{EncryptionKey: keys.public[i], Secrets: make([]mls.HPKECiphertext, len(recipients))}
+		for j, x := range recipients {
+			letters = append(letters, letter{x, keys.secrets[i], &nodes[i].Secrets[j]})
 		}
 	}
-	return nodes, nil
+	return nodes, parallel(len(letters), func(i int) (err error) {
+		l := letters[i]
+		if *l.sealed, err = sealTo(s, d.Tree().EncryptionKey(l.to), pathLabel, context, l.secret); err != nil {
+			return fmt.Errorf("seal the path to node %d: %w", l.to, err)
+		}
+		return nil
+	})
 }
 
 // openPath decrypts the one path secret that is meant for us, derives those
