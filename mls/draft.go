@@ -67,6 +67,9 @@ func (g *PublicGroup) Draft(sender Sender, list []ProposalOrRef) (*Draft, error)
 		if p.checked {
 			continue
 		}
+		if p.Type == ProposalPSK && p.PSK.ID.Links() && sender.Type == SenderMember && g.context.Epoch == 0 {
+			continue // checkList has seen that it is the only one
+		}
 		if err := g.checkProposal(p.Proposal, p.sender, &unverified); err != nil {
 			return nil, err
 		}
@@ -125,6 +128,7 @@ func (g *PublicGroup) resolve(sender Sender, list []ProposalOrRef) ([]resolved, 
 func (d *Draft) checkList(all []resolved) error {
 	touched := map[LeafIndex]bool{} // leaves with an Update or a Remove
 	psks := map[string]bool{}
+	links := 0
 	extensions := false
 	for _, p := range all {
 		switch p.Type {
@@ -146,6 +150,12 @@ func (d *Draft) checkList(all []resolved) error {
 		case ProposalPSK:
 			if err := onlyOnce(psks, p.PSK.ID); err != nil {
 				return err
+			}
+			if p.PSK.ID.Links() {
+				links++
+			}
+			if links > 1 || len(p.PSK.ID.Nonce) != d.base.context.Suite.HashSize() {
+				return fmt.Errorf("%w: %d links to other groups, nonce of %d bytes", ErrPSK, links, len(p.PSK.ID.Nonce))
 			}
 		case ProposalGroupContextExtensions:
 			if extensions {

@@ -50,6 +50,8 @@ var (
 
 	// §8: key schedule.
 
+	ErrLink = errors.New("mls: new group does not follow from the old one") // §11.2, §11.3
+
 	ErrPSK = errors.New("mls: pre-shared key unknown, doubled or not allowed here") // §8.4, §12.1.4
 
 	// §12: proposals and commits.

@@ -73,6 +73,21 @@ type ReInit struct {
 	Extensions Extensions
 }
 
+// MarshalMLS implements Marshaler.
+func (r *ReInit) MarshalMLS(e *Encoder) {
+	e.Bytes(r.GroupID)
+	e.Uint16(uint16(r.Version))
+	e.Uint16(uint16(r.Suite))
+	r.Extensions.MarshalMLS(e)
+}
+
+// UnmarshalMLS implements Unmarshaler.
+func (r *ReInit) UnmarshalMLS(d *Decoder) {
+	r.GroupID = d.Bytes(maxGroupID)
+	r.Version, r.Suite = Version(d.Uint16()), Suite(d.Uint16())
+	r.Extensions.UnmarshalMLS(d)
+}
+
 // ExternalInit carries the init secret of a joiner, sealed to the group
 // (RFC 9420 §12.1.6).
 type ExternalInit struct{ KEMOutput []byte }
@@ -99,6 +114,11 @@ func ProposeRemove(i LeafIndex) Proposal {
 // ProposePSK returns a PreSharedKey proposal.
 func ProposePSK(id PreSharedKeyID) Proposal {
 	return Proposal{Type: ProposalPSK, PSK: &PreSharedKey{id}}
+}
+
+// ProposeReInit returns a ReInit. The new group's version is that of RFC 9420.
+func ProposeReInit(groupID []byte, s Suite, extensions Extensions) Proposal {
+	return Proposal{Type: ProposalReInit, ReInit: &ReInit{GroupID: groupID, Version: MLS10, Suite: s, Extensions: extensions}}
 }
 
 // ProposeExternalInit returns an ExternalInit with the KEM output.
@@ -132,10 +152,7 @@ func (p Proposal) MarshalMLS(e *Encoder) {
 	case p.Type == ProposalPSK && p.PSK != nil:
 		p.PSK.ID.MarshalMLS(e)
 	case p.Type == ProposalReInit && p.ReInit != nil:
-		e.Bytes(p.ReInit.GroupID)
-		e.Uint16(uint16(p.ReInit.Version))
-		e.Uint16(uint16(p.ReInit.Suite))
-		p.ReInit.Extensions.MarshalMLS(e)
+		p.ReInit.MarshalMLS(e)
 	case p.Type == ProposalExternalInit && p.ExternalInit != nil:
 		e.Bytes(p.ExternalInit.KEMOutput)
 	case p.Type == ProposalGroupContextExtensions && p.Extensions != nil:
@@ -164,8 +181,8 @@ func (p *Proposal) UnmarshalMLS(d *Decoder) {
 		p.PSK = new(PreSharedKey)
 		p.PSK.ID.UnmarshalMLS(d)
 	case ProposalReInit:
-		p.ReInit = &ReInit{GroupID: d.Bytes(maxGroupID), Version: Version(d.Uint16()), Suite: Suite(d.Uint16())}
-		p.ReInit.Extensions.UnmarshalMLS(d)
+		p.ReInit = new(ReInit)
+		p.ReInit.UnmarshalMLS(d)
 	case ProposalExternalInit:
 		p.ExternalInit = &ExternalInit{d.Bytes(maxKEM)}
 	case ProposalGroupContextExtensions:
@@ -239,6 +256,13 @@ type PreSharedKeyID struct {
 	GroupID []byte   // resumption
 	Epoch   uint64   // resumption
 	Nonce   []byte   // as long as the suite's hash
+}
+
+// Links reports whether the key ties a new group to the old one that it follows,
+// which only the commit by which the founder leaves epoch 0 may do (RFC 9420
+// §11.2, §11.3).
+func (p PreSharedKeyID) Links() bool {
+	return p.Type == PSKResumption && (p.Usage == PSKReInit || p.Usage == PSKBranch)
 }
 
 // MarshalMLS implements Marshaler.

@@ -24,7 +24,7 @@ type PublicGroup struct {
 	context GroupContext
 	interim []byte // interim transcript hash (RFC 9420 §8.2)
 	tree    *Tree
-	closed  bool // by a ReInit
+	reinit  *ReInit // that closed the group, else nil
 	pending []*StagedProposal
 
 	saved saved
@@ -135,7 +135,11 @@ func (g *PublicGroup) Epoch() uint64 { return g.context.Epoch }
 
 // Closed reports whether a ReInit has ended the group: there are no commits
 // after it.
-func (g *PublicGroup) Closed() bool { return g.closed }
+func (g *PublicGroup) Closed() bool { return g.reinit != nil }
+
+// ReInit returns what is to follow the group if it is closed, else nil. It must
+// not be changed.
+func (g *PublicGroup) ReInit() *ReInit { return g.reinit }
 
 // Members lists the members from left to right.
 func (g *PublicGroup) Members() []Member { return g.tree.Members() }
@@ -181,7 +185,7 @@ func (g *PublicGroup) checkFrame(a *AuthenticatedContent, want ContentType) erro
 	if c.Type != want {
 		return fmt.Errorf("%w: %d", ErrContentType, c.Type)
 	}
-	if g.closed {
+	if g.Closed() {
 		return fmt.Errorf("%w: the group is closed", ErrReInit)
 	}
 	if c.Sender.Type != SenderMember && a.WireFormat != WirePublicMessage {
@@ -280,7 +284,7 @@ func (g *PublicGroup) Apply(c *StagedPublicCommit) error {
 		return ErrStale
 	}
 	g.context, g.interim, g.tree = c.Context, c.interim, c.tree
-	g.closed = c.ReInit != nil
+	g.reinit = c.ReInit
 	g.pending = nil
 	return nil
 }

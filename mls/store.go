@@ -52,10 +52,13 @@ func (g *PublicGroup) Save(s Storage) error {
 	}
 	var e Encoder
 	e.Uint8(storeVersion)
-	e.Optional(g.closed)
+	e.Optional(g.Closed())
 	e.Uint32(uint32(g.tree.Width()))
 	e.Bytes(g.interim)
 	g.context.MarshalMLS(&e)
+	if g.Closed() {
+		g.reinit.MarshalMLS(&e)
+	}
 	b, err := e.Result()
 	if err != nil {
 		return err
@@ -159,10 +162,14 @@ func LoadPublicGroup(s Storage) (*PublicGroup, error) {
 	if v := d.Uint8(); v != storeVersion {
 		return nil, fmt.Errorf("%w: written by version %d of the layout", ErrStorage, v)
 	}
-	g.closed = d.Optional()
+	closed := d.Optional()
 	width := int(d.Uint32())
 	g.interim = d.Bytes(maxHash)
 	g.context.UnmarshalMLS(d)
+	if closed {
+		g.reinit = new(ReInit)
+		g.reinit.UnmarshalMLS(d)
+	}
 	if err := d.Finish(); err != nil {
 		return nil, fmt.Errorf("%w: context: %w", ErrStorage, err)
 	}

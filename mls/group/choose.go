@@ -39,6 +39,12 @@ func (c choosing) proposals() []mls.ProposalOrRef {
 	for _, kp := range opts.Add {
 		add(mls.ProposeAdd(kp))
 	}
+	if opts.ReInit != nil {
+		add(mls.Proposal{Type: mls.ProposalReInit, ReInit: opts.ReInit})
+	}
+	if opts.link != nil {
+		add(mls.ProposePSK(*opts.link))
+	}
 	for _, id := range opts.PSKs {
 		add(mls.ProposePSK(mls.PreSharedKeyID{Type: mls.PSKExternal, ID: id, Nonce: randomBytes(c.g.suite().HashSize())}))
 	}
@@ -123,7 +129,7 @@ func (c choosing) pending() []*mls.StagedProposal {
 			out = append(out, p)
 		}
 	}
-	if len(out) == 0 && reinit >= 0 && opts.Extensions == nil && len(opts.Add)+len(opts.Remove)+len(opts.PSKs) == 0 {
+	if len(out) == 0 && reinit >= 0 && opts.ReInit == nil && opts.Extensions == nil && len(opts.Add)+len(opts.Remove)+len(opts.PSKs) == 0 {
 		out = append(out, pending[reinit])
 	}
 	return out

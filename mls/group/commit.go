@@ -16,6 +16,7 @@ type CommitOptions struct {
 	Remove            []mls.LeafIndex
 	Extensions        *mls.Extensions // replaces all extensions of the group context
 	PSKs              [][]byte        // ids of external pre-shared keys, see AddPSK
+	ReInit            *mls.ReInit     // closes the group in favour of another, see ReInit; goes with no other proposal
 	IncludePending    bool            // commit the pending proposals too, except those that cannot be
 	NoPath            bool            // leave the path out if the proposals allow it
 	AuthenticatedData []byte          // of the commit message, for all to read
@@ -27,6 +28,8 @@ type CommitOptions struct {
 	TreeInWelcome     bool           // put the tree into the Welcome; otherwise joiners get it elsewhere
 
 	Now time.Time // when lifetimes of added key packages are checked; zero means time.Now()
+
+	link *mls.PreSharedKeyID // of a new group to the one that it follows
 }
 
 // Pending is a commit that this member made and that has not been accepted yet.

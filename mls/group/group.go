@@ -19,6 +19,7 @@ type Config struct {
 	Extensions     mls.Extensions    // of the group context; Create alone
 	LeafExtensions mls.Extensions    // of this member's leaf node
 	Capabilities   *mls.Capabilities // nil means DefaultCapabilities, with the types of all extensions, the group's included
+	Authority      Authority         // nil leaves basic credentials to the caller, and refuses X.509
 }
 
 // Status is where this client stands towards a group.
@@ -103,10 +104,6 @@ func (g *Group) active() error {
 }
 
 func (g *Group) suite() mls.Suite { return g.public.Context().Suite }
-
-// AddPSK makes an external pre-shared key available to commits of this group.
-// It is not stored: after Load it must be added again.
-func (g *Group) AddPSK(p PSK) { g.psks.external = append(g.psks.external, p) }
 
 // Export derives a secret of n bytes of this epoch for the application
 // (RFC 9420 §8.5). Labels must be unique to their purpose. n is at most 255

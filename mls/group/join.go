@@ -47,7 +47,14 @@ func decodeGroupSecrets(b Secret) (*groupSecrets, error) {
 // JoinOptions are what a joiner knows beside its Welcome.
 type JoinOptions struct {
 	Tree []byte // the ratchet tree; nil if the Welcome carries it
-	PSKs []PSK  // external pre-shared keys that the Welcome may ask for
+	PSKs []PSK  // external pre-shared keys that the Welcome may ask for; the group does not keep them
+
+	// From is the group that the new one must follow, by Branch or Reinit: a
+	// Welcome to any other is ErrLink. Without From, a Welcome that says it
+	// follows a group is ErrLink.
+	From *Group
+
+	Authority Authority // as in Config
 }
 
 // Join enters the group that w welcomes the holder of kp into (RFC 9420
@@ -88,6 +95,9 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, opts Joi
 		return nil, fmt.Errorf("%w: group secrets: %w", mls.ErrWelcome, err)
 	}
 	g := &Group{status: Member, signer: secrets.signer, psks: psks{external: slices.Clone(opts.PSKs)}, keys: map[mls.NodeIndex]*Secret{}}
+	if err := g.psks.follow(opts.From, gs.psks); err != nil {
+		return nil, err
+	}
 	psk, err := g.psks.welcomed(s, gs.psks)
 	if err != nil {
 		return nil, err
@@ -101,6 +111,11 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, opts Joi
 	}
 	if g.public, err = mls.NewPublicGroup(info, opts.Tree); err != nil {
 		return nil, err
+	}
+	if l := g.psks.link; l != nil {
+		if err := l.check(&info.Context, g.public.Members(), opts.Authority); err != nil {
+			return nil, err
+		}
 	}
 	if err := findOwnLeaf(g, &kp, secrets); err != nil {
 		return nil, err
@@ -121,7 +136,30 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, opts Joi
 	}
 	g.secrets = newSecretTree(s, encryption, g.public.RatchetTree().Root())
 	g.welcome = info.Extensions.Without(mls.ExtensionRatchetTree)
+	g.psks = psks{} // what later epochs need is for AddPSK to say
 	return g, nil
+}
+
+// follow looks for the one link among the pre-shared keys of a Welcome, which
+// must be to the group from.
+func (p *psks) follow(from *Group, ids []mls.PreSharedKeyID) error {
+	for _, id := range ids {
+		if !id.Links() {
+			continue
+		}
+		if p.link != nil {
+			return fmt.Errorf("%w: two links in a welcome", mls.ErrPSK)
+		}
+		l, err := linkTo(from, id)
+		if err != nil {
+			return err
+		}
+		p.link = l
+	}
+	if from != nil && p.link == nil {
+		return fmt.Errorf("%w: the welcome names no group that it follows", mls.ErrLink)
+	}
+	return nil
 }
 
 // openGroupInfo decrypts the group info of a Welcome.
@@ -189,6 +227,13 @@ func receivePath(g *Group, first Secret, committer mls.LeafIndex) error {
 type ExternalOptions struct {
 	AuthenticatedData []byte
 	RemoveOwn         *mls.LeafIndex // this client's former leaf, if it is still in the group
+	PSKs              []PSK          // external pre-shared keys to inject; all members must have them
+
+	// Former is what this client has left of its former membership, if
+	// anything: its latest resumption PSK is injected, which proves to the
+	// members that it was there. They keep those of a few epochs; one that is
+	// too old makes the commit fail.
+	Former *Group
 
 	// SelfRemoves are the pending SelfRemove proposals of the epoch, which the
 	// commit carries out. Their membership tags cannot be checked from outside;
@@ -242,8 +287,22 @@ func joinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOpt
 		}
 		list = append(list, mls.ProposalOrRef{Ref: p.Ref})
 	}
+	var keys psks
+	for _, k := range opts.PSKs {
+		keys.external = append(keys.external, k)
+		p := mls.ProposePSK(mls.PreSharedKeyID{Type: mls.PSKExternal, ID: k.ID, Nonce: randomBytes(context.Suite.HashSize())})
+		list = append(list, mls.ProposalOrRef{Proposal: &p})
+	}
+	if opts.Former != nil {
+		id, err := keys.remember(opts.Former, &context)
+		if err != nil {
+			return nil, nil, err
+		}
+		p := mls.ProposePSK(id)
+		list = append(list, mls.ProposalOrRef{Proposal: &p})
+	}
 	m := &making{
-		g:      &Group{public: public, status: Joining, signer: cfg.Signer, keys: map[mls.NodeIndex]*Secret{}},
+		g:      &Group{public: public, status: Joining, signer: cfg.Signer, keys: map[mls.NodeIndex]*Secret{}, psks: keys},
 		sender: mls.Sender{Type: mls.SenderNewMemberCommit},
 		list:   list,
 		opts:   CommitOptions{AuthenticatedData: opts.AuthenticatedData},
@@ -259,5 +318,20 @@ func joinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOpt
 		return nil, nil, err
 	}
 	m.g.leaf = p.Committer
+	m.g.psks = psks{} // what they gave is in the pending commit
 	return m.g, p, nil
+}
+
+// remember takes over the latest resumption PSK of a client's former membership
+// in the group of context, and returns its id.
+func (p *psks) remember(former *Group, context *mls.GroupContext) (mls.PreSharedKeyID, error) {
+	c := former.public.Context()
+	if former.epoch == nil || !bytes.Equal(c.GroupID, context.GroupID) || c.Epoch > context.Epoch {
+		return mls.PreSharedKeyID{}, fmt.Errorf("%w: no former membership in this group", ErrConfig)
+	}
+	p.past = []pastEpoch{{c.Epoch, former.epoch.resumption}}
+	return mls.PreSharedKeyID{
+		Type: mls.PSKResumption, Usage: mls.PSKApplication, GroupID: c.GroupID, Epoch: c.Epoch,
+		Nonce: randomBytes(context.Suite.HashSize()),
+	}, nil
 }

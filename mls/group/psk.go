@@ -12,16 +12,48 @@ import (
 // injected (RFC 9420 §8.6 leaves the number to the application).
 const keepPast = 4
 
+// maxPSKID is the longest id of an external pre-shared key that a message can
+// name, in bytes.
+const maxPSKID = 16 << 10
+
 // PSK is an external pre-shared key (RFC 9420 §8.4).
 type PSK struct {
 	ID     []byte
 	Secret Secret
 }
 
+// AddPSK makes an external pre-shared key available to commits of this group,
+// one's own and those of others, until DropPSK or the member's removal. A key of
+// the same id is replaced. It is stored with the group: a commit that needs it
+// can be followed after a crash, once Save is committed.
+// It is ErrConfig if the secret is empty or longer than 4 KiB, or the id longer
+// than 16 KiB.
+func (g *Group) AddPSK(p PSK) error {
+	if n := p.Secret.Len(); n == 0 || n > maxSecret || len(p.ID) > maxPSKID {
+		return fmt.Errorf("%w: pre-shared key of %d bytes with an id of %d", ErrConfig, n, len(p.ID))
+	}
+	fresh := PSK{bytes.Clone(p.ID), NewSecret(p.Secret.bytes())} // p may be the one that goes
+	g.DropPSK(p.ID)
+	g.psks.external = append(slices.Clip(g.psks.external), fresh)
+	return nil
+}
+
+// DropPSK wipes an external pre-shared key, as should be done once the epochs
+// that it was meant for have begun: who keeps it keeps a part of their secrecy.
+// A pending commit of one's own does not need it any more.
+func (g *Group) DropPSK(id []byte) {
+	same := func(p PSK) bool { return bytes.Equal(p.ID, id) }
+	if i := slices.IndexFunc(g.psks.external, same); i >= 0 {
+		g.psks.external[i].Secret.Wipe()
+		g.psks.external = slices.DeleteFunc(slices.Clone(g.psks.external), same)
+	}
+}
+
 // psks are the pre-shared keys that a member can inject into an epoch.
 type psks struct {
-	external []PSK       // not stored
+	external []PSK       // not changed in place, so that Save sees a change
 	past     []pastEpoch // newest last
+	link     *link       // to the group that this one follows, until epoch 1; not stored
 }
 
 // pastEpoch is what is kept of an epoch that is over: its resumption PSK, which
@@ -46,29 +78,42 @@ func (p *psks) forget() {
 		p.past[i].resumption.Wipe()
 	}
 	p.past = nil
+	for i := range p.external {
+		p.external[i].Secret.Wipe()
+	}
+	p.external = nil
 }
 
 // find looks a key up. context and epoch are those of the current epoch; epoch
 // is nil for one who is not a member.
 func (p *psks) find(id mls.PreSharedKeyID, context *mls.GroupContext, epoch *epochSecrets) (Secret, bool) {
-	if id.Type == mls.PSKResumption {
-		if epoch == nil || !bytes.Equal(id.GroupID, context.GroupID) {
+	switch {
+	case id.Links():
+		if p.link == nil || !p.link.names(id) {
 			return Secret{}, false
 		}
-		if id.Epoch == context.Epoch {
-			return epoch.resumption, true
-		}
-		i := slices.IndexFunc(p.past, func(e pastEpoch) bool { return e.epoch == id.Epoch })
+		return p.link.secret, true
+	case id.Type == mls.PSKExternal:
+		i := slices.IndexFunc(p.external, func(k PSK) bool { return bytes.Equal(k.ID, id.ID) })
 		if i < 0 {
 			return Secret{}, false
 		}
-		return p.past[i].resumption, true
+		return p.external[i].Secret, true
+	case !bytes.Equal(id.GroupID, context.GroupID):
+		return Secret{}, false
+	case epoch != nil && id.Epoch == context.Epoch:
+		return epoch.resumption, true
 	}
-	i := slices.IndexFunc(p.external, func(k PSK) bool { return bytes.Equal(k.ID, id.ID) })
+	return p.former(id.Epoch)
+}
+
+// former returns the resumption PSK of an epoch that is over.
+func (p *psks) former(epoch uint64) (Secret, bool) {
+	i := slices.IndexFunc(p.past, func(e pastEpoch) bool { return e.epoch == epoch })
 	if i < 0 {
 		return Secret{}, false
 	}
-	return p.external[i].Secret, true
+	return p.past[i].resumption, true
 }
 
 // secret looks the keys up and chains them (RFC 9420 §8.4).
@@ -77,21 +122,22 @@ func (p *psks) secret(ids []mls.PreSharedKeyID, context *mls.GroupContext, epoch
 	for i, id := range ids {
 		v, ok := p.find(id, context, epoch)
 		if !ok {
-			return Secret{}, fmt.Errorf("%w: %x", mls.ErrPSK, id.ID)
+			return Secret{}, fmt.Errorf("%w: type %d, id %x, epoch %d", mls.ErrPSK, id.Type, id.ID, id.Epoch)
 		}
 		values[i] = v
 	}
 	return pskSecret(context.Suite, ids, values)
 }
 
-// welcomed is secret for a Welcome, where there is no group yet.
+// welcomed is secret for a Welcome to a group of suite s, where there is no group
+// yet.
 func (p *psks) welcomed(s mls.Suite, ids []mls.PreSharedKeyID) (Secret, error) {
 	for _, id := range ids {
-		if id.Type != mls.PSKExternal {
-			return Secret{}, fmt.Errorf("%w: resumption in a welcome", mls.ErrPSK)
-		}
 		if len(id.Nonce) != s.HashSize() {
 			return Secret{}, fmt.Errorf("%w: nonce of %d bytes", mls.ErrPSK, len(id.Nonce))
+		}
+		if id.Type == mls.PSKResumption && !id.Links() {
+			return Secret{}, fmt.Errorf("%w: resumption in a welcome", mls.ErrPSK)
 		}
 	}
 	return p.secret(ids, &mls.GroupContext{Suite: s}, nil)

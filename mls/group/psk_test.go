@@ -15,8 +15,8 @@ func TestExternalPSK(t *testing.T) {
 	if _, err := author.group.Commit(CommitOptions{PSKs: [][]byte{known.ID}}); !errors.Is(err, mls.ErrPSK) {
 		t.Fatalf("committed a key that we lack: %v", err)
 	}
-	author.group.AddPSK(known)
-	rich.group.AddPSK(known)
+	c.check(author.group.AddPSK(known))
+	c.check(rich.group.AddPSK(known))
 	joiner := c.client()
 	kp, private := joiner.keyPackage(t, c.suite)
 	p := must(author.group.Commit(CommitOptions{PSKs: [][]byte{known.ID}, Add: []mls.KeyPackage{kp}, TreeInWelcome: true}))
@@ -24,7 +24,7 @@ func TestExternalPSK(t *testing.T) {
 	if _, err := poor.group.StageCommit(m); !errors.Is(err, mls.ErrPSK) {
 		t.Errorf("one who lacks the key: %v", err)
 	}
-	poor.group.AddPSK(PSK{known.ID, NewSecret([]byte("swordfisch"))})
+	c.check(poor.group.AddPSK(PSK{known.ID, NewSecret([]byte("swordfisch"))}))
 	if _, err := poor.group.StageCommit(m); !errors.Is(err, mls.ErrConfirmation) {
 		t.Errorf("one who has another key: %v", err)
 	}

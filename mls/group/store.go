@@ -24,6 +24,7 @@ const (
 	sendersKey = "senders"
 	updatesKey = "updates"
 	pendingKey = "pending"
+	psksKey    = "psks"
 )
 
 func privateKey(x mls.NodeIndex) string { return fmt.Sprintf("key/%d", x) }
@@ -40,6 +41,7 @@ type saved struct {
 	senders  map[mls.LeafIndex]bool
 	updates  []ownUpdate
 	pending  *pendingCommit
+	psks     []PSK
 }
 
 // self is the row that says who we are in the group.
@@ -130,6 +132,7 @@ func (g *Group) Save(s mls.Storage) error {
 	r.saveEpoch(g)
 	r.saveSecrets(g)
 	r.savePending(g)
+	r.savePSKs(g)
 	return r.err
 }
 
@@ -246,6 +249,27 @@ func (r *rows) savePending(g *Group) {
 		}
 		g.saved.updates = slices.Clone(g.updates)
 	}
+}
+
+// savePSKs writes the external pre-shared keys, if there are others than before.
+func (r *rows) savePSKs(g *Group) {
+	now, before := g.psks.external, g.saved.psks
+	if slices.EqualFunc(now, before, func(a, b PSK) bool { return bytes.Equal(a.ID, b.ID) && a.Secret.Equal(b.Secret) }) {
+		return
+	}
+	if len(now) == 0 {
+		r.delete(psksKey)
+	} else {
+		r.put(psksKey, func(e *mls.Encoder) {
+			e.Vector(func() {
+				for _, p := range now {
+					e.Bytes(p.ID)
+					e.Bytes(p.Secret.bytes())
+				}
+			})
+		})
+	}
+	g.saved.psks = now
 }
 
 func (r *ratchet) encode(e *mls.Encoder) {
@@ -405,4 +429,10 @@ func (r *rows) loadPending(g *Group) {
 		})
 	})
 	g.saved.pending, g.saved.updates = g.pending, slices.Clone(g.updates)
+	r.get(psksKey, false, func(d *mls.Decoder) {
+		g.psks.external = mls.Vector(d, maxRows, func(d *mls.Decoder, p *PSK) {
+			p.ID, p.Secret = d.Bytes(maxPSKID), takeSecret(d)
+		})
+	})
+	g.saved.psks = g.psks.external
 }
