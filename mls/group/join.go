@@ -47,7 +47,7 @@ func decodeGroupSecrets(b Secret) (*groupSecrets, error) {
 // JoinOptions are what a joiner knows beside its Welcome.
 type JoinOptions struct {
 	Tree []byte // the ratchet tree; nil if the Welcome carries it
-	PSKs []PSK  // external pre-shared keys that the Welcome may ask for; the group does not keep them
+	PSKs []PSK  // external pre-shared keys that the Welcome may ask for; kept, as by AddPSK
 
 	// From is the group that the new one must follow, by Branch or Reinit: a
 	// Welcome to any other is ErrLink. Without From, a Welcome that says it
@@ -94,7 +94,10 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, opts Joi
 	if err != nil {
 		return nil, fmt.Errorf("%w: group secrets: %w", mls.ErrWelcome, err)
 	}
-	g := &Group{status: Member, signer: secrets.signer, psks: psks{external: slices.Clone(opts.PSKs)}, keys: map[mls.NodeIndex]*Secret{}}
+	g := &Group{status: Member, signer: secrets.signer, keys: map[mls.NodeIndex]*Secret{}}
+	if err := g.psks.add(opts.PSKs); err != nil {
+		return nil, err
+	}
 	if err := g.psks.follow(opts.From, gs.psks); err != nil {
 		return nil, err
 	}
@@ -136,7 +139,7 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, opts Joi
 	}
 	g.secrets = newSecretTree(s, encryption, g.public.RatchetTree().Root())
 	g.welcome = info.Extensions.Without(mls.ExtensionRatchetTree)
-	g.psks = psks{} // what later epochs need is for AddPSK to say
+	g.psks.link = nil
 	return g, nil
 }
 
@@ -227,7 +230,7 @@ func receivePath(g *Group, first Secret, committer mls.LeafIndex) error {
 type ExternalOptions struct {
 	AuthenticatedData []byte
 	RemoveOwn         *mls.LeafIndex // this client's former leaf, if it is still in the group
-	PSKs              []PSK          // external pre-shared keys to inject; all members must have them
+	PSKs              []PSK          // external pre-shared keys to inject, which all members must have; kept, as by AddPSK
 
 	// Former is what this client has left of its former membership, if
 	// anything: its latest resumption PSK is injected, which proves to the
@@ -288,8 +291,10 @@ func joinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOpt
 		list = append(list, mls.ProposalOrRef{Ref: p.Ref})
 	}
 	var keys psks
+	if err := keys.add(opts.PSKs); err != nil {
+		return nil, nil, err
+	}
 	for _, k := range opts.PSKs {
-		keys.external = append(keys.external, k)
 		p := mls.ProposePSK(mls.PreSharedKeyID{Type: mls.PSKExternal, ID: k.ID, Nonce: randomBytes(context.Suite.HashSize())})
 		list = append(list, mls.ProposalOrRef{Proposal: &p})
 	}
@@ -318,7 +323,7 @@ func joinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOpt
 		return nil, nil, err
 	}
 	m.g.leaf = p.Committer
-	m.g.psks = psks{} // what they gave is in the pending commit
+	m.g.psks.past = nil // what it gave is in the pending commit
 	return m.g, p, nil
 }
 

@@ -382,7 +382,7 @@ func TestExternalCommitWithPSKs(t *testing.T) {
 	}
 	c.members = slices.DeleteFunc(c.members, func(m *client) bool { return m == back })
 	back.group, back.store = g, newMemory()
-	back.reload(t) // a crash before it is merged; the keys are not in the store
+	back.reload(t) // a crash before it is merged
 	c.deliver(back, p, nil)
 }
 

@@ -28,32 +28,38 @@ type PSK struct {
 // can be followed after a crash, once Save is committed.
 // It is ErrConfig if the secret is empty or longer than 4 KiB, or the id longer
 // than 16 KiB.
-func (g *Group) AddPSK(p PSK) error {
-	if n := p.Secret.Len(); n == 0 || n > maxSecret || len(p.ID) > maxPSKID {
-		return fmt.Errorf("%w: pre-shared key of %d bytes with an id of %d", ErrConfig, n, len(p.ID))
-	}
-	fresh := PSK{bytes.Clone(p.ID), NewSecret(p.Secret.bytes())} // p may be the one that goes
-	g.DropPSK(p.ID)
-	g.psks.external = append(slices.Clip(g.psks.external), fresh)
-	return nil
-}
+func (g *Group) AddPSK(p PSK) error { return g.psks.add([]PSK{p}) }
 
 // DropPSK wipes an external pre-shared key, as should be done once the epochs
 // that it was meant for have begun: who keeps it keeps a part of their secrecy.
 // A pending commit of one's own does not need it any more.
-func (g *Group) DropPSK(id []byte) {
-	same := func(p PSK) bool { return bytes.Equal(p.ID, id) }
-	if i := slices.IndexFunc(g.psks.external, same); i >= 0 {
-		g.psks.external[i].Secret.Wipe()
-		g.psks.external = slices.DeleteFunc(slices.Clone(g.psks.external), same)
-	}
-}
+func (g *Group) DropPSK(id []byte) { g.psks.drop(id) }
 
 // psks are the pre-shared keys that a member can inject into an epoch.
 type psks struct {
 	external []PSK       // not changed in place, so that Save sees a change
 	past     []pastEpoch // newest last
 	link     *link       // to the group that this one follows, until epoch 1; not stored
+}
+
+func (p *psks) add(list []PSK) error {
+	for _, k := range list {
+		if n := k.Secret.Len(); n == 0 || n > maxSecret || len(k.ID) > maxPSKID {
+			return fmt.Errorf("%w: pre-shared key of %d bytes with an id of %d", ErrConfig, n, len(k.ID))
+		}
+		fresh := PSK{bytes.Clone(k.ID), NewSecret(k.Secret.bytes())} // k may be the one that goes
+		p.drop(k.ID)
+		p.external = append(slices.Clip(p.external), fresh)
+	}
+	return nil
+}
+
+func (p *psks) drop(id []byte) {
+	same := func(k PSK) bool { return bytes.Equal(k.ID, id) }
+	if i := slices.IndexFunc(p.external, same); i >= 0 {
+		p.external[i].Secret.Wipe()
+		p.external = slices.DeleteFunc(slices.Clone(p.external), same)
+	}
 }
 
 // pastEpoch is what is kept of an epoch that is over: its resumption PSK, which
