@@ -62,6 +62,9 @@ var (
 	ErrLink = errors.New("mls: new group does not follow from the old one") // §11.2, §11.3
 
 	ErrPSK = errors.New("mls: pre-shared key unknown, doubled or not allowed here") // §8.4, §12.1.4
+	// ErrUnknownPSK: the key is allowed, and this member does not have it. It
+	// comes with ErrPSK. Once the member has it, the same message can be tried again.
+	ErrUnknownPSK = errors.New("mls: pre-shared key that we do not have")
 
 	// §12: proposals and commits.
 

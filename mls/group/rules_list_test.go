@@ -118,7 +118,7 @@ func listAttacks() []attack {
 			external, _ := pskIDs(c)
 			return []mls.PreSharedKeyID{external, external}
 		})},
-		{name: "a psk that the receiver lacks", want: mls.ErrPSK, hidden: true, forge: psk(func(c *court) []mls.PreSharedKeyID {
+		{name: "a psk that the receiver lacks", want: mls.ErrUnknownPSK, hidden: true, forge: psk(func(c *court) []mls.PreSharedKeyID {
 			external, _ := pskIDs(c)
 			return []mls.PreSharedKeyID{external}
 		})},
