@@ -40,6 +40,15 @@ func (v *Voice) Stream() int { return v.stream - 1 }
 // Loudness is the smoothed level, in dB over silence: 0 to 127.
 func (v *Voice) Loudness() float64 { return v.loud }
 
+// Level is how loud v is now, as RFC 6464 states it: 127 is silence, also that of
+// one from whom nothing comes.
+func (v *Voice) Level(now time.Duration) uint8 {
+	if now-v.heard > releaseTime {
+		return 127
+	}
+	return 127 - uint8(v.loud)
+}
+
 // follow moves the smoothed level towards loud. A first-order filter over the time
 // since the last packet: devices send 20 to 60 ms of sound in one.
 func (v *Voice) follow(loud float64, now time.Duration) {

@@ -49,6 +49,7 @@ const (
 // Config says which port a Listen takes.
 type Config struct {
 	Addr    netip.AddrPort // the zero address means all addresses, IPv4 and IPv6; port 0 any port
+	Shared  bool           // a later Listen may add sockets to this port (Linux); implied by Sockets
 	Sockets int            // sockets on the port; 0 means 1; more only where the system spreads packets over them (Linux)
 	Buffer  int            // of the kernel, for receiving and for sending, in bytes; 0 means 4 MiB; the kernel may give less
 }
@@ -189,7 +190,7 @@ func Listen(cfg Config) ([]*Socket, error) {
 	}
 	var sockets []*Socket
 	for range n {
-		s, err := open(cfg, n > 1)
+		s, err := open(cfg, n > 1 || cfg.Shared)
 		if err != nil {
 			for _, s := range sockets {
 				_ = s.Close()

@@ -1,0 +1,50 @@
+package sfu
+
+import (
+	"github.com/veche-im/veche/sfu/ice"
+	"github.com/veche-im/veche/sfu/udp"
+)
+
+// An outlet collects packets for any path and sends them at once. It belongs to one
+// goroutine.
+type outlet struct {
+	sock *udp.Socket
+	out  *udp.Out
+
+	sentPackets, sentBytes uint64
+}
+
+func newOutlet(sock *udp.Socket) outlet {
+	return outlet{sock: sock, out: udp.NewOut(outPackets)}
+}
+
+// room is where a packet of n bytes to path is to be written; after that comes sent.
+// It is nil for what cannot be sent.
+func (o *outlet) room(path ice.Path, n int) []byte {
+	b := o.out.Add(path.Remote, path.Local, n)
+	if b == nil {
+		o.flush()
+		b = o.out.Add(path.Remote, path.Local, n)
+	}
+	return b
+}
+
+// sent takes what was written into room.
+func (o *outlet) sent(_ ice.Path, b []byte) {
+	o.sentPackets++
+	o.sentBytes += uint64(len(b))
+}
+
+// put sends a copy of b.
+func (o *outlet) put(path ice.Path, b []byte) {
+	if to := o.room(path, len(b)); to != nil {
+		copy(to, b)
+		o.sent(path, to)
+	}
+}
+
+func (o *outlet) flush() {
+	if o.out.Len() > 0 {
+		_ = o.sock.Send(o.out) // its only error is that the socket is closed, which its reader hears too
+	}
+}
