@@ -238,9 +238,8 @@ func (t *Tree) put(x NodeIndex, n *node) {
 	t.nodes[x] = n
 	for root := t.Root(); x != root; {
 		x = x.Parent()
-		if old := t.nodes[x]; old.hash != nil {
-			t.nodes[x] = &node{leaf: old.leaf, parent: old.parent}
-		}
+		old := t.nodes[x]
+		t.nodes[x] = &node{leaf: old.leaf, parent: old.parent} // without a hash it may be another tree's too, who will fill one in
 	}
 }
 

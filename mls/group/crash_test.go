@@ -291,3 +291,30 @@ func TestDamage(t *testing.T) {
 		t.Errorf("an empty storage: %v", err)
 	}
 }
+
+// TestStagingLeavesNoTrace: a commit that was staged and not applied has no part
+// in what is staged next, on a group that was loaded as little as on one that was
+// not.
+func TestStagingLeavesNoTrace(t *testing.T) {
+	c := newCourt(t)
+	made := func(by *client, add int) *mls.PublicMessage {
+		list, _ := c.invite(add)
+		p := must(by.group.Commit(CommitOptions{Add: list}))
+		by.group.ClearPending()
+		return must(mls.ParsePublic(p.Message))
+	}
+	c.check(c.server.Save(c.disk))
+	c.server = reopen(t, c.disk)
+	c.victim.reload(t)
+	// The first fills places that had no row in storage, the next one changes
+	// their neighbourhood and not them. None is applied.
+	for _, m := range []*mls.PublicMessage{made(c.mallory, 3), made(c.members[4], 0), made(c.members[0], 1), made(c.members[4], 0)} {
+		by := m.Content.Sender.Leaf
+		if _, err := c.server.StageCommit(m); err != nil {
+			t.Errorf("the server, to a commit by leaf %d: %v", by, err)
+		}
+		if _, err := c.victim.group.StageCommit(m); err != nil {
+			t.Errorf("a member, to a commit by leaf %d: %v", by, err)
+		}
+	}
+}
