@@ -39,18 +39,17 @@ type group struct {
 type delay struct {
 	cur, prev group
 
-	sum, smooth  float64 // ms
-	points       [window]point
-	n            int
-	groups       int
-	start        time.Duration
-	threshold    float64
-	thresholdAt  time.Duration
-	over         float64 // ms of overuse so far
-	overCount    int
-	lastTrend    float64
-	state        usage
-	everCompared bool
+	sum, smooth float64 // ms
+	points      [window]point
+	n           int
+	groups      int
+	start       time.Duration
+	threshold   float64
+	thresholdAt time.Duration
+	over        float64 // ms of overuse so far
+	overCount   int
+	lastTrend   float64
+	state       usage
 }
 
 type point struct{ at, delay float64 }

@@ -1,6 +1,11 @@
 package video
 
-import "time"
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
 const (
 	// maxGap is how far a sender's sequence numbers may jump before they count
@@ -20,29 +25,44 @@ type Packet struct {
 	Payload   []byte
 }
 
+// Unwrap is the packet that a retransmission carries (RFC 4588 §4): the first two
+// bytes of its payload are the number that it had. ok is false for padding.
+func (p Packet) Unwrap() (original Packet, ok bool) {
+	if len(p.Payload) < 2 {
+		return p, false
+	}
+	p.Sequence = binary.BigEndian.Uint16(p.Payload)
+	p.Payload = p.Payload[2:]
+	return p, true
+}
+
 // An Arrival is what a Layer makes of a packet: its place in the order, and its
 // descriptor. A packet of padding alone has a Descriptor of Size 0.
 type Arrival struct {
 	Kept
 	Descriptor
-	At    time.Duration
-	Late  bool // a later one came before
-	Break bool // the first of a new series: nothing before it is related
+	At     time.Duration
+	Late   bool   // a later one came before
+	Behind int64  // how many numbers later that one was
+	Break  bool   // the first of a new series: nothing before it is related
+	Clocks Report // the newest sender report of the layer
 }
 
 // Padding says whether the packet carries nothing.
 func (a *Arrival) Padding() bool { return len(a.Payload) == 0 }
 
-// A Layer is one encoding of a source as it arrives from its sender. Its fields
-// may be read by who holds it.
+// A Layer is one encoding of a source as it arrives from its sender. Any number of
+// goroutines may use it; packets should come from one, or their order is lost.
 type Layer struct {
-	Source        *Source
-	Codec         Codec
-	Width, Height int           // as the newest key frame said, 0 before
-	Heard         time.Duration // when the newest packet came; 0 before the first
+	Source *Source // Source and Codec never change
+	Codec  Codec
+	Asks   Asks   // for key frames
+	Demand Demand // for the layer
+	Pulse  Pulse
 
-	Asks    Asks // for key frames
+	// What follows is guarded by Source.mu.
 	missing missing
+	seen    window
 	ring    ring
 	rate    rate
 	report  Report
@@ -52,14 +72,55 @@ type Layer struct {
 	stray   uint16
 	strays  int // packets in a row that follow stray instead of top
 	breaks  bool
-	packets int64
+}
+
+// A Pulse is what a layer lets be known of itself.
+type Pulse struct {
+	heard  atomic.Int64 // when a packet came, to 50 ms; 0 before the first
+	bits   atomic.Int64
+	height atomic.Int64
+}
+
+// Flows says whether packets came within the last while.
+func (p *Pulse) Flows(now time.Duration) bool {
+	heard := time.Duration(p.heard.Load())
+	return heard != 0 && now-heard < flowing
+}
+
+// Rate is what the layer took lately, in bits per second; 0 for unknown. It stays
+// when the layer stops.
+func (p *Pulse) Rate() int { return int(p.bits.Load()) }
+
+// Height is that of the newest key frame in pixels, 0 for unknown.
+func (p *Pulse) Height() int { return int(p.height.Load()) }
+
+// flowing is how long after its last packet a layer counts as being sent: longer
+// than the pause between two frames of a still screen.
+const flowing = 3 * time.Second
+
+// beat notes a packet. Its fields change seldom, so that who reads them elsewhere
+// does not slow the media path.
+func (l *Layer) beat(now time.Duration, size int, d *Descriptor) {
+	if now-time.Duration(l.Pulse.heard.Load()) > 50*time.Millisecond {
+		l.Pulse.heard.Store(int64(max(now, 1)))
+	}
+	l.rate.add(now, size)
+	if bits := int64(l.rate.last); bits != l.Pulse.bits.Load() {
+		l.Pulse.bits.Store(bits)
+	}
+	if d.Key && d.Height > 0 {
+		l.Pulse.height.Store(int64(min(d.Width, d.Height))) // a phone held upright has no more pixels
+	}
 }
 
 // A Source is a camera or a screen with its layers, the smallest first. Those
 // that the sender has not begun to send are there, too.
 type Source struct {
-	Screen bool
-	Layers []*Layer
+	Screen   bool
+	Layers   []*Layer
+	Speaking atomic.Bool // its sender is on air: comes before others
+
+	mu sync.Mutex // guards the packets of the layers
 }
 
 // NewSource returns a Source of n layers.
@@ -84,14 +145,16 @@ func (l *Layer) Receive(now time.Duration, p Packet) (a Arrival, ok bool) {
 			return a, false
 		}
 	}
+	l.Source.mu.Lock()
+	defer l.Source.mu.Unlock()
 	before := l.top
 	seq, ok := l.extend(p.Sequence)
-	if !ok || l.ring.has(seq) {
+	if !ok || !l.seen.take(seq) {
 		return a, false
 	}
 	a = Arrival{
 		Kept:       Kept{Seq: seq, Timestamp: p.Timestamp, Marker: p.Marker, Picture: l.series(&d, len(p.Payload)), Payload: p.Payload},
-		Descriptor: d, At: now, Late: seq < before, Break: l.breaks,
+		Descriptor: d, At: now, Late: seq < before, Behind: l.top - seq, Break: l.breaks, Clocks: l.report,
 	}
 	l.breaks = false
 	switch {
@@ -102,15 +165,10 @@ func (l *Layer) Receive(now time.Duration, p Packet) (a Arrival, ok bool) {
 	case !l.missing.gap(now, before+1, seq):
 		l.Asks.Want() // too much is gone to ask for it
 	}
-	l.Heard = now
-	l.packets++
-	l.rate.add(now, len(p.Payload))
+	l.beat(now, len(p.Payload), &d)
 	l.ring.add(now, a.Kept)
 	if d.Key {
 		l.Asks.Came()
-		if d.Height > 0 {
-			l.Width, l.Height = d.Width, d.Height
-		}
 	}
 	return a, true
 }
@@ -156,26 +214,28 @@ func (l *Layer) extend(seq uint16) (int64, bool) {
 	return 0, false
 }
 
-// Get returns packet seq for sending it again, if it is still there.
-func (l *Layer) Get(now time.Duration, seq int64) (Kept, bool) { return l.ring.get(now, seq) }
+// Get returns packet seq for sending it again, if it is still there. Its payload is
+// appended to b, which is returned.
+func (l *Layer) Get(now time.Duration, seq int64, b []byte) (Kept, []byte, bool) {
+	l.Source.mu.Lock()
+	defer l.Source.mu.Unlock()
+	k, ok := l.ring.get(now, seq)
+	if !ok {
+		return Kept{}, b, false
+	}
+	n := len(b)
+	b = append(b, k.Payload...)
+	k.Payload = b[n:len(b):len(b)]
+	return k, b, true
+}
 
 // Missing appends the sequence numbers to be asked for now with a NACK, given
 // the round trip to the sender.
 func (l *Layer) Missing(now, rtt time.Duration, to []uint16) []uint16 {
+	l.Source.mu.Lock()
+	defer l.Source.mu.Unlock()
 	return l.missing.due(now, rtt, to)
 }
-
-// Rate is the layer's bits per second lately, 0 if it has been silent for long.
-func (l *Layer) Rate(now time.Duration) int { return l.rate.bits(now) }
-
-// Flows says whether packets came within the last while.
-func (l *Layer) Flows(now time.Duration) bool {
-	return l.packets > 0 && now-l.Heard < flowing
-}
-
-// flowing is how long after its last packet a layer counts as being sent: longer
-// than the pause between two frames of a still screen.
-const flowing = 3 * time.Second
 
 // A Report is a sender report's pair of clocks (RFC 3550 §6.4.1).
 type Report struct {
@@ -185,10 +245,11 @@ type Report struct {
 }
 
 // Reported takes the clocks of a sender report.
-func (l *Layer) Reported(r Report) { l.report = r }
-
-// Clocks are those of the newest sender report.
-func (l *Layer) Clocks() Report { return l.report }
+func (l *Layer) Reported(r Report) {
+	l.Source.mu.Lock()
+	defer l.Source.mu.Unlock()
+	l.report = r
+}
 
 // capture is when, by the sender's clock, the frame with timestamp ts was taken.
 func (r Report) capture(ts uint32) time.Duration {
@@ -199,7 +260,8 @@ func (r Report) capture(ts uint32) time.Duration {
 // clock is how many units of an RTP timestamp of video make a second.
 const clock = 90000
 
-// A rate is bits per second, smoothed.
+// A rate is bits per second, smoothed. Silence does not lower it: it is what the
+// layer takes while it is sent.
 type rate struct {
 	since time.Duration
 	bytes int
@@ -218,26 +280,16 @@ func (r *rate) add(now time.Duration, n int) {
 // roll closes the running window of a quarter of rateWindow.
 func (r *rate) roll(now time.Duration) {
 	const part = rateWindow / 4
-	for i := 0; now-r.since >= part; i++ {
-		if i == 16 { // long silence
-			r.since, r.last, r.bytes = now, 0, 0
-			return
-		}
-		seen := r.bytes * 8 * int(time.Second/part)
+	if now-r.since < part {
+		return
+	}
+	if now-r.since < rateWindow {
+		seen := int(float64(r.bytes*8) / (now - r.since).Seconds())
 		if r.last == 0 {
 			r.last = seen
 		} else {
 			r.last += (seen - r.last) / 4
 		}
-		r.bytes = 0
-		r.since += part
 	}
-}
-
-func (r *rate) bits(now time.Duration) int {
-	if !r.began {
-		return 0
-	}
-	r.roll(now)
-	return r.last
+	r.bytes, r.since = 0, now
 }

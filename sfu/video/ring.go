@@ -128,10 +128,10 @@ func (r *ring) makeRoom(now time.Duration, seq int64) {
 	}
 }
 
-// grow doubles the circle and moves what it holds.
+// grow doubles the circle, up to maxRingBytes, and moves what it holds.
 func (r *ring) grow(now time.Duration) {
 	was, head := r.bytes, r.head
-	r.bytes, r.head = make([]byte, 2*len(was)), 0
+	r.bytes, r.head = make([]byte, min(2*len(was), maxRingBytes)), 0
 	for i := range r.entries {
 		e := &r.entries[i]
 		if !e.used || e.pos < head-int64(len(was)) {

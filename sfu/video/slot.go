@@ -15,7 +15,7 @@ const (
 	leastStep = clock / 1000
 )
 
-// A Slot is a place at a receiver that shows one layer at a time. It turns what
+// A Slot shows one layer at a time at a receiver. It turns what
 // comes from the layers into one stream: sequence numbers without a gap but
 // for packets that were lost before they got here, timestamps and picture ids
 // that go on where the former layer stopped.
@@ -37,6 +37,9 @@ type Slot struct {
 	tl0       int
 	started   bool
 
+	left   window // numbers that were given
+	clocks Report // of what is shown, as of its newest packet
+
 	Packets, Bytes uint32 // sent, for sender reports
 }
 
@@ -54,7 +57,7 @@ type span struct {
 // An Out is a packet as a slot sends it: the header's fields, and the payload
 // as Head and what of the original follows it.
 type Out struct {
-	Sequence  uint16
+	Index     uint64 // rollover counter and sequence number, as SRTP counts (RFC 3711 §3.3.1)
 	Timestamp uint32
 	Marker    bool
 	Key       bool
@@ -72,10 +75,11 @@ func (o *Out) Append(b []byte) []byte {
 // Size is the number of bytes that Append adds.
 func (o *Out) Size() int { return o.Head.Len + len(o.Payload) - o.Head.Skip }
 
-// NewSlot returns an empty slot whose stream begins at sequence number first:
-// a random one, RFC 3550 §5.1.
+// NewSlot returns an empty slot whose stream begins after sequence number first
+// and timestamp stamp: random ones, RFC 3550 §5.1. Of first 15 bits are used, so
+// that a receiver who misses the first packets does not miss the first turn.
 func NewSlot(first uint16, stamp uint32) *Slot {
-	return &Slot{top: 1<<17 + int64(first), stamp: stamp, picture: int(first) & 0x7fff, tl0: int(stamp & 0xff)}
+	return &Slot{top: int64(first & 0x7fff), stamp: stamp, picture: int(first) & 0x7fff, tl0: int(stamp & 0xff)}
 }
 
 // Show asks for a layer in this slot, nil for none. What is shown goes on until
@@ -116,7 +120,7 @@ func (s *Slot) Forward(l *Layer, a *Arrival) (o Out, ok bool) {
 	if l == s.now && a.Break {
 		s.now = nil // the rest of the stream hangs in the air
 	}
-	if l == s.want && l != s.now && a.Key && l.top-a.Seq < overtaken && s.unseen(l, a.Seq) {
+	if l == s.want && l != s.now && a.Key && a.Behind < overtaken && s.unseen(l, a.Seq) {
 		s.change(l, a)
 	}
 	if l != s.now {
@@ -125,6 +129,7 @@ func (s *Slot) Forward(l *Layer, a *Arrival) (o Out, ok bool) {
 		}
 		return s.renumber(l, a)
 	}
+	s.clocks = a.Clocks
 	if a.Padding() && s.swallow(a) {
 		return o, false
 	}
@@ -153,7 +158,7 @@ func (s *Slot) change(l *Layer, a *Arrival) {
 	s.now = l
 	s.push(span{
 		layer: l, in: a.Seq, out: s.top + 1,
-		stamp:   s.nextStamp(l, a) - a.Timestamp,
+		stamp:   s.nextStamp(a) - a.Timestamp,
 		picture: s.picture + 1 - int(a.Picture),
 		tl0:     s.tl0 + 1 - a.TL0,
 	})
@@ -161,12 +166,12 @@ func (s *Slot) change(l *Layer, a *Arrival) {
 
 // nextStamp is the timestamp at which the frame of a continues the stream: by
 // the source's own clock where both layers told it, else by when it came.
-func (s *Slot) nextStamp(l *Layer, a *Arrival) uint32 {
+func (s *Slot) nextStamp(a *Arrival) uint32 {
 	if !s.started {
 		return s.stamp
 	}
 	since := a.At - s.stampedAt
-	if r := l.Clocks(); r.At != 0 && s.captured != 0 {
+	if r := a.Clocks; r.At != 0 && s.captured != 0 {
 		// Clocks that disagree with the arrival by more than a second are not to be believed.
 		if by := r.capture(a.Timestamp) - s.captured; by > since-time.Second && by < since+time.Second {
 			since = by
@@ -206,6 +211,9 @@ func (s *Slot) renumber(l *Layer, a *Arrival) (o Out, ok bool) {
 		s.now = nil // so much is gone that only a key frame helps
 		return o, false
 	}
+	if !s.left.take(seq) {
+		return o, false
+	}
 	o = sp.packet(&a.Kept, &a.Descriptor, seq)
 	o.Key = a.Key
 	if seq > s.top {
@@ -214,7 +222,7 @@ func (s *Slot) renumber(l *Layer, a *Arrival) (o Out, ok bool) {
 			s.picture, s.tl0 = (s.picture+missing)&0x7fff, (s.tl0+missing)&0xff
 		}
 		s.top = seq
-		s.advance(l, a, &o, sp)
+		s.advance(a, &o, sp)
 	}
 	s.Packets++
 	s.Bytes += uint32(o.Size())
@@ -222,11 +230,11 @@ func (s *Slot) renumber(l *Layer, a *Arrival) (o Out, ok bool) {
 }
 
 // advance notes where the stream stands after its newest packet.
-func (s *Slot) advance(l *Layer, a *Arrival, o *Out, sp *span) {
+func (s *Slot) advance(a *Arrival, o *Out, sp *span) {
 	if !s.started || int32(o.Timestamp-s.stamp) > 0 {
 		s.stamp, s.stampedAt = o.Timestamp, a.At
 		s.captured = 0
-		if r := l.Clocks(); r.At != 0 {
+		if r := a.Clocks; r.At != 0 {
 			s.captured = r.capture(a.Timestamp)
 		}
 	}
@@ -271,7 +279,7 @@ func (s *Slot) Again(seq uint16, k *Kept) (o Out, ok bool) {
 
 // packet is k with the numbers of the span.
 func (sp *span) packet(k *Kept, d *Descriptor, seq int64) Out {
-	o := Out{Sequence: uint16(seq), Timestamp: k.Timestamp + sp.stamp, Marker: k.Marker, Codec: sp.layer.Codec, Payload: k.Payload}
+	o := Out{Index: uint64(seq), Timestamp: k.Timestamp + sp.stamp, Marker: k.Marker, Codec: sp.layer.Codec, Payload: k.Payload}
 	if len(k.Payload) > 0 {
 		o.Head = d.rewrite(k.Payload, uint16(int(k.Picture)+sp.picture)&0x7fff, uint8(d.TL0+sp.tl0))
 	}
@@ -281,10 +289,10 @@ func (sp *span) packet(k *Kept, d *Descriptor, seq int64) Out {
 // Clocks are those of the newest sender report of what is shown, with the
 // timestamp as it is in this slot's stream.
 func (s *Slot) Clocks() (r Report, ok bool) {
-	if s.now == nil || s.now.report.At == 0 {
+	if s.now == nil || s.clocks.At == 0 {
 		return r, false
 	}
-	r = s.now.report
+	r = s.clocks
 	r.Timestamp += s.current().stamp
 	return r, true
 }
