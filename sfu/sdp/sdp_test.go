@@ -21,7 +21,7 @@ func offerOf(t testing.TB, browser string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(b)
+	return strings.ReplaceAll(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n", "\r\n") // whatever git makes of it
 }
 
 func parse(t testing.TB, text string) *sdp.Offer {

@@ -257,6 +257,11 @@ func (s *Socket) Send(o *Out) error {
 		segment := s.sys.segment.Load()
 		for w.to < writeBatch && next < len(o.messages) {
 			m := &o.messages[next]
+			if !s.sys.six && !m.to.Addr().Unmap().Is4() { // the address of another family
+				s.count.dropped.Add(uint64(m.packets - inside))
+				inside, next = 0, next+1
+				continue
+			}
 			if m.packets == 1 || segment && !m.apart && inside == 0 {
 				s.put(o, next, m.start, m.end, m.packets)
 				next++
@@ -291,7 +296,7 @@ func (s *Socket) put(o *Out, index, start, end, packets int) {
 	w.iovs[i].SetLen(end - start)
 	h.Namelen = writeName(&w.names[i], m.to, s.sys.six)
 	c := w.ctls[i][:0]
-	if m.from.IsValid() {
+	if s.own(m.from) {
 		c = appendLocal(c, m.from, s.sys.six)
 	}
 	if packets > 1 {
@@ -345,7 +350,7 @@ func (w *writeSys) count(from, to int) (n uint64) {
 func (s *Socket) WriteTo(data []byte, to netip.AddrPort, from netip.Addr) error {
 	var buf [ctlSize]byte
 	c := buf[:0]
-	if from.IsValid() {
+	if s.own(from) {
 		c = appendLocal(c, from, s.sys.six)
 	}
 	_, _, err := s.conn.WriteMsgUDPAddrPort(data, c, to)
@@ -363,7 +368,7 @@ func writeName(n *[nameSize]byte, a netip.AddrPort, six bool) uint32 {
 	binary.BigEndian.PutUint16(n[2:], a.Port())
 	if !six {
 		binary.NativeEndian.PutUint16(n[:], unix.AF_INET)
-		*(*[4]byte)(n[4:8]) = four(a.Addr())
+		*(*[4]byte)(n[4:8]) = a.Addr().Unmap().As4()
 		return unix.SizeofSockaddrInet4
 	}
 	binary.NativeEndian.PutUint16(n[:], unix.AF_INET6)
@@ -373,14 +378,8 @@ func writeName(n *[nameSize]byte, a netip.AddrPort, six bool) uint32 {
 	return unix.SizeofSockaddrInet6
 }
 
-// four is the address for an IPv4 socket; the kernel refuses to send to what
-// becomes of an IPv6 one.
-func four(a netip.Addr) [4]byte {
-	if a = a.Unmap(); a.Is4() {
-		return a.As4()
-	}
-	return [4]byte{}
-}
+// own reports whether a is an address that packets can be told to leave from.
+func (s *Socket) own(a netip.Addr) bool { return a.IsValid() && (s.sys.six || a.Unmap().Is4()) }
 
 func appendLocal(c []byte, from netip.Addr, six bool) []byte {
 	if six {
@@ -389,7 +388,7 @@ func appendLocal(c []byte, from netip.Addr, six bool) []byte {
 		return c
 	}
 	c, data := appendControl(c, unix.IPPROTO_IP, unix.IP_PKTINFO, unix.SizeofInet4Pktinfo)
-	*(*[4]byte)(data[4:8]) = four(from) // ipi_spec_dst
+	*(*[4]byte)(data[4:8]) = from.Unmap().As4() // ipi_spec_dst
 	return c
 }
 
