@@ -9,6 +9,10 @@ import (
 // (draft-ietf-mls-extensions §4). From 0x8000 on they are for private use.
 type ComponentID uint16
 
+// ComponentSafeAAD is the component by which a group agrees that
+// authenticated_data is a SafeAAD. Whether it does is not checked here.
+const ComponentSafeAAD ComponentID = 2
+
 // ComponentData is one entry of an app_data_dictionary.
 type ComponentData struct {
 	Component ComponentID
@@ -53,6 +57,23 @@ func (a AppData) Get(id ComponentID) (data []byte, ok bool) {
 	}
 	return nil, false
 }
+
+// With returns a copy of the list in which the component has the data, in its
+// proper place.
+func (a AppData) With(id ComponentID, data []byte) AppData {
+	out := slices.Clone(a)
+	i, found := out.at(id)
+	if found {
+		out[i].Data = data
+		return out
+	}
+	return slices.Insert(out, i, ComponentData{id, data})
+}
+
+// SafeAAD is how several components share the authenticated_data of a message:
+// each has at most one item, in the order of their numbers
+// (draft-ietf-mls-extensions, Safe AAD). It is encoded like AppData.
+type SafeAAD = AppData
 
 // AppData decodes the extension of type ExtensionAppData; it is empty if absent.
 func (x Extensions) AppData() (AppData, error) {

@@ -261,3 +261,28 @@ func FuzzTree(f *testing.F) {
 		}
 	})
 }
+
+// TestSafeAAD: components find their own item again, and no two readings of
+// authenticated data are possible.
+func TestSafeAAD(t *testing.T) {
+	list := SafeAAD{}.With(0x8001, []byte("b")).With(7, []byte("a")).With(0x8001, []byte("c"))
+	b, err := Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []byte("\x08\x00\x07\x01a\x80\x01\x01c"); !bytes.Equal(b, want) {
+		t.Errorf("got %x, want %x", b, want)
+	}
+	var again SafeAAD
+	if err := Unmarshal(b, &again); err != nil {
+		t.Fatal(err)
+	}
+	if data, ok := again.Get(0x8001); !ok || string(data) != "c" {
+		t.Errorf("component 0x8001 has %q", data)
+	}
+	for _, bad := range []string{"\x08\x80\x01\x01c\x00\x07\x01a", "\x08\x00\x07\x01a\x00\x07\x01b"} {
+		if err := Unmarshal([]byte(bad), &again); !errors.Is(err, ErrDecoding) {
+			t.Errorf("%x: %v", bad, err)
+		}
+	}
+}

@@ -28,6 +28,8 @@ var (
 	ErrUndecryptable = errors.New("group: update path does not open for us")
 	// ErrExhausted: a message ratchet has reached its last generation.
 	ErrExhausted = errors.New("group: no more message keys in this epoch")
+	// ErrExported: the component has taken its secret of this epoch already.
+	ErrExported = errors.New("group: secret of this epoch is used up")
 	// ErrConfig: something that was asked for makes no sense by itself.
 	ErrConfig = errors.New("group: not a valid request")
 )

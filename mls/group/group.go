@@ -105,23 +105,6 @@ func (g *Group) active() error {
 
 func (g *Group) suite() mls.Suite { return g.public.Context().Suite }
 
-// Export derives a secret of n bytes of this epoch for the application
-// (RFC 9420 §8.5). Labels must be unique to their purpose. n is at most 255
-// hashes.
-func (g *Group) Export(label string, context []byte, n int) ([]byte, error) {
-	if g.epoch == nil {
-		return nil, g.active()
-	}
-	return exportFrom(g.epoch, g.suite(), label, context, n)
-}
-
-func exportFrom(e *epochSecrets, s mls.Suite, label string, context []byte, n int) ([]byte, error) {
-	if n < 1 || n > 255*s.HashSize() {
-		return nil, fmt.Errorf("%w: export of %d bytes", ErrConfig, n)
-	}
-	return e.export(s, label, context, n).bytes(), nil
-}
-
 // EpochAuthenticator is equal for all members that share this epoch's state
 // (RFC 9420 §8.7). It is nil for one who is not a member.
 func (g *Group) EpochAuthenticator() []byte {

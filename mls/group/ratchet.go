@@ -181,20 +181,31 @@ func (t *secretTree) plant(id ratchetID, r *ratchet) {
 	}
 	other := ratchetID{id.leaf, !id.handshake}
 	second := t.ratchet(other)
-	above, x := t.above(id.leaf.Node())
+	if secret, ok := t.take(id.leaf.Node()); ok {
+		secret.Wipe()
+	}
+	t.ratchets[id], t.ratchets[other] = r, second
+}
+
+// take returns the secret of a leaf and deletes those that it came from, so that
+// it can be had once (RFC 9420 §9.2).
+func (t *secretTree) take(leaf mls.NodeIndex) (Secret, bool) {
+	above, x := t.above(leaf)
+	if above == nil {
+		return Secret{}, false
+	}
 	delete(t.frontier, x)
 	secret := *above
-	for x != id.leaf.Node() {
+	for x != leaf {
 		var sibling Secret
-		next, down := t.child(x, secret, id.leaf.Node())
+		next, down := t.child(x, secret, leaf)
 		aside := next.Sibling()
 		_, sibling = t.child(x, secret, aside)
 		t.frontier[aside] = &sibling
 		secret.Wipe()
 		x, secret = next, down
 	}
-	secret.Wipe()
-	t.ratchets[id], t.ratchets[other] = r, second
+	return secret, true
 }
 
 func (t *secretTree) wipe() {

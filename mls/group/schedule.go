@@ -16,6 +16,11 @@ type epochSecrets struct {
 	resumption    Secret
 	authenticator Secret
 	init          Secret // for the next epoch
+
+	// exports is the exporter tree of draft-ietf-mls-extensions; nil in an
+	// epoch that was stored before there was one.
+	exports *secretTree
+	dirty   bool // something was taken from exports that is still in Storage
 }
 
 // all lists the secrets in the order in which they are stored.
@@ -33,6 +38,7 @@ func (e *epochSecrets) wipe() {
 	for _, s := range e.all() {
 		s.Wipe()
 	}
+	e.exports.wipe()
 }
 
 // joinerSecret is the step from one epoch to the next (RFC 9420 §8). context is
@@ -63,6 +69,7 @@ func deriveEpoch(s mls.Suite, epoch Secret) (e *epochSecrets, encryption Secret)
 		resumption:    derive(s, epoch, "resumption"),
 		authenticator: derive(s, epoch, "authentication"),
 		init:          derive(s, epoch, "init"),
+		exports:       newExporterTree(s, derive(s, epoch, "application_export")),
 	}, derive(s, epoch, "encryption")
 }
 

@@ -138,11 +138,12 @@ func (g *Group) Save(s mls.Storage) error {
 
 // saveEpoch writes the epoch's secrets and the private keys of the tree.
 func (r *rows) saveEpoch(g *Group) {
-	if g.epoch != g.saved.epoch {
+	if g.epoch != g.saved.epoch || g.epoch != nil && g.epoch.dirty {
 		if g.epoch == nil {
 			r.delete(epochKey)
 		} else {
 			r.put(epochKey, func(e *mls.Encoder) { encodeEpoch(e, g) })
+			g.epoch.dirty = false
 		}
 		g.saved.epoch = g.epoch
 	}
@@ -170,6 +171,9 @@ func encodeEpoch(e *mls.Encoder, g *Group) {
 			e.Bytes(p.resumption.bytes())
 		}
 	})
+	if g.epoch.exports != nil {
+		g.epoch.exports.encodeFrontier(e)
+	}
 }
 
 // saveSecrets writes what has changed in the secret tree.
@@ -368,6 +372,9 @@ func (r *rows) loadEpoch(g *Group) {
 		g.psks.past = mls.Vector(d, keepPast, func(d *mls.Decoder, p *pastEpoch) {
 			p.epoch, p.resumption = d.Uint64(), takeSecret(d)
 		})
+		if d.Rest() > 0 { // else it was stored before there was an exporter tree
+			g.epoch.exports = decodeExporterTree(g.suite(), d)
+		}
 	})
 	g.keys = map[mls.NodeIndex]*Secret{}
 	for _, x := range nodes {
