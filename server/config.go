@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/call"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -38,7 +39,11 @@ type Config struct {
 	Now   func() time.Time // nil means time.Now
 	Blob  int64            // sealed bytes of one file at most; 0 means wire.MaxBlob
 	Quota int64            // sealed bytes of one account at most; 0 means wire.MaxQuota
-	Cost  account.Cost     // of a password's hash; zero means account.DefaultCost
+	// Media forwards what is said in calls; nil: the site has none.
+	Media    call.Media
+	CallSize int // participants of a call at most; 0 means wire.MaxParticipants
+
+	Cost account.Cost // of a password's hash; zero means account.DefaultCost
 
 	// Fatal is called when the disk can no longer be trusted. It is expected to
 	// end the process; nil has Run return the error at once, without draining.

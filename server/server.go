@@ -16,6 +16,7 @@ import (
 	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/blob"
+	"github.com/veche-im/veche/server/call"
 	"github.com/veche-im/veche/server/cert"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/device"
@@ -36,7 +37,7 @@ const (
 
 // schemas lists the tables of all nouns, in order of dependency.
 func schemas() []db.Schema {
-	return []db.Schema{account.Schema, device.Schema, room.Schema, blob.Schema}
+	return []db.Schema{account.Schema, device.Schema, room.Schema, blob.Schema, call.Schema}
 }
 
 // Server is one site.
@@ -48,6 +49,7 @@ type Server struct {
 	hub       *hub.Hub
 	blobs     *blob.Store
 	rooms     *room.Rooms
+	calls     *call.Calls
 	certs     *cert.Authority
 	api       *httpapi.API
 	admin     *admin.Server
@@ -146,9 +148,16 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}
 	if s.rooms, err = room.New(room.Config{
 		DB: s.db, Hub: s.hub, People: device.People{}, Blobs: s.blobs, Log: log, Now: s.cfg.Now,
+		Left: func(r wire.RoomID, a wire.AccountID, d wire.DeviceID) { s.calls.Left(r, a, d) },
 	}); err != nil {
 		return err
 	}
+	if s.calls, err = call.New(ctx, call.Config{
+		DB: s.db, Hub: s.hub, Rooms: s.rooms, People: device.People{}, Media: s.cfg.Media, Log: log, Now: s.cfg.Now, Size: s.cfg.CallSize,
+	}); err != nil {
+		return err
+	}
+	s.hub.OnEnd(s.calls.SessionOver)
 	accounts, err := account.New(account.Config{DB: s.db, Now: s.cfg.Now, Cost: s.cfg.Cost})
 	if err != nil {
 		return err
@@ -180,13 +189,14 @@ func openDB(ctx context.Context, d *dataDir, log *slog.Logger, fatal func(error)
 
 // sessions registers the methods of all nouns.
 func (s *Server) sessions() (*session.Sessions, error) {
-	deps := session.Deps{DB: s.db, Hub: s.hub, Log: s.cfg.Log, Now: s.cfg.Now, Caps: wire.Caps{Blob: s.cfg.Blob, Quota: s.cfg.Quota}}
+	deps := session.Deps{DB: s.db, Hub: s.hub, Log: s.cfg.Log, Now: s.cfg.Now, Caps: wire.Caps{Blob: s.cfg.Blob, Quota: s.cfg.Quota}, Calls: s.calls.On()}
 	t := session.NewTable()
 	session.SiteMethods(t, deps)
 	session.DirectoryMethods(t, deps)
 	session.DeviceMethods(t, deps)
 	session.KeyMethods(t, deps)
 	session.RoomMethods(t, s.rooms)
+	session.CallMethods(t, s.calls)
 	return session.New(session.Config{
 		Table: t, Hub: s.hub, Log: s.cfg.Log, Now: s.cfg.Now,
 		RoomsOf: s.rooms.Of, Hello: session.HelloOf(deps), Observe: s.metrics.request,
@@ -229,6 +239,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	run(nouns, "blobs", s.blobs.Run)
 	run(nouns, "rooms", s.rooms.Run)
+	run(nouns, "calls", s.calls.Run)
 	run(nouns, "certificates", func(ctx context.Context) error { s.certs.Run(ctx); return nil })
 	run(nouns, "sweep", s.sweep)
 	run(ctx, "admin socket", s.admin.Run)

@@ -19,6 +19,7 @@ type Hello struct {
 	Admin   bool        `cbor:"admin,omitempty"`
 	Time    Millis      `cbor:"time"`
 	Max     Caps        `cbor:"max"`
+	Calls   bool        `cbor:"calls,omitempty"` // this site has them
 }
 
 // Caps are the limits that an administrator may change.

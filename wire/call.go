@@ -193,7 +193,7 @@ type CallSlot struct {
 	Mid    string `cbor:"mid"`
 	Number uint32 `cbor:"n"`
 	Source Source `cbor:"source"`
-	Height int    `cbor:"height,omitempty"` // of the layer that is sent, video
+	Layer  string `cbor:"layer,omitempty"`  // rid of the layer that is sent, video
 	Paused bool   `cbor:"paused,omitempty"` // the receiver's bandwidth does not carry it
 }
 
@@ -249,9 +249,12 @@ const (
 	GoneRefused  CallGoneReason = "refused" // the owner does not let the guest in
 )
 
+// CallGone tells a device that it takes part no longer. Number is zero for who
+// was never in.
 type CallGone struct {
-	Call CallID         `cbor:"call"`
-	Why  CallGoneReason `cbor:"why"`
+	Call   CallID         `cbor:"call"`
+	Number uint32         `cbor:"n,omitempty"`
+	Why    CallGoneReason `cbor:"why"`
 }
 
 const (

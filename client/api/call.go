@@ -96,10 +96,15 @@ type CallEpoch struct {
 	Key   string `json:"key"`   // base64, 16 bytes
 	Seal  bool   `json:"seal"`
 }
+
+// CallLeaf is a sender. Epochs are those of the list in which the leaf was the
+// device's: what came of it in another one is somebody else's and must not be
+// opened.
 type CallLeaf struct {
 	Leaf    int            `json:"leaf"`
 	Account wire.AccountID `json:"account"`
 	Device  wire.DeviceID  `json:"device"`
+	Epochs  []int          `json:"epochs"` // modulo 256
 }
 type CallView struct {
 	Call  wire.CallID `json:"call"`
@@ -171,7 +176,7 @@ type CallSlot struct {
 	Mid    string `json:"mid"`
 	Number int    `json:"number"`
 	Source Source `json:"source"`
-	Height int    `json:"height"` // of the layer that is sent
+	Layer  string `json:"layer"` // rid of the layer that is sent, video
 	Paused bool   `json:"paused"`
 }
 type CallSpeakers struct {

@@ -28,6 +28,7 @@ const (
 	Account                 // somebody's account, which the request names
 	Room                    // a room, which the request names
 	Blob                    // sealed bytes, which the request names
+	Call                    // a call, which the request names
 )
 
 // Membership says what an account is to a room.
@@ -44,6 +45,8 @@ type Resource struct {
 	kind   Kind
 	owner  wire.AccountID
 	member Membership
+	owns   bool // the actor owns the room, by its policy
+	in     bool // the actor's device takes part in the call
 }
 
 // TheSite is the installation.
@@ -54,6 +57,12 @@ func AccountOf(a wire.AccountID) Resource { return Resource{kind: Account, owner
 
 // InRoom is a room to which the actor is m.
 func InRoom(m Membership) Resource { return Resource{kind: Room, member: m} }
+
+// GroupOf is a group to which the actor is m, and which it owns or not.
+func GroupOf(m Membership, owns bool) Resource { return Resource{kind: Room, member: m, owns: owns} }
+
+// CallOf is a call in which the actor's device takes part or not.
+func CallOf(in bool) Resource { return Resource{kind: Call, in: in} }
 
 // EntryOf is an entry that account sender sent, in a room to which the actor is m.
 func EntryOf(sender wire.AccountID, m Membership) Resource {

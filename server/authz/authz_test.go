@@ -72,6 +72,18 @@ func TestWhatMayBeDoneToWhat(t *testing.T) {
 		{present, RoomErase, EntryOf(other, Member), false},
 		{present, RoomErase, EntryOf(me, Stranger), false},
 
+		{present, CallJoin, InRoom(Member), true},
+		{present, CallJoin, InRoom(Former), false},
+		{waiting, CallJoin, InRoom(Member), false},
+		{present, CallTake, CallOf(true), true},
+		{present, CallTake, CallOf(false), false},
+		{present, CallTake, InRoom(Member), false},
+		{gone, CallTake, CallOf(true), false},
+		{present, CallLead, GroupOf(Member, true), true},
+		{present, CallLead, GroupOf(Member, false), false},
+		{present, CallLead, GroupOf(Former, true), false},
+		{chief, CallLead, GroupOf(Stranger, false), false},
+
 		{present, BlobRead, BlobOf(other, Member), true},
 		{present, BlobRead, BlobOf(other, Stranger), false},
 		{present, BlobRead, BlobOf(me, Stranger), true},
@@ -96,8 +108,8 @@ func TestEveryRowSaysWhoAndOnWhat(t *testing.T) {
 		if r.who == 0 || r.on == 0 {
 			t.Errorf("%s declares too little: %+v", do, r)
 		}
-		if (r.on == Room || r.on == Blob) && r.when == nil {
-			t.Errorf("%s is allowed on any room or blob", do)
+		if (r.on == Room || r.on == Blob || r.on == Call) && r.when == nil {
+			t.Errorf("%s is allowed on any room, blob or call", do)
 		}
 		if r.who == anybody && r.on != Site {
 			t.Errorf("%s is open to anybody", do)

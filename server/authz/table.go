@@ -35,6 +35,16 @@ const (
 	RoomCursor  Action = "room.cursor"
 	RoomTyping  Action = "room.typing"
 
+	CallList  Action = "call.list"
+	CallRead  Action = "call.read"
+	CallStart Action = "call.start"
+	CallJoin  Action = "call.join"
+	CallTake  Action = "call.take"  // what participants do: leave, view, offer, speak, ring
+	CallReply Action = "call.reply" // decline, busy
+	CallLead  Action = "call.lead"  // remove people, make a link, refuse who knocks
+	CallKnock Action = "call.knock" // the link's token is the right
+	CallTest  Action = "call.test"
+
 	BlobCreate Action = "blob.create"
 	BlobWrite  Action = "blob.write" // append, ask how far it is, delete
 	BlobRead   Action = "blob.read"
@@ -100,6 +110,16 @@ var table = map[Action]rule{
 	RoomErase:   {active, Room, func(a Actor, r Resource) bool { return r.owner == a.Account && wasMember(a, r) }},
 	RoomCursor:  {active, Room, isMember},
 	RoomTyping:  {active, Room, isMember},
+
+	CallList:  {active, Own, nil},
+	CallRead:  {active, Room, isMember},
+	CallStart: {active, Room, isMember},
+	CallJoin:  {active, Room, isMember},
+	CallTake:  {active, Call, func(_ Actor, r Resource) bool { return r.in }},
+	CallReply: {active, Room, isMember},
+	CallLead:  {active, Room, func(a Actor, r Resource) bool { return r.owns && isMember(a, r) }},
+	CallKnock: {active, Site, nil},
+	CallTest:  {active, Site, nil},
 
 	BlobCreate: {active, Site, nil},
 	BlobWrite:  {active, Blob, owns},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/coder/websocket"
@@ -38,7 +39,7 @@ func (a *API) socket(c *call) error {
 		return nil
 	}
 	ws.SetReadLimit(wire.MaxRequest)
-	who := session.Actor{Actor: c.actor(), Name: c.session.Name}
+	who := session.Actor{Actor: c.actor(), Name: c.session.Name, Local: localAddr(kept.net)}
 	// The connection outlives the request; Drain ends it.
 	ctx := context.WithoutCancel(c.r.Context())
 	a.serving.Go(func() {
@@ -46,6 +47,18 @@ func (a *API) socket(c *call) error {
 		a.cfg.Sessions.Serve(ctx, conn{ws, kept.net}, who)
 	})
 	return nil
+}
+
+// localAddr is the address at which a connection reached this machine.
+func localAddr(c net.Conn) netip.Addr {
+	if c == nil {
+		return netip.Addr{}
+	}
+	a, err := netip.ParseAddrPort(c.LocalAddr().String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
 }
 
 // admit counts a device's connection, unless there are too many: then ok is

@@ -29,6 +29,7 @@ type Hub struct {
 	rooms    map[wire.RoomID]map[*account]struct{}
 	peers    int
 	presence *rate.Limiter
+	ended    func(wire.AccountID, wire.DeviceID) // set before anybody comes
 }
 
 // account is one with at least one connected device.
@@ -55,8 +56,13 @@ func New() *Hub {
 		accounts: make(map[wire.AccountID]*account),
 		rooms:    make(map[wire.RoomID]map[*account]struct{}),
 		presence: rate.NewLimiter(presencePerSecond, presencePerSecond),
+		ended:    func(wire.AccountID, wire.DeviceID) {},
 	}
 }
+
+// OnEnd has f hear whose session is over. It is called once, before anybody
+// comes; f must not block.
+func (h *Hub) OnEnd(f func(wire.AccountID, wire.DeviceID)) { h.ended = f }
 
 // Come takes in a listener. Rooms is called without locks held and returns
 // the rooms of its account as the database has them; once Come has returned,
@@ -208,6 +214,9 @@ func (h *Hub) End(id wire.AccountID, device wire.DeviceID, why wire.Code) {
 	for _, l := range list {
 		h.Gone(l) // first, so that no event overtakes the end
 		l.End(why)
+	}
+	if why == wire.Unauthenticated {
+		h.ended(id, device)
 	}
 }
 

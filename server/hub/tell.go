@@ -133,3 +133,19 @@ func (h *Hub) tellPresence(id wire.AccountID) {
 // presencePerSecond bounds the events about people coming and going, over all
 // listeners.
 const presencePerSecond = 20_000
+
+// TellAll is Tell for several accounts or devices, encoded once for all of them.
+func TellAll[T any](h *Hub, to []Audience, ev wire.Event[T], v T) (n int) {
+	if len(to) == 0 {
+		return 0
+	}
+	frame := Frame(ev, v)
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for _, one := range to {
+		if a := h.accounts[one.account]; a != nil && one.room.IsZero() {
+			n += a.tell(one, func() []byte { return frame })
+		}
+	}
+	return n
+}

@@ -15,6 +15,7 @@ func (rs *Rooms) moveMembers(tx *db.Tx, r *room, c *commit, passedOver bool) err
 	if err := moveLeaves(tx, r.id, c); err != nil {
 		return err
 	}
+	rs.tellLeaves(tx, r.id, c)
 	if err := moveWelcomes(tx, r, c, rs.cfg.Now()); err != nil {
 		return err
 	}
@@ -29,6 +30,20 @@ func (rs *Rooms) moveMembers(tx *db.Tx, r *room, c *commit, passedOver bool) err
 		return err
 	}
 	return rs.tellMembers(tx, r, c, came, left)
+}
+
+// tellLeaves says which devices a commit has taken out of the tree. One that came
+// in again in the place of its own leaf is none.
+func (rs *Rooms) tellLeaves(tx *db.Tx, id wire.RoomID, c *commit) {
+	stays := make(map[wire.DeviceID]bool)
+	for _, l := range c.change.LeavesAfter() {
+		stays[l.Device] = true
+	}
+	for _, l := range c.change.Removed {
+		if !stays[l.Device] {
+			tx.OnCommit(func() { rs.cfg.Left(id, l.Account, l.Device) })
+		}
+	}
 }
 
 func moveLeaves(tx *db.Tx, id wire.RoomID, c *commit) error {
@@ -192,6 +207,7 @@ func (rs *Rooms) tellMembers(tx *db.Tx, r *room, c *commit, came, left []wire.Ac
 				rs.cfg.Hub.Join(id, account)
 			} else {
 				rs.cfg.Hub.Leave(id, account)
+				rs.cfg.Left(id, account, wire.DeviceID{})
 			}
 			hub.TellEach(rs.cfg.Hub, account, wire.OnRoom, func(device wire.DeviceID) wire.Room {
 				return base.as(account, s, leaves[device], c.welcomes[device] != nil)

@@ -170,6 +170,7 @@ func (rs *Rooms) leave(tx *db.Tx, a authz.Actor, r *room) error {
 	}
 	tx.OnCommit(func() {
 		rs.cfg.Hub.Leave(r.id, a.Account)
+		rs.cfg.Left(r.id, a.Account, wire.DeviceID{})
 		hub.Tell(rs.cfg.Hub, hub.Account(a.Account), wire.OnRoom, w)
 	})
 	return nil

@@ -64,6 +64,10 @@ type Config struct {
 	Blobs  Blobs
 	Log    *slog.Logger
 	Now    func() time.Time // nil means time.Now
+	// Left hears, after the commit, that an account is no longer a member, or, with
+	// a device, that this one has no leaf any more. It must not block; nil is
+	// nobody.
+	Left func(room wire.RoomID, account wire.AccountID, device wire.DeviceID)
 }
 
 // Rooms is all rooms of a site. Refusals are *wire.Error.
@@ -82,6 +86,9 @@ func New(cfg Config) (*Rooms, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Left == nil {
+		cfg.Left = func(wire.RoomID, wire.AccountID, wire.DeviceID) {}
 	}
 	return &Rooms{cfg: cfg, listDetails: maxListDetails}, nil
 }

@@ -25,4 +25,6 @@ type Deps struct {
 	Log  *slog.Logger
 	Now  func() time.Time
 	Caps wire.Caps
+	// Calls says whether this site has calls.
+	Calls bool
 }

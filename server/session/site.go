@@ -42,7 +42,7 @@ func HelloOf(d Deps) func(context.Context, *Actor) (wire.Hello, error) {
 	return func(ctx context.Context, a *Actor) (h wire.Hello, err error) {
 		h = wire.Hello{
 			Account: a.Account, Device: a.Device, Name: a.Name,
-			Admin: a.Admin, Time: wire.Now(d.Now()), Max: d.Caps,
+			Admin: a.Admin, Time: wire.Now(d.Now()), Max: d.Caps, Calls: d.Calls,
 		}
 		var here wire.Device
 		err = d.DB.View(ctx, func(tx *db.Tx) (err error) {

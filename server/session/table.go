@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sort"
 
 	"github.com/veche-im/veche/server/authz"
@@ -14,7 +15,8 @@ import (
 // Actor is who makes a request, as it stood when the request arrived.
 type Actor struct {
 	authz.Actor
-	Name string
+	Name  string
+	Local netip.Addr // at which the connection reached the server; may be zero
 }
 
 // A Table holds the methods that a device may call.

@@ -142,10 +142,17 @@ export interface CallLayer {
   readonly rid: string;
 }
 
+/**
+ * CallLeaf is a sender. Epochs are those of the list in which the leaf was the
+ * device's: what came of it in another one is somebody else's and must not be
+ * opened.
+ */
 export interface CallLeaf {
   readonly leaf: number;
   readonly account: AccountID;
   readonly device: DeviceID;
+  /** modulo 256 */
+  readonly epochs: readonly number[];
 }
 
 /** CallLink is what comes after the site's address: "/call/…". */
@@ -227,8 +234,8 @@ export interface CallSlot {
   readonly mid: string;
   readonly number: number;
   readonly source: Source;
-  /** of the layer that is sent */
-  readonly height: number;
+  /** rid of the layer that is sent, video */
+  readonly layer: string;
   readonly paused: boolean;
 }
 
