@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/veche-im/veche/cmd/veche/media"
 	"github.com/veche-im/veche/server"
+	"github.com/veche-im/veche/server/call"
 	"github.com/veche-im/veche/web"
 )
 
@@ -18,11 +20,13 @@ type dataFlags struct {
 
 type serveCmd struct {
 	dataFlags
-	Listen  string `placeholder:"ADDR" help:"Where everybody connects, by https (default :8443)."`
-	Local   string `placeholder:"ADDR" help:"Where this machine's browser connects, by http, loopback alone (default localhost:8080; off: nowhere)."`
-	Metrics string `placeholder:"ADDR" help:"Metrics and profiles, loopback alone (default 127.0.0.1:9090 if it is free; off: none)."`
-	Host    string `placeholder:"NAME" help:"Name or address by which people reach this server (default: found out)."`
-	Verbose bool   `short:"v" help:"Log every small thing."`
+	Listen   string `placeholder:"ADDR" help:"Where everybody connects, by https (default :8443)."`
+	Local    string `placeholder:"ADDR" help:"Where this machine's browser connects, by http, loopback alone (default localhost:8080; off: nowhere)."`
+	Metrics  string `placeholder:"ADDR" help:"Metrics and profiles, loopback alone (default 127.0.0.1:9090 if it is free; off: none)."`
+	Host     string `placeholder:"NAME" help:"Name or address by which people reach this server (default: found out)."`
+	Media    string `placeholder:"ADDR" help:"Where sound and picture of calls go, by UDP (default: the port of --listen; off: no calls)."`
+	CallSize int    `placeholder:"N" help:"How many devices one call takes at most (default 1000)."`
+	Verbose  bool   `short:"v" help:"Log every small thing."`
 }
 
 func (c serveCmd) Run(ctx context.Context, t *term) error {
@@ -30,11 +34,22 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 	if c.Verbose {
 		level = slog.LevelDebug
 	}
+	log := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: level}))
+	forwarder, err := c.forwarder(log)
+	if err != nil {
+		return err
+	}
+	var calls call.Media
+	if forwarder != nil {
+		calls = forwarder
+		defer forwarder.Close() // after the server has ended: it ends the calls' connections
+	}
 	s, err := server.New(ctx, server.Config{
+		Media: calls, CallSize: c.CallSize,
 		Data: c.Data, HTTPS: c.Listen, HTTP: c.Local, Metrics: c.Metrics, Host: c.Host,
 		Version: version, Web: webApp(),
 		Started: func(i server.Info) { fmt.Fprint(t.out, i) },
-		Log:     slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: level})),
+		Log:     log,
 		// The state of the disk is unknown: whatever this process would still do,
 		// it could not be believed.
 		Fatal: func(err error) { os.Exit(t.fail(fmt.Errorf("the disk cannot be trusted any more: %w", err))) },
@@ -43,6 +58,25 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 		return err
 	}
 	return s.Run(ctx)
+}
+
+// forwarder opens the media port, nil if there are to be no calls.
+func (c serveCmd) forwarder(log *slog.Logger) (*media.Media, error) {
+	address := c.Media
+	switch address {
+	case "off":
+		return nil, nil
+	case "":
+		listen := c.Listen
+		if listen == "" {
+			listen = server.DefaultHTTPS
+		}
+		var err error
+		if address, err = media.BesideHTTPS(listen); err != nil {
+			return nil, err
+		}
+	}
+	return media.New(media.Config{UDP: address, Size: c.CallSize, Log: log})
 }
 
 // webApp is the built web app, or nil in a binary that was built without it.

@@ -23,10 +23,11 @@ const (
 )
 
 // ErrOffer is what Media returns, wrapped, for an offer that it does not take;
-// ErrFull when it has no room.
+// ErrFull when it has no room, ErrGone when it does not know the participant.
 var (
 	ErrOffer = errors.New("call: offer refused")
 	ErrFull  = errors.New("call: full")
+	ErrGone  = errors.New("call: no such participant")
 )
 
 // Media forwards what participants send. Methods may be called from any

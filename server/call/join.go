@@ -114,6 +114,8 @@ func refusal(err error) error {
 		return wire.Refuse(wire.BadRequest, "%v", err)
 	case errors.Is(err, ErrFull):
 		return wire.Refuse(wire.NoSpace, "%v", err)
+	case errors.Is(err, ErrGone):
+		return authz.ErrDenied
 	}
 	return fmt.Errorf("connect a participant: %w", err)
 }
