@@ -9,11 +9,13 @@ test("whoever signs in next finds nothing of who signed out", async () => {
     people: () => ({ people: [{ id: "ann", name: "Ann" }] }),
     devices: () => ({ devices: [{ id: "d" }] }),
     notices: () => ({ notices: [{ id: "n", time: 1 }] }),
+    calls: () => ({ calls: [{ id: "call", room, ended: false }], rings: [] }),
     timeline: () => ({ room, items: items(1, 3), older: false, newer: false }),
   });
   const model = new Model(desk);
   model.start();
   await vi.waitFor(() => expect(model.rooms.list.snapshot().rooms).toHaveLength(1));
+  await vi.waitFor(() => expect(model.calls.list.snapshot().byRoom.size).toBe(1));
   await model.timeline(room).open(false);
   const before = model.timeline(room);
   desk.say("status", { phase: "fresh" });
@@ -21,6 +23,7 @@ test("whoever signs in next finds nothing of who signed out", async () => {
   expect(model.people.list.snapshot().people).toEqual([]);
   expect(model.devices.list.snapshot()).toBeUndefined();
   expect(model.notices.list.snapshot()).toEqual([]);
+  expect(model.calls.list.snapshot().byRoom.size).toBe(0);
   expect(model.timeline(room)).not.toBe(before);
 });
 
@@ -32,6 +35,7 @@ test("the recovery key stays on screen until the person has kept it, whatever th
     people: () => ({ people: [] }),
     devices: () => ({ devices: [] }),
     notices: () => ({ notices: [] }),
+    calls: () => ({ calls: [], rings: [] }),
   });
   const model = new Model(desk);
   model.start();

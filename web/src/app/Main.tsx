@@ -6,8 +6,10 @@ import { conversationParts } from "../features/conversation/parts.ts";
 import { NoticeStack } from "../features/notices/Notices.tsx";
 import { RoomList } from "../features/rooms/RoomList.tsx";
 import { useText } from "../i18n/text.ts";
+import type { LiveState } from "../model/call/live.ts";
 import type { Model } from "../model/model.ts";
 import { unreadTotal } from "../model/rooms.ts";
+import type { Snapshots } from "../model/store.ts";
 import { useSnapshot } from "../model/useSnapshot.ts";
 import { Bell } from "../ui/Bell.tsx";
 import { Boundary } from "../ui/Boundary.tsx";
@@ -15,8 +17,9 @@ import { Button } from "../ui/Button.tsx";
 import { Dialog } from "../ui/Dialog.tsx";
 import { PendingDevice } from "../ui/PendingDevice.tsx";
 import type { Choices } from "./choices.ts";
+import { callLinkOf } from "./link.ts";
 import css from "./Main.module.css";
-import { DetailsPane, fetchParts, NewChat, Settings } from "./parts.ts";
+import { CallCheck, CallHost, DetailsPane, fetchParts, NewChat, Settings } from "./parts.ts";
 import { parseRoute, roomPath } from "./route.ts";
 
 type Over = { kind: "settings"; part?: "devices" | "recovery" } | { kind: "new" };
@@ -33,6 +36,7 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
   const room = route.at === "room" ? byId.get(route.room) : undefined;
   const details = route.at === "room" && route.details;
 
+  const inCall = useFullCall(model);
   useTitle(unreadTotal(rooms));
   useEffect(() => fetchParts(conversationParts), []);
 
@@ -57,97 +61,135 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
   };
 
   return (
-    <div className={css.app} data-at={details ? "details" : room ? "room" : "list"}>
-      <NoticeStack
-        severe
-        notices={model.notices.list}
-        people={model.people.list}
-        rooms={model.rooms.list}
-        onDismiss={(id) => void model.notices.dismiss(id)}
-        onSettings={(part) => setOver({ kind: "settings", part })}
-      />
-      <main className={css.panes}>
-        <h1 className="unseen">{t("app.name")}</h1>
-        <div className={css.list}>
-          <RoomList
-            list={model.rooms.list}
-            people={model.people.list}
-            typing={model.typing.rooms}
-            connection={model.connection.shown}
-            open={room?.id}
-            onPerson={(p) => void openPerson(p.id)}
-            onNew={() => setOver({ kind: "new" })}
-            onMenu={() => setOver({ kind: "settings" })}
-          />
-        </div>
-        <div className={css.room}>
-          {room ? (
-            <Conversation
-              key={room.id}
-              model={model}
-              room={room}
-              maxFile={status.maxFile}
-              detailsOpen={details}
-              onBack={() => go("/")}
-              onDetails={toggleDetails}
-              onMoved={(id) => {
-                model.rooms.put({ ...room, id });
-                go(roomPath(id), { replace: true });
-              }}
+    <>
+      <div className={css.app} data-at={details ? "details" : room ? "room" : "list"} inert={inCall}>
+        <NoticeStack
+          severe
+          notices={model.notices.list}
+          people={model.people.list}
+          rooms={model.rooms.list}
+          onDismiss={(id) => void model.notices.dismiss(id)}
+          onSettings={(part) => setOver({ kind: "settings", part })}
+        />
+        <main className={css.panes}>
+          <h1 className="unseen">{t("app.name")}</h1>
+          <div className={css.list}>
+            <RoomList
+              list={model.rooms.list}
+              people={model.people.list}
+              typing={model.typing.rooms}
+              connection={model.connection.shown}
+              calls={model.calls.list}
+              open={room?.id}
+              onPerson={(p) => void openPerson(p.id)}
+              onNew={() => setOver({ kind: "new" })}
+              onMenu={() => setOver({ kind: "settings" })}
             />
-          ) : (
-            <Nothing />
-          )}
-        </div>
-        {room && details && (
-          <div className={css.details}>
-            <Boundary instead={() => <Unfetched onClose={toggleDetails} />}>
-              <Suspense fallback={null}>
-                <DetailsPane
-                  key={room.id}
-                  model={model}
-                  room={room}
-                  onClose={toggleDetails}
-                  onPerson={(id) => void openPerson(id)}
-                />
-              </Suspense>
-            </Boundary>
           </div>
-        )}
-      </main>
-      <NoticeStack
-        severe={false}
-        notices={model.notices.list}
-        people={model.people.list}
-        rooms={model.rooms.list}
-        onDismiss={(id) => void model.notices.dismiss(id)}
-        onSettings={(part) => setOver({ kind: "settings", part })}
-      />
-      <Boundary key={over?.kind ?? "none"} instead={() => <Unfetched onClose={() => setOver(undefined)} />}>
-        <Suspense fallback={null}>
-          {over?.kind === "settings" && (
-            <Settings
-              model={model}
-              status={status}
-              start={over.part}
-              choices={{
-                ...chosen,
-                setTheme: (theme) => choices.setTheme(theme),
-                setLanguage: (language) => choices.setLanguage(language),
-              }}
-              onClose={() => setOver(undefined)}
-            />
+          <div className={css.room}>
+            {room ? (
+              <Conversation
+                key={room.id}
+                model={model}
+                room={room}
+                maxFile={status.maxFile}
+                detailsOpen={details}
+                onBack={() => go("/")}
+                onDetails={toggleDetails}
+                onMoved={(id) => {
+                  model.rooms.put({ ...room, id });
+                  go(roomPath(id), { replace: true });
+                }}
+              />
+            ) : (
+              <Nothing />
+            )}
+          </div>
+          {room && details && (
+            <div className={css.details}>
+              <Boundary instead={() => <Unfetched onClose={toggleDetails} />}>
+                <Suspense fallback={null}>
+                  <DetailsPane
+                    key={room.id}
+                    model={model}
+                    room={room}
+                    onClose={toggleDetails}
+                    onPerson={(id) => void openPerson(id)}
+                  />
+                </Suspense>
+              </Boundary>
+            </div>
           )}
-          {over?.kind === "new" && (
-            <NewChat people={model.people.list} makes={model} onOpen={open} onClose={() => setOver(undefined)} />
-          )}
-        </Suspense>
-      </Boundary>
-      {over?.kind !== "settings" && <Knocking model={model} />}
-      <p className="unseen" role="status">
-        {room ? (room.self ? t("rooms.self") : room.title) : ""}
-      </p>
-    </div>
+        </main>
+        <NoticeStack
+          severe={false}
+          notices={model.notices.list}
+          people={model.people.list}
+          rooms={model.rooms.list}
+          onDismiss={(id) => void model.notices.dismiss(id)}
+          onSettings={(part) => setOver({ kind: "settings", part })}
+        />
+        <Boundary key={over?.kind ?? "none"} instead={() => <Unfetched onClose={() => setOver(undefined)} />}>
+          <Suspense fallback={null}>
+            {over?.kind === "settings" && (
+              <Settings
+                model={model}
+                status={status}
+                start={over.part}
+                callCheck={
+                  <Suspense fallback={null}>
+                    <CallCheck model={model} />
+                  </Suspense>
+                }
+                choices={{
+                  ...chosen,
+                  setTheme: (theme) => choices.setTheme(theme),
+                  setLanguage: (language) => choices.setLanguage(language),
+                }}
+                onClose={() => setOver(undefined)}
+              />
+            )}
+            {over?.kind === "new" && (
+              <NewChat people={model.people.list} makes={model} onOpen={open} onClose={() => setOver(undefined)} />
+            )}
+          </Suspense>
+        </Boundary>
+        {over?.kind !== "settings" && <Knocking model={model} />}
+        <p className="unseen" role="status">
+          {room ? (room.self ? t("rooms.self") : room.title) : ""}
+        </p>
+      </div>
+      <CallLayer model={model} />
+    </>
+  );
+}
+
+// useFullCall says whether a call fills the window: then nothing behind it is reached.
+function useFullCall(model: Model): boolean {
+  const live = useSnapshot(model.calls.live);
+  const state = useSnapshot(live?.state ?? noCall);
+  return state?.full === true && !["lobby", "over"].includes(state.stage.at);
+}
+const noCall: Snapshots<LiveState | undefined> = { snapshot: () => undefined, subscribe: () => () => {} };
+
+// CallLayer fetches what shows calls when there is something to show.
+function CallLayer({ model }: { model: Model }) {
+  const { rings } = useSnapshot(model.calls.list);
+  const live = useSnapshot(model.calls.live);
+  const unfetched = useSnapshot(model.calls.unfetched);
+  const [link, setLink] = useState(() => callLinkOf(location));
+  useEffect(() => {
+    // The secret of the link leaves the address bar.
+    if (link) history.replaceState(null, "", "/");
+  }, [link]);
+  if (unfetched) return <Unfetched onClose={() => model.calls.unfetched.set(false)} />;
+  if (!live && rings.length === 0 && !link) return null;
+  return (
+    <Boundary key={live?.key ?? "none"} instead={() => <Unfetched onClose={() => model.calls.hangUp()} />}>
+      <Suspense fallback={null}>
+        <CallHost model={model} link={link} onLinkDone={() => setLink(undefined)} />
+      </Suspense>
+    </Boundary>
   );
 }
 

@@ -1,4 +1,5 @@
 import type { Purpose } from "../features/entry/entryForm.ts";
+import { isCallLink } from "../model/calls.ts";
 
 export interface Link {
   readonly purpose: Purpose;
@@ -9,4 +10,15 @@ export interface Link {
 export function linkOf(path: string, hash: string): Link | undefined {
   const purpose = path === "/setup" ? "setup" : path === "/join" ? "join" : undefined;
   return purpose && { purpose, token: hash.replace(/^#/, "") };
+}
+
+// callLinkOf reads a link by which one asks to be let into a call: /call/ID#SECRET.
+export function callLinkOf({
+  pathname,
+  hash,
+}: {
+  readonly pathname: string;
+  readonly hash: string;
+}): string | undefined {
+  return isCallLink(pathname) && hash.length > 1 ? pathname + hash : undefined;
 }

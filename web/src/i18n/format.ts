@@ -82,3 +82,11 @@ export function size(t: Text, bytes: number): string {
 export function names(t: Text, list: readonly string[]): string {
   return new Intl.ListFormat(t.language, { type: "conjunction" }).format(list);
 }
+
+// duration is a length of time as clocks show it: 2:05, 1:02:05.
+export function duration(seconds: number): string {
+  const s = Math.max(0, Math.floor(seconds));
+  const two = (n: number) => String(n).padStart(2, "0");
+  const hours = Math.floor(s / 3600);
+  return hours > 0 ? `${hours}:${two(Math.floor(s / 60) % 60)}:${two(s % 60)}` : `${Math.floor(s / 60)}:${two(s % 60)}`;
+}

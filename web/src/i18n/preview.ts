@@ -1,4 +1,5 @@
 import type { Preview, Room } from "../core/api.gen.ts";
+import { callTitle } from "./calls.ts";
 import { changeText } from "./changes.ts";
 import type { Text } from "./text.ts";
 
@@ -17,11 +18,18 @@ export function previewLine(t: Text, room: Room, typing: readonly string[], open
   const { last } = room;
   if (!last) return { tone: "note", text: t("rooms.noMessages") };
   if (last.change) return { tone: "note", text: changeText(t, last.change, me) };
-  const lead = last.mine ? t("rooms.you") : room.kind === "group" && last.name ? `${last.name}:` : undefined;
+  const lead = last.call
+    ? undefined
+    : last.mine
+      ? t("rooms.you")
+      : room.kind === "group" && last.name
+        ? `${last.name}:`
+        : undefined;
   return { tone: "plain", text: contentText(t, last), ...(lead && !room.self ? { lead } : {}) };
 }
 
 function contentText(t: Text, last: Preview): string {
+  if (last.call) return callTitle(t, last.call, last.mine);
   if (last.text) return last.text;
   if (last.files > 1) return t("rooms.files", { n: last.files });
   if (last.files === 1) return last.photo ? t("rooms.photo") : t("rooms.file");

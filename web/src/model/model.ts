@@ -1,5 +1,6 @@
 import type { AccountID, Room, RoomID } from "../core/api.gen.ts";
 import type { Core, Result } from "../core/core.ts";
+import { type CallParts, Calls } from "./calls.ts";
 import { ShownConnection } from "./connection.ts";
 import { Devices, Notices } from "./devices.ts";
 import { Files } from "./files.ts";
@@ -20,11 +21,12 @@ export class Model {
   readonly notices: Notices;
   readonly typing: Typing;
   readonly files: Files;
+  readonly calls: Calls;
   // The timeline on screen, kept while the person looks elsewhere, so that going
   // back and forth costs nothing.
   #timeline: Timeline | undefined;
 
-  constructor(core: Core) {
+  constructor(core: Core, callParts?: () => Promise<CallParts>) {
     this.core = core;
     this.session = new Session(core);
     this.connection = new ShownConnection(this.session.status);
@@ -34,6 +36,7 @@ export class Model {
     this.notices = new Notices(core);
     this.typing = new Typing(core);
     this.files = new Files(core);
+    this.calls = new Calls(core, callParts);
   }
 
   // start asks for everything once, and again whenever this device becomes
@@ -78,6 +81,7 @@ export class Model {
   #forget(): void {
     this.#timeline?.close();
     this.#timeline = undefined;
+    this.calls.clear();
     this.rooms.clear();
     this.files.clear();
     this.people.list.set({ loaded: false, people: [], byId: new Map() });
@@ -90,5 +94,6 @@ export class Model {
     void this.people.refresh();
     void this.devices.refresh();
     void this.notices.refresh();
+    void this.calls.refresh();
   }
 }

@@ -1,4 +1,4 @@
-import { ArrowLeft, PanelRight } from "lucide-react";
+import { ArrowLeft, PanelRight, Phone, Video } from "lucide-react";
 import { type DragEvent, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import type { Item, Person, Room, RoomID } from "../../core/api.gen.ts";
 import { typingText } from "../../i18n/preview.ts";
@@ -11,6 +11,7 @@ import { IconButton } from "../../ui/Button.tsx";
 import { copy } from "../../ui/Code.tsx";
 import { Confirm } from "../../ui/Dialog.tsx";
 import { Toast, useToast } from "../../ui/Toast.tsx";
+import { CallBanner } from "./CallBanner.tsx";
 import { ComposerView } from "./ComposerView.tsx";
 import css from "./Conversation.module.css";
 import { Composer } from "./composer.ts";
@@ -44,6 +45,10 @@ export function Conversation({
   const [toast, say] = useToast();
   const [dropping, setDropping] = useState(false);
   const drags = useRef(0);
+  const roomNow = useRef(room);
+  useEffect(() => {
+    roomNow.current = room;
+  }, [room]);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: one composer for a room, whatever else changes in it
   const composer = useMemo(
@@ -85,6 +90,7 @@ export function Conversation({
       },
       view: (item, index) => setViewing({ id: item.id, index }),
       say: (key) => say(t(key)),
+      call: (video) => void model.calls.dial(roomNow.current, video),
     };
   }, [t, timeline, composer, model, me, say]);
 
@@ -118,6 +124,7 @@ export function Conversation({
       }}
     >
       <Head model={model} room={room} detailsOpen={detailsOpen} onBack={onBack} onDetails={onDetails} />
+      {open && <CallBanner calls={model.calls} room={room} />}
       <Messages timeline={timeline} room={room} files={model.files} me={me?.name ?? ""} deeds={deeds} />
       {open ? (
         <ComposerView
@@ -224,6 +231,16 @@ function Head({
           <small data-live={typing.length > 0 || peer?.online || undefined}>{below()}</small>
         </span>
       </button>
+      {room.state === "open" && !room.self && (
+        <>
+          <IconButton label={t("call.audio")} onClick={() => void model.calls.dial(room, false)}>
+            <Phone size={20} />
+          </IconButton>
+          <IconButton label={t("call.video")} onClick={() => void model.calls.dial(room, true)}>
+            <Video size={22} />
+          </IconButton>
+        </>
+      )}
       <IconButton label={t("chat.details")} aria-pressed={detailsOpen} onClick={onDetails}>
         <PanelRight size={21} />
       </IconButton>

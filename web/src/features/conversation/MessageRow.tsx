@@ -9,6 +9,7 @@ import { Avatar, hueOf } from "../../ui/Avatar.tsx";
 import { IconButton } from "../../ui/Button.tsx";
 import { Ticks } from "../../ui/Ticks.tsx";
 import { Album } from "./Album.tsx";
+import { CallRow } from "./CallRow.tsx";
 import type { Deeds } from "./deeds.tsx";
 import { FileChip } from "./FileChip.tsx";
 import css from "./Message.module.css";
@@ -24,6 +25,7 @@ export const MessageRow = memo(function MessageRow({
   room,
   files,
   stop,
+  open,
   deeds,
   onMenu,
   onJump,
@@ -35,6 +37,7 @@ export const MessageRow = memo(function MessageRow({
   group: boolean;
   room: RoomID;
   files: Files;
+  open: boolean; // one can write in the room, and call
   stop: boolean; // where Tab comes in; the buttons of the other rows are passed over
   deeds: Deeds;
   onMenu: (item: Item, at: HTMLElement | { x: number; y: number }) => void;
@@ -85,7 +88,7 @@ export const MessageRow = memo(function MessageRow({
         data-huge={huge || undefined}
         data-bare={(media.length > 0 && !text && others.length === 0 && !item.reply && !(named && opens)) || undefined}
         data-media={media.length > 0 || undefined}
-        data-muted={item.kind !== "message" || undefined}
+        data-muted={(item.kind !== "message" && item.kind !== "call") || undefined}
         onContextMenu={context}
         onClick={tap}
       >
@@ -117,6 +120,14 @@ export const MessageRow = memo(function MessageRow({
           ) : (
             meta
           )
+        ) : item.call ? (
+          <CallRow
+            item={item}
+            call={item.call}
+            tab={tab}
+            onCall={open ? (video) => deeds.call(video) : undefined}
+            meta={meta}
+          />
         ) : (
           <p className={css.muted}>
             <Muted kind={item.kind} />

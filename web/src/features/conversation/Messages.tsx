@@ -116,6 +116,7 @@ export function Messages({
             group={room.kind === "group"}
             room={room.id}
             files={files}
+            open={room.state === "open"}
             stop={line.key === stop}
             deeds={deeds}
             onMenu={openMenu}

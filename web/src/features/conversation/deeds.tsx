@@ -15,6 +15,7 @@ export interface Deeds {
   cancel(item: Item, index: number): void;
   view(item: Item, index: number): void;
   say(key: Key): void;
+  call(video: boolean): void;
 }
 
 // entriesFor is the menu of a message: only what is possible with it.

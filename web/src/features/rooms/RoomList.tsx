@@ -3,6 +3,7 @@ import { type KeyboardEvent, useDeferredValue, useEffect, useRef, useState } fro
 import { VList, type VListHandle } from "virtua";
 import type { Connection, Person, RoomID } from "../../core/api.gen.ts";
 import { useText } from "../../i18n/text.ts";
+import type { CallList } from "../../model/calls.ts";
 import type { PeopleList } from "../../model/people.ts";
 import { type RoomList as List, matching } from "../../model/rooms.ts";
 import type { Snapshots } from "../../model/store.ts";
@@ -24,6 +25,7 @@ export function RoomList({
   people,
   typing,
   connection,
+  calls,
   open,
   onPerson,
   onNew,
@@ -33,6 +35,7 @@ export function RoomList({
   people: Snapshots<PeopleList>;
   typing: Snapshots<TypingByRoom>;
   connection: Snapshots<Connection>;
+  calls: Snapshots<CallList>;
   open: RoomID | undefined;
   onPerson: (person: Person) => void;
   onNew: () => void;
@@ -43,6 +46,7 @@ export function RoomList({
   const everybody = useSnapshot(people);
   const writing = useSnapshot(typing);
   const net = useSnapshot(connection);
+  const { byRoom: callIn } = useSnapshot(calls);
   const [query, setQuery] = useState("");
   const search = useRef<HTMLInputElement>(null);
   const wanted = useDeferredValue(query);
@@ -69,6 +73,7 @@ export function RoomList({
         room={room}
         typing={writing.get(room.id) ?? nobody}
         online={room.peer !== undefined && (everybody.byId.get(room.peer)?.online ?? false)}
+        calling={callIn.has(room.id)}
         open={room.id === open}
         me={me}
         focusable={room.id === open || (shown[0] === room && !shown.some((r) => r.id === open))}

@@ -1,3 +1,4 @@
+import { Phone } from "lucide-react";
 import { memo } from "react";
 import type { Room } from "../../core/api.gen.ts";
 import { listTime } from "../../i18n/format.ts";
@@ -12,6 +13,7 @@ export const RoomRow = memo(function RoomRow({
   room,
   typing,
   online,
+  calling,
   open,
   focusable,
   me,
@@ -19,6 +21,7 @@ export const RoomRow = memo(function RoomRow({
   room: Room;
   typing: readonly string[];
   online: boolean;
+  calling: boolean;
   open: boolean;
   focusable: boolean;
   me: string;
@@ -53,6 +56,12 @@ export const RoomRow = memo(function RoomRow({
             {line.lead && <span className={css.lead}>{line.lead} </span>}
             {line.text}
           </span>
+          {calling && (
+            <span className={css.calling}>
+              <Phone size={14} aria-hidden="true" />
+              <span className="unseen">{t("call.mark")}</span>
+            </span>
+          )}
           {room.unread > 0 && (
             <span className={css.badge}>
               <span aria-hidden="true">{room.unread > 999 ? "999+" : room.unread}</span>

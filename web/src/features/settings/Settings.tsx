@@ -1,4 +1,4 @@
-import { ArrowLeft, Info, KeyRound, Laptop, LogOut, Palette, ShieldCheck, UserPlus } from "lucide-react";
+import { ArrowLeft, Info, KeyRound, Laptop, LogOut, Palette, Phone, ShieldCheck, UserPlus } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import type { Status } from "../../core/api.gen.ts";
 import { type Key, type LanguageChoice, useText } from "../../i18n/text.ts";
@@ -15,7 +15,7 @@ import { SecurityPart } from "./SecurityPart.tsx";
 import css from "./Settings.module.css";
 import { SignOutPart } from "./SignOutPart.tsx";
 
-export type Part = "appearance" | "devices" | "recovery" | "invite" | "security" | "signOut";
+export type Part = "appearance" | "devices" | "recovery" | "calls" | "invite" | "security" | "signOut";
 
 export interface Choices {
   readonly theme: ThemeChoice;
@@ -34,6 +34,7 @@ const tabs: readonly Tab[] = [
   { part: "appearance", label: "settings.appearance", icon: <Palette size={20} /> },
   { part: "devices", label: "settings.devices", icon: <Laptop size={20} /> },
   { part: "recovery", label: "settings.recovery", icon: <KeyRound size={20} /> },
+  { part: "calls", label: "check.settings", icon: <Phone size={20} /> },
   { part: "invite", label: "settings.invite", icon: <UserPlus size={20} /> },
   { part: "security", label: "settings.security", icon: <ShieldCheck size={20} /> },
   { part: "signOut", label: "settings.signOut", icon: <LogOut size={20} /> },
@@ -47,12 +48,14 @@ export default function Settings({
   status,
   choices,
   start,
+  callCheck,
   onClose,
 }: {
   model: Model;
   status: Status;
   choices: Choices;
   start: Part | undefined;
+  callCheck: ReactNode;
   onClose: () => void;
 }) {
   const t = useText();
@@ -109,14 +112,24 @@ export default function Settings({
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scroller must be reachable by keyboard */}
         <section className={`${css.part} scroll`} tabIndex={0} aria-label={heading && t(heading.label)}>
           <h3>{heading && t(heading.label)}</h3>
-          <Content part={current} model={model} status={status} choices={choices} />
+          {current === "calls" ? callCheck : <Content part={current} model={model} status={status} choices={choices} />}
         </section>
       </div>
     </Dialog>
   );
 }
 
-function Content({ part, model, status, choices }: { part: Part; model: Model; status: Status; choices: Choices }) {
+function Content({
+  part,
+  model,
+  status,
+  choices,
+}: {
+  part: Exclude<Part, "calls">;
+  model: Model;
+  status: Status;
+  choices: Choices;
+}) {
   switch (part) {
     case "appearance":
       return <Appearance choices={choices} />;
