@@ -60,12 +60,6 @@ func (e *ear) Pause([]Layer)     { e.hear(func() {}) }
 func (e *ear) Alive(a bool)      { e.hear(func() { e.alive = append(e.alive, a) }) }
 func (e *ear) Gone(r Reason)     { e.hear(func() { e.gone = append(e.gone, r) }) }
 
-// get reads from e under its lock.
-func get[T any](e *ear, f func(*ear) T) T {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return f(e)
-}
 
 // peer is a participant made of another implementation.
 type peer struct {

@@ -35,7 +35,7 @@ type worker struct {
 	side  []byte // payloads that were kept by a participant and are in items
 	guilt *participant
 
-	busy  load
+	busy  effort
 	count tally // of this read; added to the server's at its end
 }
 

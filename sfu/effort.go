@@ -20,21 +20,21 @@ const (
 	measureSpan = 100 * time.Millisecond
 )
 
-// load measures what part of the time a worker works, and sets its tick.
-type load struct {
+// effort measures what part of the time a worker works, and sets its tick.
+type effort struct {
 	began, worked, mark time.Duration
 	working             bool
 	tick                time.Duration
 	part                atomic.Uint64 // smoothed, 0 to 1, as a float's bits
 }
 
-func (l *load) get() float64 { return math.Float64frombits(l.part.Load()) }
+func (l *effort) get() float64 { return math.Float64frombits(l.part.Load()) }
 
-func (l *load) work(now time.Duration) {
+func (l *effort) work(now time.Duration) {
 	l.working, l.mark = true, now
 }
 
-func (l *load) rest(now time.Duration) {
+func (l *effort) rest(now time.Duration) {
 	if l.working {
 		l.worked += now - l.mark
 		l.working = false
