@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 )
 
 func TestDecoderRefuses(t *testing.T) {
@@ -221,45 +220,6 @@ func TestExtensions(t *testing.T) {
 	if _, ok := a.Get(9); ok {
 		t.Error("got what is not there")
 	}
-}
-
-func FuzzMessage(f *testing.F) {
-	f.Add([]byte{0, 1, 0, 5})
-	f.Add([]byte{0, 1, 0, 2, 1, 'g', 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := ParseMessage(b)
-		if err != nil {
-			return
-		}
-		again, err := Marshal(m)
-		if err != nil {
-			t.Fatalf("decoded but has no encoding: %v", err)
-		}
-		if !bytes.Equal(again, b) {
-			t.Fatalf("two encodings of one message\n%x\n%x", b, again)
-		}
-		if m.KeyPackage != nil {
-			_ = m.KeyPackage.Verify(time.Time{})
-		}
-	})
-}
-
-func FuzzTree(f *testing.F) {
-	f.Add([]byte{0})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		tree, err := ParseTree(X25519AES128, b)
-		if err != nil {
-			return
-		}
-		_ = tree.verify([]byte("g"), nil)
-		again, err := Marshal(tree)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(again, b) {
-			t.Fatalf("two encodings of one tree\n%x\n%x", b, again)
-		}
-	})
 }
 
 // TestSafeAAD: components find their own item again, and no two readings of
