@@ -338,9 +338,15 @@ func (d *Draft) apply(all []resolved) error {
 		d.tree.truncate()
 	}
 	next := LeafIndex(0)
+	initKeys := map[string]bool{}
 	for _, p := range all {
 		if p.Type != ProposalAdd {
 			continue
+		}
+		if key := string(p.Add.KeyPackage.InitKey); initKeys[key] {
+			return fmt.Errorf("%w: two key packages share it", ErrInitKey)
+		} else {
+			initKeys[key] = true
 		}
 		i, err := d.tree.free(next)
 		if err != nil {
@@ -363,7 +369,7 @@ func (d *Draft) staying() []Member {
 	})
 }
 
-// checkSupport returns ErrCapabilities unless all members support proposals of
+// checkSupport returns ErrUnsupportedProposal unless all members support proposals of
 // type t (RFC 9420 §12.2).
 func checkSupport(members []Member, t ProposalType) error {
 	if t.Default() {
@@ -371,7 +377,7 @@ func checkSupport(members []Member, t ProposalType) error {
 	}
 	for _, m := range members {
 		if !m.Leaf.Capabilities.HasProposal(t) {
-			return fmt.Errorf("%w: leaf %d, proposal %#04x", ErrCapabilities, m.Index, uint16(t))
+			return fmt.Errorf("%w: leaf %d, proposal %#04x", ErrUnsupportedProposal, m.Index, uint16(t))
 		}
 	}
 	return nil

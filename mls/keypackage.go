@@ -108,7 +108,7 @@ func (k KeyPackage) Check(now time.Time) error {
 		return fmt.Errorf("init key: %w", err)
 	}
 	if bytes.Equal(k.InitKey, k.Leaf.EncryptionKey) {
-		return fmt.Errorf("%w: init key and encryption key of a key package", ErrSameKey)
+		return fmt.Errorf("%w: init key and encryption key of a key package", ErrInitKey)
 	}
 	if !now.IsZero() && !k.Leaf.Lifetime.Contains(now) {
 		return fmt.Errorf("%w: %d to %d", ErrLifetime, k.Leaf.Lifetime.NotBefore, k.Leaf.Lifetime.NotAfter)

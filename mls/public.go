@@ -182,6 +182,9 @@ func (g *PublicGroup) checkFrame(a *AuthenticatedContent, want ContentType) erro
 	if c.Epoch != g.context.Epoch {
 		return fmt.Errorf("%w: %d, the group is in %d", ErrEpoch, c.Epoch, g.context.Epoch)
 	}
+	if c.Type == ContentApplication && a.WireFormat == WirePublicMessage {
+		return ErrPublicApplication
+	}
 	if c.Type != want {
 		return fmt.Errorf("%w: %d", ErrContentType, c.Type)
 	}
@@ -325,6 +328,9 @@ func (g *PublicGroup) StageProposalContent(a *AuthenticatedContent) (*StagedProp
 		return nil, err
 	}
 	if err := checkSupport(g.tree.Members(), a.Content.Proposal.Type); err != nil {
+		return nil, err
+	}
+	if err := g.checkFits(a.Content.Proposal, a.Content.Sender); err != nil {
 		return nil, err
 	}
 	ref, err := a.ProposalRef(g.context.Suite)

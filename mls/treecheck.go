@@ -93,7 +93,7 @@ func (t *Tree) checkTogether(context Extensions) error {
 			continue
 		}
 		if signature[string(n.leaf.SignatureKey)] {
-			return fmt.Errorf("%w: signature key at leaf %d", ErrDuplicateKey, i/2)
+			return fmt.Errorf("%w: leaf %d", ErrDuplicateClient, i/2)
 		}
 		signature[string(n.leaf.SignatureKey)] = true
 		if !slices.Contains(credentials, n.leaf.Credential.Type) {

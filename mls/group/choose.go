@@ -15,19 +15,38 @@ type choosing struct {
 }
 
 // proposals puts together what the commit covers: pending proposals by
-// reference, then what opts asks for by value.
+// reference, then what opts asks for by value. Members can propose things that
+// are fine each and not together (the same key twice); then only those are kept,
+// in their order, that go with the ones before.
 func (c choosing) proposals() []mls.ProposalOrRef {
+	if !c.opts.IncludePending {
+		return c.with(nil)
+	}
+	sender := mls.MemberSender(c.g.leaf)
+	chosen := c.pending()
+	list := c.with(chosen)
+	if len(chosen) == 0 || c.g.public.Check(sender, list) == nil || c.g.public.Check(sender, c.with(nil)) != nil {
+		return list
+	}
+	var kept []*mls.StagedProposal
+	for _, p := range chosen {
+		if with := append(slices.Clip(kept), p); c.g.public.Check(sender, c.with(with)) == nil {
+			kept = with
+		}
+	}
+	return c.with(kept)
+}
+
+// with is the list of the chosen pending proposals and what opts asks for.
+func (c choosing) with(chosen []*mls.StagedProposal) []mls.ProposalOrRef {
 	opts := c.opts
 	var list []mls.ProposalOrRef
 	add := func(p mls.Proposal) { list = append(list, mls.ProposalOrRef{Proposal: &p}) }
 	removes := slices.Clone(opts.Remove)
-	if opts.IncludePending {
-		chosen := c.pending()
-		for _, p := range chosen {
-			list = append(list, mls.ProposalOrRef{Ref: p.Ref})
-			if r, ok := removedBy(p); ok {
-				removes = slices.DeleteFunc(removes, func(i mls.LeafIndex) bool { return i == r })
-			}
+	for _, p := range chosen {
+		list = append(list, mls.ProposalOrRef{Ref: p.Ref})
+		if r, ok := removedBy(p); ok {
+			removes = slices.DeleteFunc(removes, func(i mls.LeafIndex) bool { return i == r })
 		}
 	}
 	if opts.Extensions != nil {

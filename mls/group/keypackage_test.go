@@ -19,7 +19,7 @@ func TestKeyPackageVerify(t *testing.T) {
 		{"the version", func(k *mls.KeyPackage) { k.Version = 2 }, mls.ErrVersion},
 		{"the suite, to one that nobody knows", func(k *mls.KeyPackage) { k.Suite = 0x1234 }, mls.ErrSuite},
 		{"the source", func(k *mls.KeyPackage) { k.Leaf.Source = mls.LeafCommit }, mls.ErrLeafSource},
-		{"the init key", func(k *mls.KeyPackage) { k.InitKey = k.Leaf.EncryptionKey }, mls.ErrSameKey},
+		{"the init key", func(k *mls.KeyPackage) { k.InitKey = k.Leaf.EncryptionKey }, mls.ErrInitKey},
 		{"the credentials, to none", func(k *mls.KeyPackage) { k.Leaf.Capabilities.Credentials = nil }, mls.ErrCredential},
 		{"the suites, to none", func(k *mls.KeyPackage) { k.Leaf.Capabilities.Suites = nil }, mls.ErrCapabilities},
 	} {

@@ -105,10 +105,10 @@ func TestUnsupportedProposals(t *testing.T) {
 	c.check(err)
 	c.commit(c.mallory, CommitOptions{Add: []mls.KeyPackage{kp}}, map[*client]keyPackage{old: {kp, private}})
 	update := mls.ProposeAppData(mls.AppDataUpdate{Component: 0x8001, Data: []byte("x")})
-	if _, err := c.mallory.group.Propose(mls.ProposeSelfRemove(), ProposeOptions{}); !errors.Is(err, mls.ErrCapabilities) {
+	if _, err := c.mallory.group.Propose(mls.ProposeSelfRemove(), ProposeOptions{}); !errors.Is(err, mls.ErrUnsupportedProposal) {
 		t.Errorf("self_remove: %v", err)
 	}
-	c.refused(c.commitOf(byValue(update)), mls.ErrCapabilities)
+	c.refused(c.commitOf(byValue(update)), mls.ErrUnsupportedProposal)
 	// Whoever the same commit removes need not support it.
 	m := &making{
 		g: c.mallory.group, sender: mls.MemberSender(c.mallory.group.OwnLeaf()), init: c.mallory.group.epoch.init,

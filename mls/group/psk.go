@@ -128,7 +128,7 @@ func (p *psks) secret(ids []mls.PreSharedKeyID, context *mls.GroupContext, epoch
 	for i, id := range ids {
 		v, ok := p.find(id, context, epoch)
 		if !ok {
-			return Secret{}, fmt.Errorf("%w: type %d, id %x, epoch %d", mls.ErrPSK, id.Type, id.ID, id.Epoch)
+			return Secret{}, fmt.Errorf("%w: %w: type %d, id %x, epoch %d", mls.ErrPSK, mls.ErrUnknownPSK, id.Type, id.ID, id.Epoch)
 		}
 		values[i] = v
 	}

@@ -3,32 +3,10 @@ package group
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/veche-im/veche/mls"
 )
-
-// snapshot is what would be stored of a group's secrets, to compare.
-func snapshot(t *testing.T, g *Group) string {
-	t.Helper()
-	m := newMemory()
-	before := g.saved
-	defer func() { g.saved = before }()
-	g.saved = saved{}
-	for _, r := range ratchetsOf(g) {
-		defer func(d bool) { r.dirty = d }(r.dirty)
-		r.dirty = true
-	}
-	r := &rows{s: m}
-	r.saveEpoch(g)
-	r.saveSecrets(g)
-	r.savePending(g)
-	if r.err != nil {
-		t.Fatal(r.err)
-	}
-	return fmt.Sprint(m.rows)
-}
 
 func TestRefusesMessages(t *testing.T) {
 	c := newCourt(t)
@@ -78,36 +56,13 @@ func TestRefusesMessages(t *testing.T) {
 // of the given generation, which every member can derive.
 func (c *court) forgeMessage(as mls.LeafIndex, generation uint32, signer Signer, plaintext, padding []byte) *mls.PrivateMessage {
 	c.t.Helper()
-	g := c.mallory.group
-	f := framingOf(g)
-	id := ratchetID{leaf: as}
-	r := g.secrets.ratchet(id)
-	key, ok := r.peek(c.suite, generation)
-	if !ok {
-		c.t.Fatalf("no key %d", generation)
-	}
-	context := g.Public().Context()
+	context := c.mallory.group.Public().Context()
 	a := &mls.AuthenticatedContent{WireFormat: mls.WirePrivateMessage, Content: mls.FramedContent{
 		GroupID: context.GroupID, Epoch: context.Epoch, Sender: mls.MemberSender(as),
 		Type: mls.ContentApplication, ApplicationData: plaintext,
 	}}
 	c.check(signer.signContent(a, &context))
-	var e mls.Encoder
-	a.Content.MarshalBody(&e)
-	a.Auth.MarshalFor(&e, a.Content.Type)
-	e.Raw(padding)
-	plain := must(e.Result())
-	m := &mls.PrivateMessage{GroupID: context.GroupID, Epoch: context.Epoch, Type: mls.ContentApplication, AuthenticatedData: []byte{}}
-	guard := []byte{1, 2, 3, 4}
-	m.Ciphertext = must(c.suite.AEAD(key.key.bytes())).Seal(nil, guarded(key.nonce, guard), plain, contentAAD(m))
-	var sd mls.Encoder
-	sd.Uint32(uint32(as))
-	sd.Uint32(generation)
-	sd.Raw(guard)
-	box, nonce, err := f.senderBox(m)
-	c.check(err)
-	m.SenderData = box.Seal(nil, nonce, must(sd.Result()), senderAAD(m))
-	return m
+	return c.encrypt(a, generation, padding)
 }
 
 func TestForgedMessageBurnsNoKey(t *testing.T) {

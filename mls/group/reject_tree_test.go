@@ -136,7 +136,7 @@ func TestRefusesTrees(t *testing.T) {
 		{"two leaves with one signature key", func(o *openTree) {
 			o.nodes[2].leaf.SignatureKey = o.nodes[4].leaf.SignatureKey
 			c.check(clientAt(2).signer.signLeaf(o.nodes[2].leaf, context.GroupID, 1))
-		}, mls.ErrDuplicateKey},
+		}, mls.ErrDuplicateClient},
 		{"an inner key that is none", func(o *openTree) { firstParent(o).EncryptionKey = []byte{1} }, mls.ErrEncryptionKey},
 		{"an inner key that nobody below put there", func(o *openTree) {
 			_, firstParent(o).EncryptionKey, _ = newKeyPair(c.suite)

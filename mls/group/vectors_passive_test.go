@@ -77,6 +77,11 @@ func (c *passive) follow() error {
 	if err != nil {
 		return err
 	}
+	for _, p := range psks {
+		if err := g.AddPSK(p); err != nil {
+			return err
+		}
+	}
 	if !bytes.Equal(g.EpochAuthenticator(), c.Authenticator) {
 		return fmt.Errorf("initial_epoch_authenticator %x, want %x", g.EpochAuthenticator(), c.Authenticator)
 	}
@@ -148,7 +153,7 @@ func recordPassive(t *testing.T, s mls.Suite, seed uint64) passive {
 	w.add(4, CommitOptions{NoPath: seed%2 == 0})
 	shared := PSK{[]byte("shared"), NewSecret([]byte("what all of them know"))}
 	for _, m := range w.members {
-		m.group.AddPSK(shared)
+		w.check(m.group.AddPSK(shared))
 	}
 
 	hero := w.client()
@@ -174,6 +179,7 @@ func recordPassive(t *testing.T, s mls.Suite, seed uint64) passive {
 		c.Tree = must(author.group.Public().Tree())
 	}
 	hero.group = must(Join(must(mls.ParseWelcome(p.Welcome)), kp, private, JoinOptions{Tree: c.Tree, PSKs: []PSK{shared}}))
+	w.check(hero.group.AddPSK(shared))
 	w.members = append(w.members, hero)
 	for range 6 {
 		c.Epochs = append(c.Epochs, w.passiveEpoch(hero, shared))
@@ -243,7 +249,7 @@ func (w *town) passiveEpoch(hero *client, shared PSK) passiveEpoch {
 		}
 		g, err := Join(must(mls.ParseWelcome(p.Welcome)), k.public, k.private, JoinOptions{PSKs: []PSK{shared}})
 		w.check(err)
-		g.AddPSK(shared)
+		w.check(g.AddPSK(shared))
 		c.group = g
 		w.members = append(w.members, c)
 	}
