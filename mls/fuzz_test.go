@@ -38,7 +38,7 @@ var objects = []func() codec{
 	func() codec { return new(AppData) },
 	func() codec { return new(AppDataUpdate) },
 	func() codec { return new(Message) },
-	func() codec { return new(SafeAAD) },
+	func() codec { return new(ReInit) },
 }
 
 // samples has at least one value for each of objects.
@@ -71,7 +71,7 @@ func samples() []codec {
 		&leaf.Extensions[0], &leaf.Extensions, &RequiredCapabilities{Extensions: []ExtensionType{1}}, &leaf.Capabilities, &leaf.Credential, &certified.Credential,
 		&leaf, &updated, &committed, &certified, &kp, &context, info, welcome, &psk, &resumption, &node, path, commit, &sealed,
 		&ParentNode{EncryptionKey: []byte("k"), ParentHash: []byte("h"), Unmerged: []LeafIndex{1, 4}},
-		&SafeAAD{{1, []byte("a")}, {9, nil}}, &ExternalSender{SignatureKey: []byte("k"), Credential: Basic(nil)}, &AppData{{1, []byte("a")}, {9, nil}},
+		&ReInit{GroupID: []byte("n"), Version: MLS10, Suite: 3}, &ExternalSender{SignatureKey: []byte("k"), Credential: Basic(nil)}, &AppData{{1, []byte("a")}, {9, nil}},
 		&AppDataUpdate{Component: 1, Data: []byte("d")}, &AppDataUpdate{Component: 1, Remove: true},
 		&PrivateMessage{GroupID: []byte("g"), Epoch: 1, Type: ContentCommit, SenderData: []byte("s"), Ciphertext: []byte("c")},
 		&Message{Welcome: welcome}, &Message{GroupInfo: info}, &Message{KeyPackage: &kp},
