@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"maps"
 	"net/netip"
@@ -17,9 +18,22 @@ type paths struct {
 }
 
 type shard struct {
-	mu   sync.Mutex // of who replaces m
-	m    atomic.Pointer[map[Path]*Agent]
-	_pad [40]byte //nolint:unused // keeps neighbours off one cache line
+	mu sync.Mutex // of who replaces m
+	m  atomic.Pointer[map[key]*Agent]
+}
+
+// key is a Path in plain bytes, which hash several times faster than netip's
+// addresses. The zone of a link-local address is not in it.
+type key [38]byte
+
+func keyOf(p Path) (k key) {
+	*(*[16]byte)(k[0:]) = p.Remote.Addr().As16()
+	if p.Local.IsValid() {
+		*(*[16]byte)(k[16:]) = p.Local.As16()
+	}
+	binary.NativeEndian.PutUint16(k[32:], p.Remote.Port())
+	binary.NativeEndian.PutUint32(k[34:], p.Stream)
+	return k
 }
 
 func (s *paths) shard(p Path) *shard {
@@ -31,12 +45,14 @@ func (s *paths) find(p Path) *Agent {
 	if m == nil {
 		return nil
 	}
-	return (*m)[p]
+	return (*m)[keyOf(p)]
 }
 
 // put gives p to a, whoever had it before: the newest proof counts.
 func (s *paths) put(p Path, a *Agent) {
-	s.shard(p).change(func(m map[Path]*Agent) { m[p] = a })
+	if s.find(p) != a {
+		s.shard(p).change(func(m map[key]*Agent) { m[keyOf(p)] = a })
+	}
 }
 
 // remove takes p from a, if it is still a's.
@@ -44,17 +60,17 @@ func (s *paths) remove(p Path, a *Agent) {
 	if s.find(p) != a {
 		return
 	}
-	s.shard(p).change(func(m map[Path]*Agent) {
-		if m[p] == a {
-			delete(m, p)
+	s.shard(p).change(func(m map[key]*Agent) {
+		if k := keyOf(p); m[k] == a {
+			delete(m, k)
 		}
 	})
 }
 
-func (s *shard) change(f func(map[Path]*Agent)) {
+func (s *shard) change(f func(map[key]*Agent)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := map[Path]*Agent{}
+	m := map[key]*Agent{}
 	if old := s.m.Load(); old != nil {
 		m = maps.Clone(*old)
 	}
@@ -62,17 +78,20 @@ func (s *shard) change(f func(map[Path]*Agent)) {
 	s.m.Store(&m)
 }
 
-// limiter bounds what one address may cost. It is of one size: addresses that share
-// a bucket share its tokens, and a random seed keeps anybody from choosing with whom.
+// limiter bounds what one address may cost. It is of one size, whatever comes: sets
+// of a few places, of which the one that was idle longest makes room. A random seed
+// keeps anybody from choosing whom to share a set with.
 type limiter struct {
-	seed  maphash.Seed
-	rate  float64 // tokens a second, and the most that a bucket holds
-	mu    sync.Mutex
-	table [8192]bucket
+	seed maphash.Seed
+	rate float64 // tokens a second, and the most that a bucket holds
+
+	mu   sync.Mutex // guards what follows
+	sets [2048][4]bucket
 }
 
 type bucket struct {
-	tokens float64
+	tag    uint32 // of the address
+	tokens float32
 	at     int64 // Unix nanoseconds
 }
 
@@ -96,14 +115,14 @@ func (l *limiter) left(a netip.Addr, now time.Time) bool { return l.spend(a, now
 // take takes a token, if there is one.
 func (l *limiter) take(a netip.Addr, now time.Time) bool { return l.spend(a, now, 1) }
 
-func (l *limiter) spend(a netip.Addr, now time.Time, n float64) bool {
-	i := maphash.Comparable(l.seed, network(a)) % uint64(len(l.table))
+func (l *limiter) spend(a netip.Addr, now time.Time, n float32) bool {
+	h := maphash.Comparable(l.seed, network(a))
+	at := now.UnixNano()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b := &l.table[i]
-	at := now.UnixNano()
+	b := l.bucket(&l.sets[h%uint64(len(l.sets))], uint32(h>>32), at)
 	if passed := at - b.at; passed > 0 {
-		b.tokens = min(l.rate, b.tokens+l.rate*float64(passed)/float64(time.Second))
+		b.tokens = float32(min(l.rate, float64(b.tokens)+l.rate*float64(passed)/float64(time.Second)))
 		b.at = at
 	}
 	if b.tokens < 1 {
@@ -111,4 +130,20 @@ func (l *limiter) spend(a netip.Addr, now time.Time, n float64) bool {
 	}
 	b.tokens -= n
 	return true
+}
+
+// bucket finds the one of tag in a set, or gives it the place of another.
+func (l *limiter) bucket(set *[4]bucket, tag uint32, at int64) *bucket {
+	idle := &set[0]
+	for i := range set {
+		b := &set[i]
+		if b.tag == tag && b.at != 0 {
+			return b
+		}
+		if b.at < idle.at {
+			idle = b
+		}
+	}
+	*idle = bucket{tag: tag, tokens: float32(l.rate), at: at}
+	return idle
 }
