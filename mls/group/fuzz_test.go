@@ -1,6 +1,7 @@
 package group
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"slices"
@@ -9,8 +10,8 @@ import (
 	"github.com/veche-im/veche/mls"
 )
 
-// FuzzReceive hands a stranger's bytes to a member and to the server: no panic,
-// and neither moves.
+// FuzzReceive hands a stranger's bytes to a member, to the server and to one who
+// waits for a Welcome: no panic, and none of them moves.
 func FuzzReceive(f *testing.F) {
 	w := newTown(f, mls.X25519AES128, 3)
 	w.add(3, CommitOptions{})
@@ -21,13 +22,17 @@ func FuzzReceive(f *testing.F) {
 	w.members[0].group.ClearPending()
 	text, err := w.members[1].group.Seal([]byte("hello"), nil)
 	w.check(err)
+	secret, err := w.members[0].group.Commit(CommitOptions{Private: true})
+	w.check(err)
+	w.members[0].group.ClearPending()
 	proposal, err := w.members[2].group.ProposeUpdate(ProposeOptions{})
 	w.check(err)
-	for _, b := range [][]byte{p.Message, p.Welcome, p.GroupInfo, text, proposal, w.info} {
+	package1 := must(mls.Marshal(mls.Message{KeyPackage: &kp}))
+	for _, b := range [][]byte{p.Message, p.Welcome, p.GroupInfo, text, secret.Message, proposal, package1, w.info} {
 		f.Add(b)
 	}
 	reader := w.members[3].group
-	before := reader.Public().Context()
+	before, server := reader.Public().Context(), w.server.Context()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := mls.ParseMessage(b)
 		if err != nil {
@@ -35,27 +40,35 @@ func FuzzReceive(f *testing.F) {
 		}
 		switch {
 		case m.Public != nil:
-			_, _ = reader.StageCommit(m.Public)
-			_, _ = w.server.StageCommit(m.Public)
+			_, serverSays := w.server.StageCommit(m.Public)
+			if _, err := reader.StageCommit(m.Public); err == nil && serverSays != nil {
+				t.Fatalf("a member takes what the server refuses: %v", serverSays)
+			}
 			_, _ = w.server.StageProposal(m.Public)
 		case m.Private != nil:
 			if got, err := reader.Open(m.Private); err != nil && !errors.Is(err, ErrOpen) || err == nil && string(got.Plaintext) != "hello" {
 				t.Fatalf("opened %q, %v", got.Plaintext, err)
+			}
+			if h, err := reader.Unprotect(m.Private); err == nil {
+				_, _ = h.Stage()
 			}
 		case m.Welcome != nil:
 			_, _ = Join(m.Welcome, kp, private, JoinOptions{})
 		case m.GroupInfo != nil:
 			_ = w.server.CheckGroupInfo(m.GroupInfo)
 			_, _ = mls.NewPublicGroup(m.GroupInfo, nil)
+		case m.KeyPackage != nil:
+			_, _ = w.server.Draft(mls.MemberSender(0), []mls.ProposalOrRef{byValue(mls.ProposeAdd(*m.KeyPackage))})
 		}
-		after := reader.Public().Context()
-		if !after.Equal(&before) {
+		after, serverAfter := reader.Public().Context(), w.server.Context()
+		if !after.Equal(&before) || !serverAfter.Equal(&server) {
 			t.Fatal("the group has moved")
 		}
 	})
 }
 
-// FuzzLoad puts any bytes into any row of a stored group.
+// FuzzLoad puts any bytes into any row of a stored group. What loads can be used,
+// and comes back from storage as the same.
 func FuzzLoad(f *testing.F) {
 	w := newTown(f, mls.X25519AES128, 3)
 	w.add(3, CommitOptions{})
@@ -63,6 +76,7 @@ func FuzzLoad(f *testing.F) {
 	c := w.members[1]
 	_, err := c.group.ProposeUpdate(ProposeOptions{})
 	w.check(err)
+	w.check(c.group.AddPSK(PSK{[]byte("id"), NewSecret([]byte("secret"))}))
 	_, err = c.group.Commit(CommitOptions{})
 	w.check(err)
 	w.check(c.group.Save(c.store))
@@ -80,8 +94,106 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			return
 		}
+		before := snapshot(t, g)
+		m.reset()
+		if err := g.Save(m); err != nil || m.puts != 0 {
+			t.Fatalf("a group just loaded writes %v: %v", m.written, err)
+		}
+		again, err := Load(m)
+		if err != nil || snapshot(t, again) != before {
+			t.Fatalf("what was loaded does not load as the same again: %v", err)
+		}
 		_ = g.MergePending()
 		_, _ = g.Seal(nil, nil)
-		_ = g.Save(m)
+		if g.Save(m) == nil {
+			if _, err := Load(m); err != nil {
+				t.Fatalf("a group went on and cannot be loaded: %v", err)
+			}
+		}
+	})
+}
+
+// FuzzKeyPackageSecrets reads any bytes as the secrets of a key package.
+func FuzzKeyPackageSecrets(f *testing.F) {
+	for _, s := range mls.Suites() {
+		_, private := newClient(f, s, "ann").keyPackage(f, s)
+		f.Add(private.Export())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		k, err := ParseKeyPackageSecrets(b)
+		if err != nil {
+			if !errors.Is(err, mls.ErrStorage) {
+				t.Fatalf("no documented error: %v", err)
+			}
+			return
+		}
+		if !bytes.Equal(k.Export(), b) {
+			t.Fatalf("came back as %x", k.Export())
+		}
+	})
+}
+
+// FuzzGroupSecrets reads any bytes as what a Welcome seals to a joiner, which a
+// committer writes as it likes.
+func FuzzGroupSecrets(f *testing.F) {
+	path := NewSecret([]byte("path"))
+	for _, gs := range []groupSecrets{
+		{joiner: NewSecret([]byte("joiner"))},
+		{joiner: NewSecret([]byte("joiner")), path: &path, psks: []mls.PreSharedKeyID{
+			{Type: mls.PSKExternal, ID: []byte("id"), Nonce: []byte("n")},
+			{Type: mls.PSKResumption, Usage: mls.PSKReInit, GroupID: []byte("g"), Epoch: 3, Nonce: []byte("n")},
+		}},
+	} {
+		f.Add(must(gs.encode()).Export())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		gs, err := decodeGroupSecrets(NewSecret(b))
+		if err != nil {
+			return
+		}
+		again, err := gs.encode()
+		if err != nil || !bytes.Equal(again.bytes(), b) {
+			t.Fatalf("came back as %x, %v", again.bytes(), err)
+		}
+	})
+}
+
+// FuzzSenderData lets a member write anything into the encrypted parts of a
+// message, and sign it.
+func FuzzSenderData(f *testing.F) {
+	c := newCourt(f)
+	me := c.mallory.group.OwnLeaf()
+	f.Add(uint32(me), uint32(0), []byte{1, 2, 3, 4}, []byte{5, 'h', 'e', 'l', 'l', 'o', 0})
+	f.Add(uint32(6), uint32(1000), []byte{1, 2, 3, 4}, []byte{0, 0})
+	f.Add(uint32(1)<<31, ^uint32(0), []byte{}, []byte{})
+	c.check(c.victim.group.Save(c.victim.store))
+	rows := maps.Clone(c.victim.store.rows)
+	f.Fuzz(func(t *testing.T, leaf, generation uint32, guard, plain []byte) {
+		c.t = t
+		g := must(Load(&memory{rows: maps.Clone(rows)}))
+		context := g.Public().Context()
+		m := &mls.PrivateMessage{GroupID: context.GroupID, Epoch: context.Epoch, Type: mls.ContentApplication, AuthenticatedData: []byte{}}
+		framing := framingOf(c.mallory.group)
+		key := messageKey{key: NewSecret(make([]byte, c.suite.KeySize())), nonce: NewSecret(make([]byte, c.suite.NonceSize()))}
+		if r := framing.secrets.ratchet(ratchetID{leaf: mls.LeafIndex(leaf)}); r != nil {
+			if p, ok := r.peek(c.suite, generation); ok {
+				key = p.messageKey
+			}
+		}
+		m.Ciphertext = must(c.suite.AEAD(key.key.bytes())).Seal(nil, guarded(key.nonce, guard[:min(len(guard), reuseGuard)]), plain, contentAAD(m))
+		var sd mls.Encoder
+		sd.Uint32(leaf)
+		sd.Uint32(generation)
+		sd.Raw(guard)
+		box, nonce, err := framing.senderBox(m)
+		c.check(err)
+		m.SenderData = box.Seal(nil, nonce, must(sd.Result()), senderAAD(m))
+		before := snapshot(t, g)
+		if _, err := g.Open(m); err != ErrOpen { //nolint:errorlint // nobody signed it
+			t.Fatalf("a message without a signature: %v", err)
+		}
+		if snapshot(t, g) != before {
+			t.Fatal("a message that does not open has changed the group")
+		}
 	})
 }
