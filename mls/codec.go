@@ -40,6 +40,10 @@ type Encoder struct {
 	err error
 }
 
+// Into makes a new Encoder write into buf, whose contents are dropped: to begin
+// with enough room, or to use it again.
+func (e *Encoder) Into(buf []byte) { e.buf = buf[:0] }
+
 // Result returns what was written, or the first error.
 func (e *Encoder) Result() ([]byte, error) {
 	if e.err != nil {

@@ -2,7 +2,6 @@ package group
 
 import (
 	"crypto/ed25519"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/hpke"
 	"crypto/rand"
@@ -23,38 +22,6 @@ func randomSecret(n int) Secret { return own(randomBytes(n)) }
 // zeroSecret is the all-zero vector of length KDF.Nh.
 func zeroSecret(s mls.Suite) Secret { return own(make([]byte, s.HashSize())) }
 
-// extract is KDF.Extract (RFC 9420 §8).
-func extract(s mls.Suite, salt, ikm Secret) Secret {
-	prk, err := hkdf.Extract(s.NewHash, ikm.bytes(), salt.bytes())
-	if err != nil {
-		panic(err) // only a hash that FIPS mode forbids
-	}
-	return own(prk)
-}
-
-// expandLabel is ExpandWithLabel (RFC 9420 §8). n is at most 255 hashes, which
-// callers see to.
-func expandLabel(s mls.Suite, secret Secret, label string, context []byte, n int) Secret {
-	var e mls.Encoder
-	e.Uint16(uint16(n))
-	e.Bytes([]byte("MLS 1.0 " + label))
-	e.Bytes(context)
-	info, err := e.Result()
-	if err != nil {
-		panic(err)
-	}
-	out, err := hkdf.Expand(s.NewHash, secret.bytes(), string(info), n)
-	if err != nil {
-		panic(err)
-	}
-	return own(out)
-}
-
-// derive is DeriveSecret (RFC 9420 §8).
-func derive(s mls.Suite, secret Secret, label string) Secret {
-	return expandLabel(s, secret, label, nil, s.HashSize())
-}
-
 // mac is the suite's MAC: HMAC with its hash (RFC 9420 §5.1).
 func mac(s mls.Suite, key Secret, message []byte) []byte {
 	m := hmac.New(s.NewHash, key.bytes())
@@ -67,7 +34,8 @@ func macEqual(a, b []byte) bool { return hmac.Equal(a, b) }
 // encryptContext is the info of EncryptWithLabel (RFC 9420 §5.1.3).
 func encryptContext(label string, context []byte) ([]byte, error) {
 	var e mls.Encoder
-	e.Bytes([]byte("MLS 1.0 " + label))
+	e.Into(make([]byte, 0, 32+len(context)))
+	putLabel(&e, label)
 	e.Bytes(context)
 	return e.Result()
 }
@@ -190,6 +158,7 @@ type Signer struct {
 	scheme mls.SignatureScheme
 	public []byte
 	priv   Secret
+	ready  Secret // for Ed25519: the ed25519.PrivateKey, so that it is not computed for each signature
 }
 
 // NewSigner makes a fresh key pair for the suite's signature scheme.
@@ -223,7 +192,8 @@ func parseSigner(scheme mls.SignatureScheme, private []byte) (Signer, error) {
 		if len(private) != ed25519.SeedSize {
 			return Signer{}, fmt.Errorf("%w: private key of %d bytes", mls.ErrSignatureKey, len(private))
 		}
-		s.public = ed25519.NewKeyFromSeed(private).Public().(ed25519.PublicKey)
+		key := ed25519.NewKeyFromSeed(private)
+		s.public, s.ready = key.Public().(ed25519.PublicKey), own(key)
 	default:
 		public, err := publicECDSA(scheme, private)
 		if err != nil {
@@ -245,7 +215,7 @@ func (s Signer) Private() Secret { return s.priv }
 func (s Signer) SignWithLabel(label string, content []byte) ([]byte, error) {
 	message := mls.SignContent(label, content)
 	if s.scheme == mls.Ed25519 {
-		return ed25519.Sign(ed25519.NewKeyFromSeed(s.priv.bytes()), message), nil
+		return ed25519.Sign(s.ready.bytes(), message), nil
 	}
 	return signECDSA(s.scheme, s.priv.bytes(), message)
 }

@@ -168,11 +168,12 @@ func senderAAD(m *mls.PrivateMessage) []byte {
 func (f *framing) senderBox(m *mls.PrivateMessage) (cipher.AEAD, []byte, error) {
 	s := f.context.Suite
 	sample := m.Ciphertext[:min(len(m.Ciphertext), s.HashSize())]
-	aead, err := s.AEAD(expandLabel(s, f.senderData, "key", sample, s.KeySize()).bytes())
+	k := newKDF(s, f.senderData)
+	aead, err := s.AEAD(k.expandLabel("key", sample, s.KeySize()).bytes())
 	if err != nil {
 		return nil, nil, err
 	}
-	return aead, expandLabel(s, f.senderData, "nonce", sample, s.NonceSize()).bytes(), nil
+	return aead, k.expandLabel("nonce", sample, s.NonceSize()).bytes(), nil
 }
 
 // decrypt decrypts m and verifies its signature; only then is its key used up,

@@ -42,12 +42,13 @@ type messageKey struct {
 func step(s mls.Suite, secret Secret, generation uint32) (messageKey, Secret) {
 	var g [4]byte
 	binary.BigEndian.PutUint32(g[:], generation)
+	k := newKDF(s, secret)
 	return messageKey{
 			generation: generation,
-			key:        expandLabel(s, secret, "key", g[:], s.KeySize()),
-			nonce:      expandLabel(s, secret, "nonce", g[:], s.NonceSize()),
+			key:        k.expandLabel("key", g[:], s.KeySize()),
+			nonce:      k.expandLabel("nonce", g[:], s.NonceSize()),
 		},
-		expandLabel(s, secret, "secret", g[:], s.HashSize())
+		k.expandLabel("secret", g[:], s.HashSize())
 }
 
 // peeked is a key that was looked up and not yet used up.

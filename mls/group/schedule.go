@@ -60,17 +60,19 @@ func epochSecret(s mls.Suite, joiner, psk Secret, context []byte) Secret {
 // deriveEpoch derives all secrets of an epoch; encryption is the root of its
 // secret tree.
 func deriveEpoch(s mls.Suite, epoch Secret) (e *epochSecrets, encryption Secret) {
+	k := newKDF(s, epoch)
+	next := func(label string) Secret { return k.expandLabel(label, nil, s.HashSize()) }
 	return &epochSecrets{
-		senderData:    derive(s, epoch, "sender data"),
-		exporter:      derive(s, epoch, "exporter"),
-		external:      derive(s, epoch, "external"),
-		confirmation:  derive(s, epoch, "confirm"),
-		membership:    derive(s, epoch, "membership"),
-		resumption:    derive(s, epoch, "resumption"),
-		authenticator: derive(s, epoch, "authentication"),
-		init:          derive(s, epoch, "init"),
-		exports:       newExporterTree(s, derive(s, epoch, "application_export")),
-	}, derive(s, epoch, "encryption")
+		senderData:    next("sender data"),
+		exporter:      next("exporter"),
+		external:      next("external"),
+		confirmation:  next("confirm"),
+		membership:    next("membership"),
+		resumption:    next("resumption"),
+		authenticator: next("authentication"),
+		init:          next("init"),
+		exports:       newExporterTree(s, next("application_export")),
+	}, next("encryption")
 }
 
 // confirmationTag is the MAC by which a committer shows that it arrived at the
