@@ -20,7 +20,7 @@ type Unmarshaler interface {
 // Marshal returns the encoding of v. It fails with ErrEncoding if v holds
 // something that has no encoding, like a proposal without content.
 func Marshal(v Marshaler) ([]byte, error) {
-	var e Encoder
+	e := encoderFor(256)
 	v.MarshalMLS(&e)
 	return e.Result()
 }
@@ -39,6 +39,10 @@ type Encoder struct {
 	buf []byte
 	err error
 }
+
+// encoderFor returns an Encoder with room for n bytes, so that what is written
+// does not move as it grows.
+func encoderFor(n int) Encoder { return Encoder{buf: make([]byte, 0, n)} }
 
 // Into makes a new Encoder write into buf, whose contents are dropped: to begin
 // with enough room, or to use it again.
@@ -131,8 +135,9 @@ func appendLength(b []byte, n int) []byte {
 // Decoder reads encoded objects. The first error sticks; reads after it return
 // zero values, so that callers check once, with Finish or Err.
 type Decoder struct {
-	b   []byte
-	err error
+	b    []byte
+	err  error
+	keep bool // what is read may share the memory of b
 }
 
 // NewDecoder returns a Decoder that reads b.
@@ -218,8 +223,8 @@ func (d *Decoder) Raw(n int) []byte { return slices.Clone(d.take(n)) }
 // never nil unless something failed.
 func (d *Decoder) Bytes(limit int) []byte {
 	p := d.take(d.length(limit))
-	if d.err != nil {
-		return nil
+	if d.err != nil || d.keep {
+		return p
 	}
 	return append(make([]byte, 0, len(p)), p...)
 }
@@ -274,33 +279,51 @@ func (d *Decoder) length(limit int) int {
 // Vector reads a vector T<V> of at most limit items, calling item once for
 // each. item must read something.
 func Vector[T any](d *Decoder, limit int, item func(*Decoder, *T)) []T {
-	sub := &Decoder{b: d.take(d.length(maxMessage))}
+	body := d.take(d.length(maxMessage))
 	if d.err != nil {
 		return nil
 	}
+	after := d.b
+	d.b = body // until the end of the vector
 	out := []T{}
-	for len(sub.b) > 0 {
+	for len(d.b) > 0 {
 		if len(out) == limit {
 			d.Fail("a vector of more than %d items", limit)
 			return nil
 		}
-		before := len(sub.b)
+		before := len(d.b)
 		var v T
-		item(sub, &v)
-		if sub.err == nil && len(sub.b) == before {
-			sub.Fail("an empty item in a vector")
+		item(d, &v)
+		if d.err == nil && len(d.b) == before {
+			d.Fail("an empty item in a vector")
 		}
-		if sub.err != nil {
-			d.err, d.b = sub.err, nil
+		if d.err != nil {
 			return nil
 		}
 		out = append(out, v)
 	}
+	d.b = after
 	return out
 }
 
+// uint16s reads a vector of numbers of two bytes.
 func uint16s[T ~uint16](d *Decoder, limit int) []T {
-	return Vector(d, limit, func(d *Decoder, v *T) { *v = T(d.Uint16()) })
+	body := d.take(d.length(maxMessage))
+	switch {
+	case d.err != nil:
+		return nil
+	case len(body)%2 != 0:
+		d.Fail("%d bytes of two-byte numbers", len(body))
+		return nil
+	case len(body)/2 > limit:
+		d.Fail("a vector of more than %d items", limit)
+		return nil
+	}
+	out := make([]T, len(body)/2)
+	for i := range out {
+		out[i] = T(binary.BigEndian.Uint16(body[2*i:]))
+	}
+	return out
 }
 
 func putUint16s[T ~uint16](e *Encoder, list []T) {

@@ -194,7 +194,7 @@ func (a *AuthenticatedContent) ProposalRef(s Suite) ([]byte, error) {
 // context is the GroupContext of the epoch in which the message is sent; it
 // counts only for members and external committers (RFC 9420 §6.1).
 func (a *AuthenticatedContent) SignedContent(context *GroupContext) ([]byte, error) {
-	var e Encoder
+	e := encoderFor(512 + len(a.Content.ApplicationData) + len(a.Content.AuthenticatedData))
 	a.marshalSigned(&e, context)
 	return e.Result()
 }
@@ -211,7 +211,7 @@ func (a *AuthenticatedContent) marshalSigned(e *Encoder, context *GroupContext) 
 // TaggedContent is what the membership tag of a PublicMessage covers (RFC 9420
 // §6.2).
 func (a *AuthenticatedContent) TaggedContent(context *GroupContext) ([]byte, error) {
-	var e Encoder
+	e := encoderFor(512)
 	a.marshalSigned(&e, context)
 	a.Auth.MarshalFor(&e, a.Content.Type)
 	return e.Result()
@@ -220,7 +220,7 @@ func (a *AuthenticatedContent) TaggedContent(context *GroupContext) ([]byte, err
 // ConfirmedHash returns the confirmed transcript hash after the commit in a,
 // where interim is the interim transcript hash before it (RFC 9420 §8.2).
 func (a *AuthenticatedContent) ConfirmedHash(s Suite, interim []byte) ([]byte, error) {
-	var e Encoder
+	e := encoderFor(512)
 	e.Uint16(uint16(a.WireFormat))
 	a.Content.MarshalMLS(&e)
 	e.Bytes(a.Auth.Signature)

@@ -44,7 +44,7 @@ func (k *KeyPackage) UnmarshalMLS(d *Decoder) {
 
 // SignedContent is what the client signs under the label KeyPackageLabel.
 func (k KeyPackage) SignedContent() ([]byte, error) {
-	var e Encoder
+	e := encoderFor(512 + len(k.InitKey) + len(k.Leaf.EncryptionKey))
 	k.marshalUnsigned(&e)
 	return e.Result()
 }

@@ -224,7 +224,7 @@ func (l *LeafNode) Equal(m *LeafNode) bool {
 // SignedContent is what the member signs under the label LeafNodeLabel. The
 // group and index count only if Source is not LeafKeyPackage.
 func (l *LeafNode) SignedContent(groupID []byte, index LeafIndex) ([]byte, error) {
-	var e Encoder
+	e := encoderFor(256 + len(l.EncryptionKey))
 	l.marshalUnsigned(&e)
 	if l.Source != LeafKeyPackage {
 		e.Bytes(groupID)

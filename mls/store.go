@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 )
 
 // Storage is where a group is kept. The caller makes it from a transaction of
@@ -28,7 +29,7 @@ const (
 	proposalsKey = "proposals"
 )
 
-func nodeKey(i int) string { return fmt.Sprintf("tree/%d", i) }
+func nodeKey(i int) string { return "tree/" + strconv.Itoa(i) }
 
 // saved is what Storage holds, so that Save can write the difference.
 type saved struct {
@@ -199,7 +200,8 @@ func (g *PublicGroup) loadNodes(s Storage, width int) error {
 		if b == nil {
 			continue
 		}
-		d := NewDecoder(b)
+		d := NewDecoder(bytes.Clone(b))
+		d.keep = true // a row is one node, and lives as long
 		n.hash = d.Bytes(maxHash)
 		n.unmarshal(d)
 		if err := d.Finish(); err != nil {

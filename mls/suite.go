@@ -194,8 +194,9 @@ func (s Suite) VerifyWithLabel(key []byte, label string, content, signature []by
 
 // SignContent is what is signed for content under label (RFC 9420 §5.1.2).
 func SignContent(label string, content []byte) []byte {
-	var e Encoder
-	e.Bytes([]byte("MLS 1.0 " + label))
+	const prefix = "MLS 1.0 "
+	e := encoderFor(len(prefix) + len(label) + len(content) + 8)
+	e.Bytes([]byte(prefix + label))
 	e.Bytes(content)
 	if e.err != nil {
 		return nil

@@ -314,10 +314,11 @@ func (t *Tree) add(l LeafIndex, leaf *LeafNode) {
 func (t *Tree) setPath(l LeafIndex, path []PathStep, keys [][]byte) (parentHash []byte) {
 	t.blankPath(l)
 	above := []byte{}
+	h := newHasher(t)
 	for i := len(path) - 1; i >= 0; i-- {
 		p := &ParentNode{EncryptionKey: keys[i], ParentHash: above, Unmerged: []LeafIndex{}}
 		t.put(path[i].Node, &node{parent: p})
-		above = t.parentHash(p, t.hashAt(path[i].Copath))
+		above = h.parentHash(p, h.at(path[i].Copath))
 	}
 	return above
 }

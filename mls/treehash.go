@@ -3,6 +3,7 @@ package mls
 import (
 	"bytes"
 	"fmt"
+	"hash"
 	"slices"
 )
 
@@ -11,49 +12,84 @@ import (
 func (t *Tree) Hash() []byte { return t.hashAt(t.Root()) }
 
 func (t *Tree) hashAt(x NodeIndex) []byte {
-	n := t.nodes[x]
+	if h := t.nodes[x].hash; h != nil {
+		return h
+	}
+	return newHasher(t).at(x)
+}
+
+// hasher computes the hashes of a tree, one after the other.
+type hasher struct {
+	tree *Tree
+	hash hash.Hash
+	buf  []byte
+}
+
+func newHasher(t *Tree) *hasher { return &hasher{tree: t, hash: t.suite.NewHash()} }
+
+// sum hashes whatever write writes.
+func (h *hasher) sum(write func(*Encoder)) []byte {
+	var e Encoder
+	e.Into(h.buf)
+	write(&e)
+	h.buf = e.buf
+	h.hash.Reset()
+	h.hash.Write(e.buf)
+	return h.hash.Sum(nil)
+}
+
+// at is the tree hash at x, computed at most once.
+func (h *hasher) at(x NodeIndex) []byte {
+	n := h.tree.nodes[x]
 	if n.hash == nil {
-		n.hash = t.hashNode(x, n.leaf, n.parent, t.hashAt)
+		if x.IsLeaf() {
+			n.hash = h.leaf(x.Leaf(), n.leaf)
+		} else {
+			n.hash = h.parent(n.parent, h.at(x.Left()), h.at(x.Right()))
+		}
 	}
 	return n.hash
 }
 
-// hashNode hashes one node, given how to hash its children.
-func (t *Tree) hashNode(x NodeIndex, leaf *LeafNode, parent *ParentNode, child func(NodeIndex) []byte) []byte {
-	var e Encoder
-	if x.IsLeaf() {
+// leaf hashes LeafNodeHashInput.
+func (h *hasher) leaf(l LeafIndex, leaf *LeafNode) []byte {
+	return h.sum(func(e *Encoder) {
 		e.Uint8(1)
-		e.Uint32(uint32(x.Leaf()))
+		e.Uint32(uint32(l))
 		e.Optional(leaf != nil)
 		if leaf != nil {
-			leaf.MarshalMLS(&e)
+			leaf.MarshalMLS(e)
 		}
-	} else {
+	})
+}
+
+// parent hashes ParentNodeHashInput.
+func (h *hasher) parent(parent *ParentNode, left, right []byte) []byte {
+	return h.sum(func(e *Encoder) {
 		e.Uint8(2)
 		e.Optional(parent != nil)
 		if parent != nil {
-			parent.MarshalMLS(&e)
+			parent.MarshalMLS(e)
 		}
-		e.Bytes(child(x.Left()))
-		e.Bytes(child(x.Right()))
-	}
-	return t.suite.Hash(e.buf)
+		e.Bytes(left)
+		e.Bytes(right)
+	})
 }
 
-// hashWithout is the tree hash at x as if the leaves in without, which are in
-// order, had never been added (RFC 9420 §7.9: original_sibling_tree_hash).
-func (t *Tree) hashWithout(x NodeIndex, without []LeafIndex) []byte {
+// without is the tree hash at x as if the leaves in without, which are in order,
+// had never been added (RFC 9420 §7.9: original_sibling_tree_hash).
+func (h *hasher) without(x NodeIndex, without []LeafIndex) []byte {
 	from, to := x.span()
 	i, _ := slices.BinarySearch(without, from)
 	j, _ := slices.BinarySearch(without, to)
 	without = without[i:j]
 	if len(without) == 0 {
-		return t.hashAt(x)
+		return h.at(x)
 	}
 	if x.IsLeaf() {
-		return t.hashNode(x, nil, nil, nil)
+		return h.leaf(x.Leaf(), nil)
 	}
-	p := t.nodes[x].parent
+	p := h.tree.nodes[x].parent
 	if p != nil {
 		rest := make([]LeafIndex, 0, len(p.Unmerged))
 		for _, l := range p.Unmerged {
@@ -63,21 +99,22 @@ func (t *Tree) hashWithout(x NodeIndex, without []LeafIndex) []byte {
 		}
 		p = &ParentNode{p.EncryptionKey, p.ParentHash, rest}
 	}
-	return t.hashNode(x, nil, p, func(c NodeIndex) []byte { return t.hashWithout(c, without) })
+	return h.parent(p, h.without(x.Left(), without), h.without(x.Right(), without))
 }
 
 // parentHash is the hash of ParentHashInput (RFC 9420 §7.9).
-func (t *Tree) parentHash(p *ParentNode, originalSibling []byte) []byte {
-	var e Encoder
-	e.Bytes(p.EncryptionKey)
-	e.Bytes(p.ParentHash)
-	e.Bytes(originalSibling)
-	return t.suite.Hash(e.buf)
+func (h *hasher) parentHash(p *ParentNode, originalSibling []byte) []byte {
+	return h.sum(func(e *Encoder) {
+		e.Bytes(p.EncryptionKey)
+		e.Bytes(p.ParentHash)
+		e.Bytes(originalSibling)
+	})
 }
 
 // verifyParentHashes returns ErrParentHash unless every parent node was put
 // there by a leaf below it (RFC 9420 §7.9.2), going from the top down.
 func (t *Tree) verifyParentHashes() error {
+	h := newHasher(t)
 	for i := 1; i < len(t.nodes); i += 2 {
 		p := t.nodes[i].parent
 		if p == nil {
@@ -85,10 +122,10 @@ func (t *Tree) verifyParentHashes() error {
 		}
 		x := NodeIndex(i)
 		proofs := 0
-		if t.provesParent(x, p, x.Left(), x.Right()) {
+		if t.provesParent(h, x, p, x.Left(), x.Right()) {
 			proofs++
 		}
-		if t.provesParent(x, p, x.Right(), x.Left()) {
+		if t.provesParent(h, x, p, x.Right(), x.Left()) {
 			proofs++
 		}
 		if proofs != 1 {
@@ -100,7 +137,7 @@ func (t *Tree) verifyParentHashes() error {
 
 // provesParent reports whether a node in the resolution of child was set
 // together with the parent p at x.
-func (t *Tree) provesParent(x NodeIndex, p *ParentNode, child, sibling NodeIndex) bool {
+func (t *Tree) provesParent(h *hasher, x NodeIndex, p *ParentNode, child, sibling NodeIndex) bool {
 	from, to := child.span()
 	i, _ := slices.BinarySearch(p.Unmerged, from)
 	j, _ := slices.BinarySearch(p.Unmerged, to)
@@ -133,5 +170,5 @@ func (t *Tree) provesParent(x NodeIndex, p *ParentNode, child, sibling NodeIndex
 	default:
 		return false
 	}
-	return bytes.Equal(claimed, t.parentHash(p, t.hashWithout(sibling, p.Unmerged)))
+	return bytes.Equal(claimed, h.parentHash(p, h.without(sibling, p.Unmerged)))
 }

@@ -81,6 +81,7 @@ func (f *framing) encrypt(a *mls.AuthenticatedContent, pad func(n int) int) (*ml
 	s := f.context.Suite
 	content := &a.Content
 	var e mls.Encoder
+	e.Into(make([]byte, 0, 128+len(content.ApplicationData)))
 	content.MarshalBody(&e)
 	a.Auth.MarshalFor(&e, content.Type)
 	plain, err := e.Result()
@@ -145,6 +146,7 @@ func guarded(nonce Secret, guard []byte) []byte {
 // contentAAD is PrivateContentAAD (RFC 9420 §6.3.1).
 func contentAAD(m *mls.PrivateMessage) []byte {
 	var e mls.Encoder
+	e.Into(make([]byte, 0, 64+len(m.GroupID)+len(m.AuthenticatedData)))
 	e.Bytes(m.GroupID)
 	e.Uint64(m.Epoch)
 	e.Uint8(uint8(m.Type))
@@ -156,6 +158,7 @@ func contentAAD(m *mls.PrivateMessage) []byte {
 // senderAAD is SenderDataAAD (RFC 9420 §6.3.2).
 func senderAAD(m *mls.PrivateMessage) []byte {
 	var e mls.Encoder
+	e.Into(make([]byte, 0, 64+len(m.GroupID)))
 	e.Bytes(m.GroupID)
 	e.Uint64(m.Epoch)
 	e.Uint8(uint8(m.Type))
