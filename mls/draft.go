@@ -420,22 +420,12 @@ func (d *Draft) SetPathKeys(keys [][]byte) (parentHash []byte, err error) {
 		if err := d.tree.suite.CheckEncryptionKey(k); err != nil {
 			return nil, fmt.Errorf("path node %d: %w", i, err)
 		}
-		if d.inUse(k) {
-			return nil, fmt.Errorf("%w: path node %d", ErrDuplicateKey, i)
-		}
+	}
+	if i := d.tree.findAny(keys); i >= 0 {
+		return nil, fmt.Errorf("%w: path node %d", ErrDuplicateKey, i)
 	}
 	d.hasPath = true
 	return d.tree.setPath(d.leaf, d.path, keys), nil
-}
-
-// inUse reports whether the encryption key stands anywhere in the tree.
-func (d *Draft) inUse(key []byte) bool {
-	for i := range d.tree.nodes {
-		if k := d.tree.EncryptionKey(NodeIndex(i)); k != nil && bytes.Equal(key, k) {
-			return true
-		}
-	}
-	return false
 }
 
 // SetLeaf puts the committer's new leaf node in its place, after SetPathKeys. It
@@ -471,7 +461,7 @@ func (d *Draft) mergePath(u *UpdatePath) error {
 	if u.Leaf.Source != LeafCommit {
 		return fmt.Errorf("%w: path with source %d", ErrLeafSource, u.Leaf.Source)
 	}
-	if old := d.predecessor(); d.inUse(u.Leaf.EncryptionKey) && (old == nil || !bytes.Equal(old.EncryptionKey, u.Leaf.EncryptionKey)) {
+	if old := d.predecessor(); d.tree.findAny([][]byte{u.Leaf.EncryptionKey}) == 0 && (old == nil || !bytes.Equal(old.EncryptionKey, u.Leaf.EncryptionKey)) {
 		return fmt.Errorf("%w: leaf node of the path", ErrDuplicateKey)
 	}
 	parentHash, err := d.SetPathKeys(keys)
@@ -510,7 +500,7 @@ func (d *Draft) Finish(a *AuthenticatedContent) (*StagedPublicCommit, error) {
 	if !d.hasPath && (d.needsPath || d.sender.Type == SenderNewMemberCommit) {
 		return nil, ErrPathRequired
 	}
-	if err := d.tree.checkTogether(d.extensions); err != nil {
+	if err := d.tree.checkTogether(d.extensions, d.base.tree); err != nil {
 		return nil, err
 	}
 	provisional := d.Context()

@@ -56,5 +56,5 @@ func (g *PublicGroup) Check(sender Sender, list []ProposalOrRef) error {
 	if err != nil {
 		return err
 	}
-	return d.tree.checkTogether(d.extensions)
+	return d.tree.checkTogether(d.extensions, d.base.tree)
 }

@@ -93,7 +93,7 @@ func FoundPublicGroup(s Suite, groupID []byte, extensions Extensions, leaf *Leaf
 	if err := t.checkNodes(); err != nil {
 		return nil, err
 	}
-	if err := t.checkTogether(extensions); err != nil {
+	if err := t.checkTogether(extensions, nil); err != nil {
 		return nil, err
 	}
 	g := &PublicGroup{tree: t, context: GroupContext{

@@ -175,6 +175,9 @@ func (s Suite) RefHash(label string, value []byte) []byte {
 // CheckEncryptionKey returns ErrEncryptionKey unless key is a public key of the
 // suite's KEM.
 func (s Suite) CheckEncryptionKey(key []byte) error {
+	if s == HybridX25519MLKEM768 {
+		return checkHybridKey(key)
+	}
 	if _, err := s.must().kem().NewPublicKey(key); err != nil {
 		return fmt.Errorf("%w: %w", ErrEncryptionKey, err)
 	}
