@@ -12,8 +12,10 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	pion "github.com/pion/dtls/v3"
@@ -198,5 +200,287 @@ func TestBothSidesHaveTheSameKeys(t *testing.T) {
 	_ = c.Close()
 	if err := <-h.gone; err != nil {
 		t.Errorf("goodbye of the device: %v", err)
+	}
+}
+
+func TestAnotherCertificateThanOfferedIsRefused(t *testing.T) {
+	s, d, w, h := newServer(t, dtls.Config{}), newDevice(t), newWire(), newHeard()
+	w.session = s.Session(h.peer(newDevice(t).print, w))
+	c, err := d.dial(t, w)
+	if err == nil {
+		_, err = c.Read(make([]byte, 10)) // the refusal may come behind the last flight
+	}
+	if err == nil {
+		t.Error("the device thinks that all is well")
+	}
+	if err := <-h.gone; !errors.Is(err, dtls.ErrFingerprint) {
+		t.Errorf("gone: %v", err)
+	}
+	select {
+	case <-h.keys:
+		t.Error("there are keys")
+	default:
+	}
+}
+
+func TestOnlyTheOneProfileIsTaken(t *testing.T) {
+	s, d, w, h := newServer(t, dtls.Config{}), newDevice(t), newWire(), newHeard()
+	w.session = s.Session(h.peer(d.print, w))
+	if _, err := d.dial(t, w, pion.WithSRTPProtectionProfiles(pion.SRTP_AES128_CM_HMAC_SHA1_80)); err == nil {
+		t.Error("a device without GCM got through")
+	}
+	if err := <-h.gone; err == nil {
+		t.Error("gone without a reason")
+	}
+}
+
+func TestADeviceWithoutMediaIsRefused(t *testing.T) {
+	s, d, w, h := newServer(t, dtls.Config{}), newDevice(t), newWire(), newHeard()
+	w.session = s.Session(h.peer(d.print, w))
+	c, err := pion.ClientWithOptions(w, addr, pion.WithCertificates(d.cert), pion.WithInsecureSkipVerify(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.HandshakeContext(t.Context()) // it may have been done when it is refused
+	if err := <-h.gone; err == nil {
+		t.Error("gone without a reason")
+	}
+}
+
+func TestHandshakeSurvivesLossDoublingAndDisorder(t *testing.T) {
+	for seed := range 6 {
+		s, d, w, h := newServer(t, dtls.Config{}), newDevice(t), newWire(), newHeard()
+		n, held := seed, [2][]byte{}
+		spoil := func(way int) func([]byte) [][]byte {
+			return func(b []byte) [][]byte {
+				n++
+				switch n % 5 {
+				case 0:
+					return nil
+				case 1:
+					return [][]byte{b, b}
+				case 2:
+					held[way] = b
+					return nil
+				case 3:
+					if old := held[way]; old != nil {
+						held[way] = nil
+						return [][]byte{b, old}
+					}
+				}
+				return [][]byte{b}
+			}
+		}
+		w.up, w.down = spoil(0), spoil(1)
+		w.session = s.Session(h.peer(d.print, w))
+		if _, err := d.dial(t, w, pion.WithMTU(300)); err != nil { // in many fragments
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		<-h.keys
+		w.session.Close()
+	}
+}
+
+// The device's last flight may arrive while our answer to it is lost: it must get
+// another.
+func TestTheLastFlightIsSentAgain(t *testing.T) {
+	s, d, w, h := newServer(t, dtls.Config{}), newDevice(t), newWire(), newHeard()
+	var done sync.Once
+	lost := 0
+	keys := make(chan dtls.Keys, 1)
+	p := h.peer(d.print, w)
+	p.Done = func(k dtls.Keys) { keys <- k }
+	w.down = func(b []byte) [][]byte {
+		const finished, changeCipherSpec = 22, 20
+		if b[0] == changeCipherSpec || b[0] == finished && b[4] == 1 { // epoch 1
+			lost++
+			if lost == 1 {
+				done.Do(func() {})
+				return nil
+			}
+		}
+		return [][]byte{b}
+	}
+	w.session = s.Session(p)
+	if _, err := d.dial(t, w); err != nil {
+		t.Fatal(err)
+	}
+	<-keys
+	if lost < 2 {
+		t.Errorf("sent %d times", lost)
+	}
+}
+
+// Hellos without number: each session asks for a cookie in its own handshake, and no
+// more than so many handshakes are under way.
+func TestAFloodOfHellosTakesNoMoreThanItsPlaces(t *testing.T) {
+	const places, sessions = 4, 300
+	s := newServer(t, dtls.Config{Handshakes: places, Timeout: time.Hour})
+	hello := helloOf(t)
+	var open []*dtls.Session
+	sent := 0
+	var mu sync.Mutex
+	for range sessions {
+		x := s.Session(dtls.Peer{Fingerprint: newDevicePrint, Send: func(b []byte) { mu.Lock(); sent += len(b); mu.Unlock() }})
+		for range 10 {
+			x.Receive(hello)
+		}
+		open = append(open, x)
+	}
+	if n := s.Busy(); n != places {
+		t.Errorf("%d handshakes at once", n)
+	}
+	for _, x := range open {
+		x.Close()
+	}
+	// A place is given back, so that an honest device gets through.
+	d, w, h := newDevice(t), newWire(), newHeard()
+	w.session = s.Session(h.peer(d.print, w))
+	if _, err := d.dial(t, w); err != nil {
+		t.Fatal(err)
+	}
+	<-h.keys
+}
+
+var newDevicePrint, _ = dtls.ParseFingerprint("sha-256 " + "AB" + repeat(":AB", 31))
+
+func repeat(s string, n int) (r string) {
+	for range n {
+		r += s
+	}
+	return r
+}
+
+// helloOf records the first packet of a device.
+func helloOf(t testing.TB) []byte {
+	t.Helper()
+	s, d, w, h := newServer(t, dtls.Config{}), newDevice(t), newWire(), newHeard()
+	first := make(chan []byte, 1)
+	w.up = func(b []byte) [][]byte {
+		select {
+		case first <- b:
+		default:
+		}
+		return [][]byte{b}
+	}
+	w.session = s.Session(h.peer(d.print, w))
+	if _, err := d.dial(t, w); err != nil {
+		t.Fatal(err)
+	}
+	<-h.keys
+	w.session.Close()
+	return <-first
+}
+
+func TestAHandshakeThatGoesNowhereEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hello := []byte(testHello)
+		s, err := dtls.New(dtls.Config{Timeout: 5 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone := make(chan error, 1)
+		x := s.Session(dtls.Peer{Fingerprint: newDevicePrint, Send: func([]byte) {}, Gone: func(err error) { gone <- err }})
+		x.Receive(hello)
+		began := time.Now()
+		if err := <-gone; !errors.Is(err, dtls.ErrTimeout) {
+			t.Errorf("gone: %v", err)
+		}
+		if d := time.Since(began); d != 5*time.Second {
+			t.Errorf("after %v", d)
+		}
+		x.Receive(hello) // nothing begins anew
+		if s.Busy() != 0 {
+			t.Error("its place is still taken")
+		}
+		s.Close()
+	})
+}
+
+// testHello is no whole hello, but looks like the beginning of one.
+const testHello = "\x16\xfe\xfd\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10\x01\x00\x00\x50\x00\x00\x00\x00\x00\x00\x00\x04\xfe\xfd\x00\x00"
+
+func TestNothingIsStartedForASessionThatHearsNothing(t *testing.T) {
+	s := newServer(t, dtls.Config{})
+	before := runtime.NumGoroutine()
+	for range 100 {
+		s.Session(dtls.Peer{Fingerprint: newDevicePrint, Send: func([]byte) {}})
+	}
+	if n := runtime.NumGoroutine(); n > before {
+		t.Errorf("%d goroutines more", n-before)
+	}
+}
+
+func TestCloseEndsEverySession(t *testing.T) {
+	s, d := newServer(t, dtls.Config{}), newDevice(t)
+	var conns []*pion.Conn
+	for range 3 {
+		w, h := newWire(), newHeard()
+		w.session = s.Session(h.peer(d.print, w))
+		c, err := d.dial(t, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-h.keys
+		conns = append(conns, c)
+	}
+	s.Close()
+	for _, c := range conns { // each device hears goodbye
+		if _, err := c.Read(make([]byte, 10)); err == nil {
+			t.Error("no goodbye")
+		}
+	}
+}
+
+func TestFingerprintsAreReadAsTheyAreWritten(t *testing.T) {
+	s := newServer(t, dtls.Config{})
+	f, err := dtls.ParseFingerprint(s.Fingerprint().String())
+	if err != nil || f.String() != s.Fingerprint().String() {
+		t.Errorf("%v, %v", f, err)
+	}
+	for _, bad := range []string{"", "sha-256", "sha-256 AB", "md5 " + repeat("AB:", 15) + "AB", "sha-256 " + repeat("AB:", 31) + "XY",
+		"sha-256 " + repeat("AB-", 31) + "AB", "sha-256 " + repeat("AB:", 32) + "AB"} {
+		if f, err := dtls.ParseFingerprint(bad); err == nil {
+			t.Errorf("%q is read as %v", bad, f)
+		}
+	}
+}
+
+// FuzzSession feeds a session with a stranger's packets.
+func FuzzSession(f *testing.F) {
+	f.Add([]byte(testHello), []byte{20, 254, 253})
+	f.Add(helloOf(f), []byte{})
+	s := newServer(f, dtls.Config{Timeout: 50 * time.Millisecond})
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		x := s.Session(dtls.Peer{Fingerprint: newDevicePrint, Send: func([]byte) {}, Done: func(dtls.Keys) { t.Error("keys out of noise") }})
+		x.Receive(a)
+		x.Receive(b)
+		x.Receive(a)
+		x.Close()
+	})
+}
+
+func BenchmarkHandshake(b *testing.B) {
+	s, d := newServer(b, dtls.Config{}), newDevice(b)
+	var kept []*dtls.Session
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for b.Loop() {
+		w, h := newWire(), newHeard()
+		w.session = s.Session(h.peer(d.print, w))
+		c, err := d.dial(b, w)
+		if err != nil {
+			b.Fatal(err)
+		}
+		<-h.keys
+		kept = append(kept, w.session)
+		_ = c
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(after.HeapInuse+after.StackInuse-before.HeapInuse-before.StackInuse)/float64(len(kept)), "bytes/both-ends")
+	for _, x := range kept {
+		x.Close()
 	}
 }
