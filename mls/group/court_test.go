@@ -318,10 +318,14 @@ func snapshot(t testing.TB, g *Group) string {
 		defer func(d bool) { r.dirty = d }(r.dirty)
 		r.dirty = true
 	}
+	if g.epoch != nil {
+		defer func(d bool) { g.epoch.dirty = d }(g.epoch.dirty)
+	}
 	r := &rows{s: m}
 	r.saveEpoch(g)
 	r.saveSecrets(g)
 	r.savePending(g)
+	r.savePSKs(g)
 	if r.err != nil {
 		t.Fatal(r.err)
 	}

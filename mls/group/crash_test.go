@@ -80,36 +80,79 @@ func mustReopen(t *testing.T, g *Group) *mls.PublicGroup {
 // again; once Save has succeeded, it is the state after.
 func TestPowerCut(t *testing.T) {
 	c := newCourt(t)
-	other := c.members[0]
-	commit := must(other.group.Commit(CommitOptions{Remove: []mls.LeafIndex{c.members[2].group.OwnLeaf()}}))
-	other.group.ClearPending()
-	// The message is made by one who leaves its own group as it is.
-	commitMessage := must(mls.ParsePublic(commit.Message))
+	other, me := c.members[0], c.victim
+	quietly := func(opts CommitOptions) []byte { // other's own group stays as it is
+		p := must(other.group.Commit(opts))
+		other.group.ClearPending()
+		return p.Message
+	}
+	removal := quietly(CommitOptions{Remove: []mls.LeafIndex{c.members[2].group.OwnLeaf()}})
+	ours := quietly(CommitOptions{Remove: []mls.LeafIndex{me.group.OwnLeaf()}})
+	end := quietly(CommitOptions{ReInit: &mls.ReInit{GroupID: []byte("city"), Version: mls.MLS10, Suite: mls.X25519ChaCha}})
+	secret := quietly(CommitOptions{Private: true})
+	known := PSK{[]byte("id"), NewSecret([]byte("shared"))}
+	c.check(other.group.AddPSK(known))
+	withPSK := quietly(CommitOptions{PSKs: [][]byte{known.ID}})
 	private := must(mls.ParsePrivate(must(other.group.Seal([]byte("hello"), nil))))
+	for range 20 {
+		must(other.group.Seal([]byte("lost"), nil))
+	}
+	late := must(mls.ParsePrivate(must(other.group.Seal([]byte("hello"), nil))))
+	secretProposal := must(other.group.Propose(mls.ProposeRemove(0), ProposeOptions{Private: true}))
 	proposal := must(mls.ParsePublic(must(other.group.ProposeUpdate(ProposeOptions{}))))
+	follow := func(message []byte) func(*Group) error {
+		return func(g *Group) error {
+			staged, err := stageEither(g, message)
+			if err != nil {
+				return err
+			}
+			return g.Apply(staged)
+		}
+	}
+	seal := func(g *Group) error { _, err := g.Seal([]byte("x"), nil); return err }
+	commit := func(opts CommitOptions) func(*Group) error {
+		return func(g *Group) error { _, err := g.Commit(opts); return err }
+	}
+	chain := func(steps ...func(*Group) error) func(*Group) error {
+		return func(g *Group) error {
+			for _, step := range steps {
+				if err := step(g); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	newcomers, _ := c.invite(3)
 
 	for _, tt := range []struct {
 		name   string
 		change func(*Group) error
 	}{
-		{"seal", func(g *Group) error { _, err := g.Seal([]byte("x"), nil); return err }},
+		{"seal", seal},
 		{"open", func(g *Group) error { _, err := g.Open(private); return err }},
+		{"open far ahead", func(g *Group) error { _, err := g.Open(late); return err }},
 		{"receive a proposal", func(g *Group) error { _, err := g.ReceiveProposal(proposal); return err }},
+		{"receive a private proposal", func(g *Group) error { return hear(g, secretProposal) }},
 		{"propose an update", func(g *Group) error { _, err := g.ProposeUpdate(ProposeOptions{}); return err }},
-		{"commit", func(g *Group) error { _, err := g.Commit(CommitOptions{}); return err }},
-		{"commit and merge", func(g *Group) error {
-			if _, err := g.Commit(CommitOptions{}); err != nil {
-				return err
-			}
-			return g.MergePending()
+		{"propose in private", func(g *Group) error {
+			_, err := g.Propose(mls.ProposeRemove(0), ProposeOptions{Private: true})
+			return err
 		}},
-		{"apply a commit", func(g *Group) error {
-			s, err := g.StageCommit(commitMessage)
-			if err != nil {
-				return err
-			}
-			return g.Apply(s)
-		}},
+		{"commit", commit(CommitOptions{})},
+		{"commit in private", commit(CommitOptions{Private: true})},
+		{"commit many", commit(CommitOptions{Add: newcomers, NoPath: true})},
+		{"commit and clear", chain(seal, commit(CommitOptions{}), func(g *Group) error { g.ClearPending(); return nil })},
+		{"commit and merge", chain(commit(CommitOptions{}), (*Group).MergePending)},
+		{"grow and merge", chain(commit(CommitOptions{Add: newcomers}), (*Group).MergePending)},
+		{"lose a race", chain(commit(CommitOptions{}), follow(removal))},
+		{"apply a commit", follow(removal)},
+		{"apply a private commit", follow(secret)},
+		{"be removed", follow(ours)},
+		{"see the end of the group", follow(end)},
+		{"learn a psk", func(g *Group) error { return g.AddPSK(known) }},
+		{"apply a commit with a psk", chain(func(g *Group) error { return g.AddPSK(known) }, follow(withPSK))},
+		{"export for a component", func(g *Group) error { _, err := g.SafeExport(7); return err }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDisk(t, c.victim.group)

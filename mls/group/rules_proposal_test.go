@@ -108,6 +108,10 @@ func proposalAttacks() []attack {
 		{name: "an update that lacks a credential type of others", want: mls.ErrCredential, forge: update(func(_ *court, l *mls.LeafNode) {
 			l.Capabilities.Credentials = slices.Clone(l.Capabilities.Credentials[:0])
 		})},
+		{name: "an update to a credential that others do not support", want: mls.ErrCredential, forge: update(func(_ *court, l *mls.LeafNode) {
+			l.Credential = mls.Credential{Type: mls.CredentialX509, Certificates: [][]byte{{1}}}
+			l.Capabilities.Credentials = []mls.CredentialType{mls.CredentialBasic, mls.CredentialX509}
+		})},
 		{name: "an update with somebody's signature key", want: mls.ErrDuplicateClient, forge: propose(func(c *court) mls.Proposal {
 			l := *c.server.Leaf(c.mallory.group.OwnLeaf())
 			l.Source, l.ParentHash = mls.LeafUpdate, nil
