@@ -70,12 +70,17 @@ type peer struct {
 	id   uint32
 	pc   *webrtc.PeerConnection
 	mic  *webrtc.TrackLocalStaticRTP
+	echo bool
 
 	level, mid uint8 // of header extensions
 
 	heardMu sync.Mutex
-	heard   map[string][]*pionrtp.Packet // by mid of the slot
+	heard   map[string][]*packet // by mid of the slot
 }
+
+type packet = pionrtp.Packet
+
+var restart = &webrtc.OfferOptions{ICERestart: true}
 
 var testCall = CallID{1, 2, 3}
 
@@ -107,7 +112,7 @@ func newPeer(t testing.TB, s *Server, call CallID, id uint32, slots int) *peer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{t: t, s: s, call: call, id: id, pc: pc, heard: map[string][]*pionrtp.Packet{}}
+	p := &peer{t: t, s: s, call: call, id: id, pc: pc, heard: map[string][]*packet{}}
 	t.Cleanup(func() { _ = pc.Close() })
 	p.mic, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2}, "mic", "mic")
 	if err != nil {
@@ -173,7 +178,7 @@ func (p *peer) answer(text string) {
 // join joins and waits until media can flow.
 func (p *peer) join() *peer {
 	p.t.Helper()
-	a, err := p.s.Join(context.Background(), Join{Call: p.call, Participant: p.id, Offer: p.offer(nil), Local: netip.MustParseAddr("127.0.0.1"), Listener: &p.ear})
+	a, err := p.s.Join(context.Background(), Join{Call: p.call, Participant: p.id, Offer: p.offer(nil), Local: netip.MustParseAddr("127.0.0.1"), Listener: &p.ear, Echo: p.echo})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -212,13 +217,13 @@ func (p *peer) wait(what string, done func() bool) {
 // say sends one packet.
 func (p *peer) say(seq uint16, time uint32, level uint8, payload string) {
 	p.t.Helper()
-	packet := &pionrtp.Packet{Header: pionrtp.Header{Version: 2, SequenceNumber: seq, Timestamp: time}, Payload: []byte(payload)}
+	out := &packet{Header: pionrtp.Header{Version: 2, SequenceNumber: seq, Timestamp: time}, Payload: []byte(payload)}
 	if p.level != 0 {
-		if err := packet.SetExtension(p.level, []byte{level}); err != nil {
+		if err := out.SetExtension(p.level, []byte{level}); err != nil {
 			p.t.Fatal(err)
 		}
 	}
-	if err := p.mic.WriteRTP(packet); err != nil {
+	if err := p.mic.WriteRTP(out); err != nil {
 		p.t.Fatal(err)
 	}
 }

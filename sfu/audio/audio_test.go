@@ -210,3 +210,23 @@ func TestLossStaysVisibleAndReorderingKeepsItsPlace(t *testing.T) {
 		t.Errorf("the next voice begins at %d: an index would be given twice", out)
 	}
 }
+
+// TestLeapsAreTakenOut attacks the receivers' guess of the rollover counter.
+func TestLeapsAreTakenOut(t *testing.T) {
+	var s Stream
+	s.Start(0, 0, 0, 0)
+	last, lastTime := uint64(0), uint32(0)
+	s.Map(0, 0, 60, 0)
+	for i := range uint64(100) {
+		now := time.Duration(i+1) * 20 * ms
+		out, stamp, _, ok := s.Map((i+1)*32_000, uint32(i+1)*2_000_000_000, 60, now)
+		if !ok || out != last+1 || stamp-lastTime != frame {
+			t.Fatalf("packet %d became %d, %d later", i, out, stamp-lastTime)
+		}
+		last, lastTime = out, stamp
+	}
+	// Silence is no leap: nothing is sent, and the timestamp follows the clock.
+	if _, stamp, _, _ := s.Map(100*32_000+1, uint32(100%2*2_000_000_000), 60, time.Minute); stamp-lastTime < 50*clock {
+		t.Errorf("after a minute the time moved by %d", stamp-lastTime)
+	}
+}

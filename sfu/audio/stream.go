@@ -5,6 +5,13 @@ import "time"
 const (
 	clock = 48_000 // Hz, Opus always (RFC 7587 section 4.1)
 	frame = 960    // of the shortest step between two packets of different voices: 20 ms
+
+	// A voice whose numbers jump further than this begins anew, without a gap. A
+	// receiver that loses packets guesses the rollover counter from the sequence
+	// number (RFC 3711 section 3.3.1): jumps of half a turn, sent on purpose, would
+	// put it wrong, and with it the stream, for whoever speaks in it later.
+	maxGap  = 256       // packets: 5 s
+	maxLeap = 5 * clock // timestamps off from what the clock says
 )
 
 // Stream is one of the audio streams of a call, in which voices follow one
@@ -38,8 +45,7 @@ func (s *Stream) Start(first uint64, time, live uint32, now time.Duration) {
 	if s.Packets == 0 && s.next == 0 {
 		s.time, s.at = time-frame, now
 	}
-	passed := uint32(max(0, now-s.at).Microseconds() * (clock / 1000) / 1000)
-	step := int64(passed) - int64(int32(live-time))
+	step := int64(passed(now-s.at)) - int64(int32(live-time))
 	s.shift = s.time + uint32(max(step, frame)) - time
 }
 
@@ -48,6 +54,9 @@ func (s *Stream) Start(first uint64, time, live uint32, now time.Duration) {
 func (s *Stream) Map(index uint64, time uint32, size int, now time.Duration) (out uint64, t uint32, mark, ok bool) {
 	if index < s.first {
 		return 0, 0, false, false
+	}
+	if s.leaps(index, time, now) {
+		s.Start(index, time, time, now)
 	}
 	out, t = s.base+(index-s.first), time+s.shift
 	if out >= s.next {
@@ -58,6 +67,18 @@ func (s *Stream) Map(index uint64, time uint32, size int, now time.Duration) (ou
 	s.Octets += uint32(size)
 	return out, t, mark, true
 }
+
+// leaps says whether a packet's numbers are not those of a voice that goes on.
+func (s *Stream) leaps(index uint64, time uint32, now time.Duration) bool {
+	if s.base+(index-s.first) > s.next+maxGap {
+		return true
+	}
+	d := int32(time + s.shift - s.time - passed(now-s.at))
+	return d > maxLeap || d < -maxLeap
+}
+
+// passed is d in timestamps.
+func passed(d time.Duration) uint32 { return uint32(max(0, d).Microseconds() * (clock / 1000) / 1000) }
 
 // Time maps a timestamp of the voice, as a sender report states it.
 func (s *Stream) Time(time uint32) uint32 { return time + s.shift }

@@ -31,6 +31,7 @@ const (
 	opusType     = 111
 	headerSize   = rtp.HeaderSize + 8 // with the audio level
 	stampSize    = 8                  // of a payload: when it was sent, nanoseconds since 1970
+	maxSaid      = 1500               // bytes of a packet
 	openEvery    = 8                  // packets, of which one is opened and timed; the others are counted
 	connectLimit = 30 * time.Second
 )
@@ -273,16 +274,39 @@ func (c *Caller) hear(x *srtp.Scratch, b []byte, now time.Time) {
 // Say sends one packet of sound: size bytes as loud as level says, length after the
 // one before. It is for one goroutine at a time.
 func (c *Caller) Say(level uint8, size int, length time.Duration) {
-	var buf [512]byte
+	var buf [maxSaid]byte
 	c.seq++
 	c.stamp += uint32(length * 48_000 / time.Second)
-	b := buf[:headerSize+max(size, stampSize)]
-	rtp.Put(b, false, opusType, c.seq, c.stamp, c.ssrc)
-	b[0] |= 1 << 4 // extension
-	copy(b[rtp.HeaderSize:], []byte{0xbe, 0xde, 0, 1, levelID << 4, level, 0, 0})
-	binary.BigEndian.PutUint64(b[headerSize:], uint64(time.Now().UnixNano()))
-	// A load test ends before the sequence number has turned over.
-	sealed := c.sealer.Seal(&c.x, b[:headerSize], headerSize, b[headerSize:], uint64(c.seq))
-	_ = c.sock.WriteTo(sealed, c.server, netip.Addr{})
+	payload := buf[headerSize:][:min(max(size, stampSize), maxSaid-headerSize-srtp.TagSize)]
+	binary.BigEndian.PutUint64(payload, uint64(time.Now().UnixNano()))
+	c.Send(c.seal(buf[:headerSize], c.ssrc, level, payload))
 	c.Sent.Add(1)
 }
+
+// seal seals the next packet. payload stands behind header, or elsewhere.
+func (c *Caller) seal(header []byte, ssrc uint32, level uint8, payload []byte) []byte {
+	rtp.Put(header, false, opusType, c.seq, c.stamp, ssrc)
+	header[0] |= 1 << 4 // extension
+	copy(header[rtp.HeaderSize:], []byte{0xbe, 0xde, 0, 1, levelID << 4, level, 0, 0})
+	// A load test ends before the sequence number has turned over.
+	return c.sealer.Seal(&c.x, header, headerSize, payload, uint64(c.seq))
+}
+
+// Packet is the next packet of sound, sealed and not sent. With an SSRC that is not
+// 0 it pretends to be another source. For tests that attack.
+func (c *Caller) Packet(ssrc uint32, level uint8, payload []byte) []byte {
+	c.seq++
+	c.stamp += 960
+	if ssrc == 0 {
+		ssrc = c.ssrc
+	}
+	return c.seal(make([]byte, headerSize, headerSize+len(payload)+srtp.TagSize), ssrc, level, payload)
+}
+
+// Control seals an RTCP packet. index must grow.
+func (c *Caller) Control(plain []byte, index uint32) ([]byte, error) {
+	return c.sealer.SealRTCP(&c.x, append(make([]byte, 0, len(plain)+srtp.Overhead), plain...), index)
+}
+
+// Send sends any bytes from this participant's address.
+func (c *Caller) Send(b []byte) { _ = c.sock.WriteTo(b, c.server, netip.Addr{}) }
