@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pion/transport/v5"
+
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/wire"
 )
@@ -39,6 +41,7 @@ type Config struct {
 	Audio      int           // slots for sound; 0 means 8
 	Video      int           // slots for video
 	Path       Path          // that alone is tried
+	Net        transport.Net // for tests on a bad network; nil: the system's
 	Log        *slog.Logger  // nil: nothing is logged
 
 	// Told hears what happened, in words of ours: "joined", "connected",
@@ -171,7 +174,7 @@ func (p *Participant) stay(ctx context.Context) error {
 
 // once joins, and returns when the connection is lost or the call is over.
 func (p *Participant) once(ctx context.Context) error {
-	pr, err := newPeer(p.cfg.Audio, p.cfg.Video, p.cfg.Path, func(_ string, t *track) { p.hearing.hear(t) })
+	pr, err := newPeer(p.cfg, func(_ string, t *track) { p.hearing.hear(t) })
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ type peer struct {
 	brOnce sync.Once
 }
 
-func newPeer(audio, video int, path Path, hear func(mid string, t *track)) (*peer, error) {
+func newPeer(cfg Config, hear func(mid string, t *track)) (*peer, error) {
 	m, err := engine()
 	if err != nil {
 		return nil, err
@@ -68,7 +68,10 @@ func newPeer(audio, video int, path Path, hear func(mid string, t *track)) (*pee
 	var settings webrtc.SettingEngine
 	settings.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)
 	settings.SetIncludeLoopbackCandidate(true)
-	switch path {
+	if cfg.Net != nil {
+		settings.SetNet(cfg.Net)
+	}
+	switch cfg.Path {
 	case UDP:
 		settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
 	case TCP:
@@ -80,7 +83,7 @@ func newPeer(audio, video int, path Path, hear func(mid string, t *track)) (*pee
 		return nil, fmt.Errorf("set up WebRTC: %w", err)
 	}
 	p := &peer{pc: pc, up: make(chan struct{}), broken: make(chan struct{})}
-	if err := p.lines(audio, video); err != nil {
+	if err := p.lines(cfg.Audio, cfg.Video); err != nil {
 		return nil, errors.Join(err, pc.Close())
 	}
 	pc.OnTrack(func(t *webrtc.TrackRemote, r *webrtc.RTPReceiver) {

@@ -217,9 +217,7 @@ func (c *Client) Until(what string, cond func() bool) {
 	c.TB.Helper()
 	deadline := time.After(patience)
 	for {
-		c.mu.Lock()
-		more := c.more
-		c.mu.Unlock()
+		more := c.Changed()
 		if cond() {
 			return
 		}
@@ -249,6 +247,13 @@ func (c *Client) dump() string {
 		fmt.Fprintf(&b, "notice %s %s\n", n.Code, n.Text)
 	}
 	return b.String()
+}
+
+// Changed returns a channel that is closed with the next event.
+func (c *Client) Changed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.more
 }
 
 // Told returns the events that were emitted so far.
