@@ -18,6 +18,7 @@ import (
 
 	"github.com/veche-im/veche/client/account"
 	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/call"
 	"github.com/veche-im/veche/client/feed"
 	"github.com/veche-im/veche/client/files"
 	"github.com/veche-im/veche/client/people"
@@ -37,6 +38,7 @@ type Client struct {
 	account *account.Account
 	people  *people.People
 	rooms   *room.Rooms
+	calls   *call.Calls
 	files   *files.Files
 	events  *queue
 	cursors *cursors
@@ -67,6 +69,7 @@ func New(cfg Config) (*Client, error) {
 			c.account.Connection(s, err)
 			if s == session.Offline {
 				c.people.Gone() // who is online is not known any more
+				c.calls.Offline()
 			}
 		},
 	})
@@ -85,7 +88,11 @@ func New(cfg Config) (*Client, error) {
 	})
 	c.rooms = room.New(room.Config{
 		Store: cfg.Store, Session: c.session, People: c.people, Feed: c.feed, Files: c.files, Me: c.account.Me, Log: cfg.Log, Now: cfg.Now,
-		Read: func(id wire.RoomID) { c.cursors.moved(id) },
+		Read:  func(id wire.RoomID) { c.cursors.moved(id) },
+		Moved: func(id wire.RoomID) { c.events.add(roomMoved{id}) },
+	})
+	c.calls = call.New(call.Config{
+		Store: cfg.Store, Session: c.session, Rooms: c.rooms, Feed: c.feed, Me: c.account.Me, Log: cfg.Log, Now: cfg.Now,
 	})
 	c.cursors = newCursors(c)
 	c.view = view{c}

@@ -21,6 +21,7 @@ func newMux(c *Client) *api.Mux {
 	answers.handleAccount(m)
 	answers.handleRooms(m)
 	answers.handleMessages(m)
+	answers.handleCalls(m)
 	return m
 }
 

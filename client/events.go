@@ -142,6 +142,8 @@ func nameOf(v any) string {
 		return wire.OnHello.Name
 	case statementMoved:
 		return "statement"
+	case roomMoved:
+		return "room"
 	}
 	return "key packages"
 }
@@ -154,10 +156,16 @@ func (c *Client) handleOne(ctx context.Context, v any) error {
 		return errors.Join(c.account.Moved(ctx, v.before, v.after), c.rooms.Moved(ctx, v.before, v.after))
 	case refill:
 		return c.account.Refill(ctx)
+	case roomMoved:
+		c.calls.RoomMoved(ctx, v.room)
 	case letIn:
 		return errors.Join(c.account.Refill(ctx), c.catchUp(ctx))
 	case event:
-		if h, ok := handlers[v.name]; ok {
+		h, ok := handlers[v.name]
+		if !ok {
+			h, ok = callHandlers[v.name]
+		}
+		if ok {
 			return h(c, ctx, v.body)
 		}
 		c.cfg.Log.Info("unknown event", "event", v.name)
@@ -190,6 +198,9 @@ func (c *Client) catchUp(ctx context.Context) error {
 		return err
 	}
 	if err := c.rooms.Connected(ctx); err != nil {
+		return err
+	}
+	if err := c.calls.Connected(ctx); err != nil {
 		return err
 	}
 	c.cursors.connected()

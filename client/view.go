@@ -105,7 +105,7 @@ func (c view) room(tx *store.Tx, m store.Room) (api.Room, error) {
 			r.State = api.RoomOpen
 		}
 	}
-	v, err := timeline.NewView(tx, m.ID, me, c.files.Transfer)
+	v, err := timeline.NewView(tx, m.ID, me, c.files.Transfer, c.calls.Live)
 	if err != nil {
 		return r, err
 	}
@@ -186,7 +186,7 @@ func (c view) last(tx *store.Tx, v *timeline.View, room wire.RoomID) (*api.Previ
 func (c view) Items(ctx context.Context, room wire.RoomID, ids []string) ([]api.Item, error) {
 	list := []api.Item{}
 	err := c.cfg.Store.View(ctx, func(tx *store.Tx) error {
-		v, err := timeline.NewView(tx, room, c.account.ID(), c.files.Transfer)
+		v, err := timeline.NewView(tx, room, c.account.ID(), c.files.Transfer, c.calls.Live)
 		if err != nil {
 			return err
 		}
@@ -227,7 +227,7 @@ func (c view) timeline(ctx context.Context, p api.Window) (api.Timeline, error) 
 			return noRoom(err)
 		}
 		me := c.account.ID()
-		v, err := timeline.NewView(tx, p.Room, me, c.files.Transfer)
+		v, err := timeline.NewView(tx, p.Room, me, c.files.Transfer, c.calls.Live)
 		if err != nil {
 			return err
 		}

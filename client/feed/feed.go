@@ -50,6 +50,12 @@ type dirty struct {
 	order           []wire.RoomID // of items, the first change first
 	notices         []api.Notice
 	typing          []api.TypingNow
+	told            []told
+}
+
+type told struct {
+	name  string
+	value any
 }
 
 type changed struct {
@@ -135,6 +141,11 @@ func (f *Feed) Items(room wire.RoomID, ids ...string) {
 // Typing says that somebody writes.
 func (f *Feed) Typing(t api.TypingNow) { f.mark(func(d *dirty) { d.typing = append(d.typing, t) }) }
 
+// Tell says something that stands nowhere in the store.
+func (f *Feed) Tell(name string, value any) {
+	f.mark(func(d *dirty) { d.told = append(d.told, told{name, value}) })
+}
+
 // Raise stores a notice with tx and tells it once.
 func (f *Feed) Raise(tx *store.Tx, n store.Notice) error {
 	fresh, err := store.PutNotice(tx, n)
@@ -210,6 +221,9 @@ func (e emitter) all(d *dirty) {
 	}
 	for _, t := range d.typing {
 		e.emit(api.OnTyping.Name, t)
+	}
+	for _, t := range d.told {
+		e.emit(t.name, t.value)
 	}
 }
 

@@ -245,7 +245,7 @@ func (w logbook) message(tx *store.Tx, row *store.Room, g *group.Group, e *wire.
 		w.cfg.Log.Info("message does not open", "room", w.id, "seq", e.Seq, "err", err)
 		return timeline.Unopenable(tx, w.place(e), e.Account)
 	}
-	return w.apply(tx, row, timeline.Message{Place: w.place(e), Account: e.Account, Device: e.Device, Content: plain, Mine: e.Account == me.Account})
+	return w.apply(tx, row, timeline.Message{Place: w.place(e), Account: e.Account, Device: e.Device, Content: plain, Me: me.Account, Mine: e.Account == me.Account})
 }
 
 // place says where in the timeline e stands, and tells front ends that it
@@ -304,7 +304,7 @@ func (w logbook) ownMessage(tx *store.Tx, row *store.Room, e *wire.Entry) error 
 		return err
 	}
 	return w.apply(tx, row, timeline.Message{
-		Place: w.place(e), Account: e.Account, Device: e.Device, Content: o.Content, Mine: true, Item: o.Item,
+		Place: w.place(e), Account: e.Account, Me: w.me().Account, Device: e.Device, Content: o.Content, Mine: true, Item: o.Item,
 	})
 }
 

@@ -59,6 +59,7 @@ type Config struct {
 	Files   Uploader
 	Me      func() (Me, bool) // false as long as the device may not take part in rooms
 	Read    func(wire.RoomID) // hears that a room was read further; returns at once
+	Moved   func(wire.RoomID) // hears that a room has another epoch or state; returns at once
 	Log     *slog.Logger
 	Now     func() time.Time
 }

@@ -86,6 +86,7 @@ func Erased(tx *store.Tx, p Place, from wire.AccountID) error {
 type Message struct {
 	Place
 	Account wire.AccountID // of the MLS sender
+	Me      wire.AccountID // of this device
 	Device  wire.DeviceID
 	Content []byte
 	Mine    bool   // of this account
@@ -106,6 +107,8 @@ func Apply(tx *store.Tx, m Message) (content.View, error) {
 		return v, m.edit(tx, v)
 	case content.KindDelete:
 		return v, m.remove(tx, v)
+	case content.KindCall:
+		return v, m.call(tx, v.Call)
 	}
 	return v, nil
 }

@@ -23,14 +23,15 @@ type View struct {
 	room      wire.RoomID
 	me        wire.AccountID
 	transfers func(room wire.RoomID, item string, n int) *api.Transfer
+	live      func(wire.CallID) bool
 	names     map[wire.AccountID]string
 	delivered int64 // up to here every other member's account has stored everything
 }
 
 // NewView returns a View of a room. transfers tells how far a file has come
-// that goes up or down just now.
-func NewView(tx *store.Tx, room wire.RoomID, me wire.AccountID, transfers func(wire.RoomID, string, int) *api.Transfer) (*View, error) {
-	v := &View{tx: tx, room: room, me: me, transfers: transfers, names: map[wire.AccountID]string{}}
+// that goes up or down just now, live whether a call is going on.
+func NewView(tx *store.Tx, room wire.RoomID, me wire.AccountID, transfers func(wire.RoomID, string, int) *api.Transfer, live func(wire.CallID) bool) (*View, error) {
+	v := &View{tx: tx, room: room, me: me, transfers: transfers, live: live, names: map[wire.AccountID]string{}}
 	members, err := store.Members(tx, room)
 	if err != nil {
 		return nil, err
@@ -110,6 +111,9 @@ func (v *View) Item(r store.Item) (api.Item, error) {
 		i.Files, err = v.files(r)
 	case api.ItemChange:
 		i.Change, err = v.change(r)
+	case api.ItemCall:
+		i.State = api.ItemReceived
+		i.Call, err = v.callItem(r)
 	}
 	return i, err
 }
@@ -207,7 +211,7 @@ func (v *View) Preview(r store.Item) (*api.Preview, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &api.Preview{From: i.From, Name: i.Name, Mine: i.Mine, Text: clip(plain(i.Text), quoteLen), Files: len(i.Files), State: i.State, Change: i.Change}
+	p := &api.Preview{From: i.From, Name: i.Name, Mine: i.Mine, Text: clip(plain(i.Text), quoteLen), Files: len(i.Files), State: i.State, Change: i.Change, Call: i.Call}
 	if len(i.Files) > 0 {
 		p.Photo = strings.HasPrefix(i.Files[0].Type, "image/") && i.Files[0].Width > 0
 	}

@@ -20,6 +20,7 @@ const (
 	KindReaction Kind = "reaction" // Text is an emoji for InReplyTo; Replaces may be an earlier reaction
 	KindName     Kind = "name"     // Text is the room's name
 	KindAsk      Kind = "ask"      // asks for the room's name to be said again
+	KindCall     Kind = "call"     // Call began or ended
 	KindUnknown  Kind = "unknown"  // of a newer version or another client
 )
 
@@ -30,6 +31,7 @@ type View struct {
 	Files     []File
 	InReplyTo *ID
 	Replaces  *ID
+	Call      *Call // for KindCall
 }
 
 const (
@@ -160,6 +162,10 @@ func (m *Message) View() View {
 	case body.Single != nil && body.Single.Type == roomType:
 		if m.Replaces == nil {
 			v.Kind, v.Text = readRoomState(body.Single.Content)
+		}
+	case body.Single != nil && body.Single.Type == callType:
+		if c, ok := readCall(body.Single.Content); ok && m.Replaces == nil {
+			v.Kind, v.Call = KindCall, c
 		}
 	default:
 		text, files, ok := m.readBody()
