@@ -289,6 +289,13 @@ func (c *Calls) ended(ctx context.Context, id wire.CallID) {
 
 // Gone takes that this device is no longer in a call.
 func (c *Calls) Gone(ctx context.Context, g wire.CallGone) error {
+	c.mu.Lock()
+	l := c.live[g.Call]
+	stale := g.Number != 0 && (l == nil || l.own == nil || l.own.number != g.Number)
+	c.mu.Unlock()
+	if stale {
+		return nil // of a joining that another has replaced
+	}
 	c.gone(g.Call, g.Why)
 	c.changed(ctx, g.Call, false)
 	return nil

@@ -94,7 +94,7 @@ func (o *own) move(k room.CallKey, now time.Time) bool {
 // removes reports whether a device that was in before is not in after.
 func removes(before, after room.CallKey) bool {
 	for _, l := range before.Leaves {
-		if !slices.ContainsFunc(after.Leaves, func(n leafOf) bool { return n == l }) {
+		if !slices.Contains(after.Leaves, l) {
 			return true
 		}
 	}
@@ -120,7 +120,13 @@ func (o *own) keys(now time.Time) api.CallKeys {
 		})
 	}
 	for _, l := range o.newest().Leaves {
-		k.Leaves = append(k.Leaves, api.CallLeaf{Leaf: int(l.Index), Account: l.Account, Device: l.Device})
+		leaf := api.CallLeaf{Leaf: int(l.Index), Account: l.Account, Device: l.Device, Epochs: []int{}}
+		for _, e := range o.epochs {
+			if slices.Contains(e.Leaves, l) {
+				leaf.Epochs = append(leaf.Epochs, int(e.Epoch%256))
+			}
+		}
+		k.Leaves = append(k.Leaves, leaf)
 	}
 	return k
 }

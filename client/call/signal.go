@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -206,30 +207,26 @@ func (o *own) openSignal(from wire.CallParticipant, body []byte) (opened, error)
 	if h.KID.Source() != sframe.Signals {
 		return opened{}, sframe.ErrOpen
 	}
-	var leaf leafOf
+	leaf := leafOf{Account: from.Account, Device: from.Device, Index: uint32(h.KID.Leaf())}
+	v := opened{leaf: leaf, counter: h.Counter}
 	found := false
-	for _, l := range o.newest().Leaves {
-		if uint64(l.Index) == h.KID.Leaf() && l.Device == from.Device && l.Account == from.Account {
-			leaf, found = l, true
+	for _, e := range o.epochs {
+		// The leaf must be that device's in the frame's epoch, and still be now.
+		if uint8(e.Epoch) == h.KID.Epoch() && slices.Contains(e.Leaves, leaf) {
+			v.epoch, found = e.Epoch, true
 		}
 	}
-	if !found {
+	if !found || h.KID.Leaf() > sframe.MaxLeaf || !slices.Contains(o.newest().Leaves, leaf) {
 		return opened{}, sframe.ErrOpen
 	}
 	plain, kid, err := o.open.Open(nil, body, 0)
 	if err != nil {
 		return opened{}, err
 	}
-	s, err := unpack(plain)
-	if err != nil {
+	if v.signal, err = unpack(plain); err != nil {
 		return opened{}, err
 	}
-	v := opened{signal: s, leaf: leaf, kid: kid, counter: h.Counter}
-	for _, e := range o.epochs {
-		if uint8(e.Epoch) == kid.Epoch() {
-			v.epoch = e.Epoch
-		}
-	}
+	v.kid = kid
 	return v, nil
 }
 

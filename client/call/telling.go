@@ -23,7 +23,7 @@ func (c *Calls) Slots(_ context.Context, s wire.CallSlots) error {
 	out := api.CallSlots{Call: s.Call, Slots: []api.CallSlot{}}
 	for _, slot := range s.Slots {
 		if source, ok := sourceOf(slot.Source); ok {
-			out.Slots = append(out.Slots, api.CallSlot{Mid: slot.Mid, Number: int(slot.Number), Source: source, Height: slot.Height, Paused: slot.Paused})
+			out.Slots = append(out.Slots, api.CallSlot{Mid: slot.Mid, Number: int(slot.Number), Source: source, Layer: slot.Layer, Paused: slot.Paused})
 		}
 	}
 	tell(c, api.OnCallSlots, out)

@@ -3,6 +3,7 @@ package media
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/veche-im/veche/client/api"
@@ -20,7 +21,7 @@ type keyring struct {
 	seal    int            // the epoch to seal with, -1 for none
 	sealers map[sframe.Source]*sframe.Sealer
 	used    map[sframe.KID]string // keys that a sealer was made for: never twice
-	leaves  map[uint64]api.CallLeaf
+	leaves  map[uint64]api.CallLeaf // as of the newest epoch
 	changes int
 }
 
@@ -115,7 +116,7 @@ func (r *keyring) opened(dst, frame []byte, clear int) ([]byte, sframe.KID, api.
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	l, there := r.leaves[kid.Leaf()]
-	if !there {
+	if !there || !slices.Contains(l.Epochs, int(kid.Epoch())) {
 		return nil, kid, api.CallLeaf{}, sframe.ErrOpen
 	}
 	return out, kid, l, nil
