@@ -5,7 +5,9 @@ import (
 
 	"github.com/pion/rtcp"
 
+	"github.com/veche-im/veche/sfu/bwe"
 	"github.com/veche-im/veche/sfu/srtp"
+	"github.com/veche-im/veche/sfu/video"
 )
 
 const (
@@ -24,25 +26,40 @@ type controller struct {
 	s *Server
 	outlet
 	x srtp.Scratch
+
+	word    []byte // RTCP in the making
+	kept    []byte // a packet to be sent again
+	lost    []uint16
+	repairs []video.Again
 }
 
-func newController(s *Server, o outlet) *controller { return &controller{s: s, outlet: o} }
+func newController(s *Server, o outlet) *controller {
+	return &controller{s: s, outlet: o, word: make([]byte, 0, 2*maxPacket)}
+}
 
 // read handles a compound packet of p.
 func (k *controller) read(p *participant, b []byte, now time.Duration) {
-	packets, err := rtcp.Unmarshal(b)
-	if err != nil {
-		return // a device's fault, and only its own loss
-	}
-	for _, packet := range packets {
-		switch r := packet.(type) {
-		case *rtcp.SenderReport:
-			k.senderReport(p, r, now)
-			p.reception(r.Reports)
-		case *rtcp.ReceiverReport:
-			p.reception(r.Reports)
+	eachReport(b, func(b []byte) {
+		if bwe.IsFeedback(b) { // the most frequent by far
+			k.congestion(p, b, now)
+			return
 		}
-	}
+		packets, err := rtcp.Unmarshal(b)
+		if err != nil {
+			return // a device's fault, and only its own loss
+		}
+		for _, packet := range packets {
+			switch r := packet.(type) {
+			case *rtcp.SenderReport:
+				k.senderReport(p, r, now)
+				p.reception(r.Reports)
+			case *rtcp.ReceiverReport:
+				p.reception(r.Reports)
+			default:
+				k.pictures(p, packet, now)
+			}
+		}
+	})
 }
 
 // reception smooths the loss that a receiver reports of its slots.
@@ -62,7 +79,15 @@ func (p *participant) reception(reports []rtcp.ReceptionReport) {
 // the sender is on air: its time of day, in the stream's timestamps.
 func (k *controller) senderReport(p *participant, r *rtcp.SenderReport, now time.Duration) {
 	in := p.reported(r, now)
-	if in == nil || !in.track.source.Audio() {
+	if in == nil {
+		return
+	}
+	if in.track.pictures != nil {
+		if l := in.track.pictures.layer(in.rid); l != nil && !in.repairs {
+			l.Reported(video.Report{NTP: r.NTPTime, Timestamp: r.RTPTime, At: max(now, 1)})
+		}
+	}
+	if !in.track.source.Audio() {
 		return
 	}
 	c := p.call

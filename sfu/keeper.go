@@ -11,6 +11,7 @@ const (
 	levelEvery   = 200 * time.Millisecond
 	reportEvery  = time.Second
 	qualityEvery = 2 * time.Second
+	probeEvery   = 10 * time.Millisecond
 	keeperQueue  = 1024
 )
 
@@ -28,6 +29,8 @@ type keeper struct {
 	endings []ending
 
 	control *controller
+	short   []*participant // to whom more pictures would be sent if they fitted
+	fast    *time.Ticker   // for probes; its channel is read while short has somebody
 	air     []airing
 	ticks   int
 }
@@ -86,6 +89,9 @@ func (k *keeper) end(p *participant, why Reason) {
 func (k *keeper) run() {
 	clock := time.NewTicker(keepEvery)
 	defer clock.Stop()
+	k.fast = time.NewTicker(probeEvery)
+	k.fast.Stop()
+	defer k.fast.Stop()
 	for {
 		select {
 		case r := <-k.reports:
@@ -95,6 +101,8 @@ func (k *keeper) run() {
 		case <-clock.C:
 			k.ticks++
 			k.tick()
+		case <-k.fast.C:
+			k.probe()
 		case <-k.stop:
 			k.bury()
 			return
@@ -137,8 +145,15 @@ func (k *keeper) tell() {
 			continue
 		}
 		k.air = c.onAir(k.air)
-		k.each(c, func(p *participant) { p.tellSlots(k.air) })
+		k.each(c, func(p *participant) {
+			p.tellSlots(k.air)
+			p.tellPauses()
+			if p.owes.Swap(false) {
+				k.control.owed(p)
+			}
+		})
 	}
+	k.control.flush()
 }
 
 // every says whether this tick is one of those that come every d.
@@ -148,6 +163,9 @@ func (k *keeper) every(d time.Duration) bool { return k.ticks%int(d/keepEvery) =
 func (k *keeper) tick() {
 	now := k.s.now()
 	k.tell() // what a nudge might have missed
+	clear(k.short)
+	was := len(k.short)
+	k.short = k.short[:0]
 	for _, c := range k.s.all() {
 		var levels []Level
 		if k.every(levelEvery) {
@@ -156,11 +174,15 @@ func (k *keeper) tick() {
 		}
 		k.each(c, func(p *participant) {
 			k.watch(p, now)
+			if k.pictures(p, now) {
+				k.short = append(k.short, p)
+			}
 			if k.every(levelEvery) {
 				p.tellLevels(levels)
 			}
 			if k.every(reportEvery) {
 				k.control.receiverReport(p, now)
+				k.control.pictureReports(p)
 			}
 			if k.every(qualityEvery) {
 				p.tellQuality()
@@ -168,6 +190,12 @@ func (k *keeper) tick() {
 		})
 	}
 	k.control.flush()
+	switch {
+	case len(k.short) > 0 && was == 0:
+		k.fast.Reset(probeEvery)
+	case len(k.short) == 0 && was > 0:
+		k.fast.Stop()
+	}
 	if k.every(reportEvery) {
 		k.s.grow()
 	}

@@ -6,18 +6,20 @@ import (
 	"net/netip"
 
 	"github.com/veche-im/veche/sfu/sdp"
+	"github.com/veche-im/veche/sfu/video"
 )
 
 // plan is what the first offer and answer agreed on. It never changes.
 type plan struct {
-	tracks  []*track // what the participant sends
-	level   uint8    // ids of header extensions, 0 if not offered
-	mid     uint8
-	rid     uint8
-	rrid    uint8
-	audio   []string       // mids of its audio slots
-	types   [codings]uint8 // payload types in them, 0 if not offered
-	control uint32         // SSRC of our reports to it
+	tracks     []*track // what the participant sends
+	level      uint8    // ids of header extensions, 0 if not offered
+	mid        uint8
+	rid        uint8
+	rrid       uint8
+	congestion uint8          // transport-wide sequence numbers
+	audio      []string       // mids of its audio slots
+	types      [codings]uint8 // payload types in them, 0 if not offered
+	control    uint32         // SSRC of our reports to it
 }
 
 // newPlan reads an offer to join c, and chooses what is sent into its slots.
@@ -65,7 +67,7 @@ func (p *plan) extensions(e sdp.Extensions) {
 	for _, id := range []struct {
 		to  *uint8
 		got uint8
-	}{{&p.level, e.AudioLevel}, {&p.mid, e.MID}, {&p.rid, e.RID}, {&p.rrid, e.RepairedRID}} {
+	}{{&p.level, e.AudioLevel}, {&p.mid, e.MID}, {&p.rid, e.RID}, {&p.rrid, e.RepairedRID}, {&p.congestion, e.TransportCC}} {
 		if *id.to == 0 {
 			*id.to = id.got
 		}
@@ -88,6 +90,10 @@ func codingOf(c sdp.Coding) coding {
 		return codingOpus
 	case sdp.RED:
 		return codingRED
+	case sdp.VP8:
+		return codingVP8
+	case sdp.VP9:
+		return codingVP9
 	default:
 		return codingNone
 	}
@@ -98,14 +104,26 @@ func newTrack(s *sdp.Section) *track {
 		source: map[sdp.Kind]Source{
 			sdp.Microphone: Microphone, sdp.Camera: Camera, sdp.Screen: Screen, sdp.ScreenSound: ScreenSound,
 		}[s.Kind],
-		mid: s.MID, clock: 90_000, types: map[uint8]coding{}, ssrcs: s.SSRCs,
+		mid: s.MID, clock: 90_000, types: map[uint8]coding{}, ssrcs: s.SSRCs, rids: s.Layers,
 	}
 	if t.source.Audio() {
 		t.clock = 48_000
 	}
 	for _, c := range s.Codecs {
-		if code := codingOf(c.Coding); code != codingNone {
-			t.types[c.PT] = code
+		code := codingOf(c.Coding)
+		if code == codingNone {
+			continue
+		}
+		t.types[c.PT] = code
+		if c.RTX != 0 {
+			t.types[c.RTX] = codingRepair
+		}
+		switch {
+		case t.pictures != nil:
+		case code == codingVP8:
+			t.pictures = newPictures(t, video.VP8, s.Layers)
+		case code == codingVP9:
+			t.pictures = newPictures(t, video.VP9, s.Layers)
 		}
 	}
 	return t
@@ -114,12 +132,16 @@ func newTrack(s *sdp.Section) *track {
 // inputs are the sources that the offer announces by SSRC.
 func (p *plan) inputs(owner *participant) (inputs []*input) {
 	for _, t := range p.tracks {
-		for _, s := range t.ssrcs {
+		for i, s := range t.ssrcs {
+			rid := ""
+			if len(t.rids) == len(t.ssrcs) {
+				rid = t.rids[i] // their order is the same; what the packets say counts more
+			}
 			if !owner.call.owns(s.Media) && len(inputs) < maxInputs {
-				inputs = append(inputs, &input{ssrc: s.Media, track: t, owner: owner})
+				inputs = append(inputs, &input{ssrc: s.Media, track: t, rid: rid, owner: owner})
 			}
 			if s.RTX != 0 && !owner.call.owns(s.RTX) && len(inputs) < maxInputs {
-				inputs = append(inputs, &input{ssrc: s.RTX, track: t, owner: owner, repairs: true})
+				inputs = append(inputs, &input{ssrc: s.RTX, track: t, rid: rid, owner: owner, repairs: true})
 			}
 		}
 	}
@@ -204,6 +226,7 @@ func (p *participant) more(offer *sdp.Offer) {
 		p.sources = append(p.sources, source)
 	}
 	p.offer = offer
+	p.viewer.take(offer, p.sources)
 }
 
 // answer writes the SDP answer to p's newest offer. negotiating is held.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/sfu/audio"
+	"github.com/veche-im/veche/sfu/bwe"
 	"github.com/veche-im/veche/sfu/dtls"
 	"github.com/veche-im/veche/sfu/ice"
 	"github.com/veche-im/veche/sfu/rtp"
@@ -35,6 +36,9 @@ const (
 	codingNone coding = iota
 	codingOpus
 	codingRED
+	codingVP8
+	codingVP9
+	codingRepair // RTX
 	codings
 )
 
@@ -45,6 +49,7 @@ type participant struct {
 	agent    *ice.Agent
 	listener Listener
 	plan     *plan
+	viewer   *viewer // never nil; without video slots it has no places
 	session  *dtls.Session
 	joined   time.Duration
 	local    netip.Addr // where its own connection reached the server
@@ -54,6 +59,7 @@ type participant struct {
 	rtcpNo atomic.Uint32          // index of the last RTCP packet to it
 	down   atomic.Uint32          // loss that it reports, smoothed, in 1/65536
 	gone   atomic.Bool
+	owes   atomic.Bool // key frames are wanted of it
 
 	farewell atomic.Pointer[ice.Path] // where it was when it ended
 
@@ -61,12 +67,13 @@ type participant struct {
 	offer       *sdp.Offer
 	sources     []sdp.Source // of the slots, in the order of offer
 
-	mu      sync.Mutex // guards what follows; taken before call.mu
-	opener  *srtp.Opener
-	inputs  []*input
-	limit   limit
-	reports bucket
-	hellos  bucket
+	mu       sync.Mutex // guards what follows; taken before call.mu
+	opener   *srtp.Opener
+	inputs   []*input
+	arrivals bwe.Recorder
+	limit    limit
+	reports  bucket
+	hellos   bucket
 
 	told told // the keeper's own
 }
@@ -80,6 +87,8 @@ func newParticipant(c *call, j Join, offer *sdp.Offer) *participant {
 		reports: newBucket(reportRate), hellos: newBucket(helloRate),
 	}
 	p.last.Store(-1)
+	p.viewer = newViewer()
+	p.viewer.take(offer, sources)
 	p.inputs = plan.inputs(p)
 	return p
 }
@@ -91,6 +100,9 @@ type track struct {
 	clock  uint32 // Hz
 	types  map[uint8]coding
 	ssrcs  []sdp.SSRC // that the offer announces
+	rids   []string   // in the order of the offer
+
+	pictures *pictures // nil for sound, and for codings that are not forwarded
 
 	voice audio.Voice // guarded by call.mu
 	onAir atomic.Bool // voice has a stream; changes under call.mu

@@ -37,6 +37,7 @@ func newServer(t testing.TB, change ...func(*Config)) *Server {
 type ear struct {
 	mu      sync.Mutex
 	slots   []Slot
+	layers  []Layer
 	levels  []Level
 	quality []Quality
 	alive   []bool
@@ -56,10 +57,16 @@ func (e *ear) hear(f func()) {
 func (e *ear) Slots(s []Slot)    { e.hear(func() { e.slots = s }) }
 func (e *ear) Levels(l []Level)  { e.hear(func() { e.levels = l }) }
 func (e *ear) Quality(q Quality) { e.hear(func() { e.quality = append(e.quality, q) }) }
-func (e *ear) Pause([]Layer)     { e.hear(func() {}) }
+func (e *ear) Pause(l []Layer)   { e.hear(func() { e.layers = l }) }
 func (e *ear) Alive(a bool)      { e.hear(func() { e.alive = append(e.alive, a) }) }
 func (e *ear) Gone(r Reason)     { e.hear(func() { e.gone = append(e.gone, r) }) }
 
+// get reads from e under its lock.
+func get[T any](e *ear, f func(*ear) T) T {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return f(e)
+}
 
 // peer is a participant made of another implementation.
 type peer struct {

@@ -346,7 +346,9 @@ func (s *Server) remove(p *participant, why Reason) {
 		return
 	}
 	s.mu.Lock()
-	if p.call.remove(p) && s.calls[p.call.id] == p.call {
+	ended := p.call.remove(p)
+	p.call.forget(p)
+	if ended && s.calls[p.call.id] == p.call {
 		delete(s.calls, p.call.id)
 	}
 	s.mu.Unlock()

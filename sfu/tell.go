@@ -10,6 +10,7 @@ type told struct {
 	slots  []Slot
 	first  bool // slots were told once
 	levels []Level
+	layers []Layer
 	alive  bool
 
 	lost, expected uint64 // packets from the participant, since the last Quality
@@ -30,11 +31,25 @@ func (p *participant) tellSlots(air []airing) {
 		}
 		slots = append(slots, Slot{MID: mid, Participant: air[i].participant, Source: air[i].source})
 	}
+	slots = p.viewer.slots(slots, p.call.s.now())
 	if p.told.first && slices.Equal(slots, p.told.slots) {
 		return
 	}
 	p.told.first, p.told.slots = true, slots
 	p.listener.Slots(slots)
+}
+
+// tellPauses says which layers nobody looks at, if that changed.
+func (p *participant) tellPauses() {
+	if p.egress.Load() == nil {
+		return
+	}
+	layers := p.layers()
+	if slices.Equal(layers, p.told.layers) {
+		return
+	}
+	p.told.layers = layers
+	p.listener.Pause(layers)
 }
 
 func (p *participant) tellLevels(levels []Level) {
@@ -61,6 +76,7 @@ func (p *participant) tellQuality() {
 		q.Up = float64(p.told.lost) / float64(p.told.expected)
 	}
 	p.told.lost, p.told.expected = 0, 0
+	q.Rate = p.viewer.rate()
 	if path, ok := p.agent.Path(); ok {
 		q.Relay = path.Stream != 0
 	}

@@ -35,6 +35,10 @@ type worker struct {
 	side  []byte // payloads that were kept by a participant and are in items
 	guilt *participant
 
+	shots   []shot // of this read, to be sent
+	missing []uint16
+	word    []byte // RTCP in the making
+
 	busy  effort
 	count tally // of this read; added to the server's at its end
 }
@@ -53,7 +57,7 @@ type item struct {
 }
 
 func newWorker(s *Server, sock *udp.Socket) *worker {
-	return &worker{s: s, outlet: newOutlet(sock), in: udp.NewBatch(), side: make([]byte, 0, sideSize)}
+	return &worker{s: s, outlet: newOutlet(sock), in: udp.NewBatch(), side: make([]byte, 0, sideSize), word: make([]byte, 0, maxPacket)}
 }
 
 // run works until the socket is closed.
@@ -78,6 +82,7 @@ func (w *worker) run() {
 			w.take(&w.in.Packets[i])
 		}
 		w.send()
+		w.show()
 		w.flush()
 		w.count.out, w.count.bytesOut = w.sentPackets, w.sentBytes
 		w.sentPackets, w.sentBytes = 0, 0
@@ -173,6 +178,7 @@ func (w *worker) media(path ice.Path, b []byte) {
 		w.count.ssrc++
 		return
 	}
+	p.record(&h, w.now)
 	if in.track.source.Audio() {
 		w.audio(p, in, known, &h, b)
 		return

@@ -43,15 +43,15 @@ type feedback struct {
 	since   time.Duration // sum of deltas
 }
 
-// isFeedback says whether a single RTCP packet is transport-wide feedback.
-func isFeedback(b []byte) bool {
+// IsFeedback says whether a single RTCP packet is transport-wide feedback.
+func IsFeedback(b []byte) bool {
 	return len(b) >= 4 && b[0]&0x1f == feedbackType && b[1] == packetType
 }
 
 // parseFeedback finds where chunks end and deltas begin. What it returns never
 // reads out of bounds.
 func parseFeedback(b []byte) (f feedback, err error) {
-	if len(b) < headerSize || b[0]>>6 != 2 || !isFeedback(b) {
+	if len(b) < headerSize || b[0]>>6 != 2 || !IsFeedback(b) {
 		return f, ErrFeedback
 	}
 	size := 4 * (int(binary.BigEndian.Uint16(b[2:])) + 1)

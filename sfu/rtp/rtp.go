@@ -140,6 +140,28 @@ func (h *Header) Unpad(payload []byte) ([]byte, error) {
 	return payload[:len(payload)-n], nil
 }
 
+// SequenceSize is what PutSequence adds to a header, in bytes.
+const SequenceSize = 8
+
+// PutSequence adds an extension of two bytes behind the header that Put wrote: a
+// transport-wide sequence number, under the given id.
+func PutSequence(dst []byte, id uint8, seq uint16) {
+	_ = dst[HeaderSize+SequenceSize-1]
+	dst[0] |= extension
+	binary.BigEndian.PutUint16(dst[HeaderSize:], oneByte)
+	binary.BigEndian.PutUint16(dst[HeaderSize+2:], 1) // words
+	dst[HeaderSize+4] = id<<4 | 1
+	binary.BigEndian.PutUint16(dst[HeaderSize+5:], seq)
+	dst[HeaderSize+7] = 0
+}
+
+// PutPadding makes the last n bytes of a packet padding, 1 to 255.
+func PutPadding(packet []byte, n uint8) {
+	packet[0] |= padding
+	clear(packet[len(packet)-int(n):])
+	packet[len(packet)-1] = n
+}
+
 // Put writes a header without CSRCs, extensions and padding into the first
 // HeaderSize bytes of dst.
 func Put(dst []byte, mark bool, kind uint8, seq uint16, time, ssrc uint32) {

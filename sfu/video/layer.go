@@ -44,6 +44,7 @@ type Arrival struct {
 	At     time.Duration
 	Late   bool   // a later one came before
 	Behind int64  // how many numbers later that one was
+	Gaps   bool   // packets before it are missing: see Layer.Missing
 	Break  bool   // the first of a new series: nothing before it is related
 	Clocks Report // the newest sender report of the layer
 }
@@ -165,6 +166,7 @@ func (l *Layer) Receive(now time.Duration, p Packet) (a Arrival, ok bool) {
 	case !l.missing.gap(now, before+1, seq):
 		l.Asks.Want() // too much is gone to ask for it
 	}
+	a.Gaps = len(l.missing.list) > 0
 	l.beat(now, len(p.Payload), &d)
 	l.ring.add(now, a.Kept)
 	if d.Key {

@@ -286,6 +286,9 @@ func (sp *span) packet(k *Kept, d *Descriptor, seq int64) Out {
 	return o
 }
 
+// Timestamp is that of the newest frame that left.
+func (s *Slot) Timestamp() uint32 { return s.stamp }
+
 // Clocks are those of the newest sender report of what is shown, with the
 // timestamp as it is in this slot's stream.
 func (s *Slot) Clocks() (r Report, ok bool) {
