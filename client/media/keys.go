@@ -20,7 +20,7 @@ type keyring struct {
 	epochs  map[int]string // their keys in base64, to know a new one by
 	seal    int            // the epoch to seal with, -1 for none
 	sealers map[sframe.Source]*sframe.Sealer
-	used    map[sframe.KID]string // keys that a sealer was made for: never twice
+	used    map[sframe.KID]string   // keys that a sealer was made for: never twice
 	leaves  map[uint64]api.CallLeaf // as of the newest epoch
 	changes int
 }
