@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -59,6 +60,7 @@ type Participant struct {
 
 	mu     sync.Mutex // guards what follows
 	call   api.Call
+	names  map[wire.AccountID]string // of all who were in
 	report Report
 	fault  error // that ended a recording
 }
@@ -82,7 +84,7 @@ func New(cfg Config) (*Participant, error) {
 	if cfg.Told == nil {
 		cfg.Told = func(string) {}
 	}
-	return &Participant{cfg: cfg, keys: newKeyring()}, nil
+	return &Participant{cfg: cfg, keys: newKeyring(), names: map[wire.AccountID]string{}}, nil
 }
 
 // Run joins the room's call, or starts it, and takes part until ctx ends, the
@@ -190,8 +192,8 @@ func (p *Participant) once(ctx context.Context) error {
 	if err := p.keys.take(joined.Keys); err != nil {
 		return err
 	}
+	p.note(joined.Call)
 	p.mu.Lock()
-	p.call = joined.Call
 	p.report.Number = joined.Number
 	p.report.Joins++
 	p.mu.Unlock()
@@ -265,9 +267,7 @@ func (p *Participant) look(ctx context.Context, number int) error {
 		if c.Ended {
 			return errOver("ended")
 		}
-		p.mu.Lock()
-		p.call = c
-		p.mu.Unlock()
+		p.note(c)
 		if c.Me != 0 && c.Me != number {
 			return errOver("replaced")
 		}
@@ -304,18 +304,12 @@ func (p *Participant) finish(ctx context.Context, why error) (Report, error) {
 	}
 	p.cfg.Told("left")
 	p.mu.Lock()
-	r, people := p.report, p.call.People
+	r, names := p.report, maps.Clone(p.names)
 	p.mu.Unlock()
+	r.Heard = []Sender{}
 	r.Sent = p.speaking.stats()
 	r.KeyChanges = p.keys.switches()
-	err := p.hearing.finish(&r, func(l api.CallLeaf) string {
-		for _, q := range people {
-			if q.Account == l.Account {
-				return q.Name
-			}
-		}
-		return ""
-	})
+	err := p.hearing.finish(&r, func(l api.CallLeaf) string { return names[l.Account] })
 	p.mu.Lock()
 	err = errors.Join(p.fault, err)
 	p.mu.Unlock()
@@ -332,6 +326,18 @@ func (p *Participant) finish(ctx context.Context, why error) (Report, error) {
 		return r, errors.Join(why, err)
 	}
 	return r, err
+}
+
+// note takes how the call stands.
+func (p *Participant) note(c api.Call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.call = c
+	for _, q := range c.People {
+		if q.Name != "" {
+			p.names[q.Account] = q.Name
+		}
+	}
 }
 
 // broken notes the first fault of a recording.

@@ -45,10 +45,9 @@ type track = webrtc.TrackRemote
 // docs/spec/calls.md#joining.
 type peer struct {
 	pc    *webrtc.PeerConnection
-	mic   *webrtc.TrackLocalStaticRTP
+	mic   *outgoing
 	send  *webrtc.RTPSender
 	level uint8 // header extension's id, 0 if the server takes none
-	red   bool  // the server takes RED
 
 	up     chan struct{} // closed when media flows
 	upOnce sync.Once
@@ -142,21 +141,18 @@ func engine() (*webrtc.MediaEngine, error) {
 
 // lines adds the m-lines in their order.
 func (p *peer) lines(audio, video int) error {
-	var err error
-	if p.mic, err = webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{
-		MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2, SDPFmtpLine: "minptime=10;useinbandfec=1"}, "microphone", "own"); err != nil {
-		return fmt.Errorf("set up the microphone: %w", err)
-	}
 	sendonly := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}
 	recvonly := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}
-	mic, err := p.pc.AddTransceiverFromTrack(p.mic, sendonly)
-	if err != nil {
-		return fmt.Errorf("set up the microphone: %w", err)
-	}
-	p.send = mic.Sender()
-	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeAudio} {
-		if _, err := p.pc.AddTransceiverFromKind(kind, sendonly); err != nil {
-			return fmt.Errorf("set up a line to send %s: %w", kind, err)
+	for _, o := range []*outgoing{
+		{id: "microphone", kind: webrtc.RTPCodecTypeAudio}, {id: "camera", kind: webrtc.RTPCodecTypeVideo},
+		{id: "screen", kind: webrtc.RTPCodecTypeVideo}, {id: "sound", kind: webrtc.RTPCodecTypeAudio},
+	} {
+		t, err := p.pc.AddTransceiverFromTrack(o, sendonly)
+		if err != nil {
+			return fmt.Errorf("set up the %s: %w", o.id, err)
+		}
+		if p.mic == nil {
+			p.mic, p.send = o, t.Sender()
 		}
 	}
 	for i := range audio + video {
@@ -198,11 +194,6 @@ func (p *peer) answer(sdp string) error {
 	for _, x := range params.HeaderExtensions {
 		if x.URI == uriLevel {
 			p.level = uint8(x.ID)
-		}
-	}
-	for _, c := range params.Codecs {
-		if c.PayloadType == ptRED {
-			p.red = true
 		}
 	}
 	return nil

@@ -92,7 +92,7 @@ func (s *speaking) frame(opus []byte, samples uint32, marker *bool) {
 		return
 	}
 	payloadType, plain := uint8(ptOpus), opus
-	if p.red && s.redundancy > 0 {
+	if p.mic.takesRED() && s.redundancy > 0 {
 		for i := range s.old {
 			s.old[i].Behind += samples
 		}
@@ -116,7 +116,7 @@ func (s *speaking) frame(opus []byte, samples uint32, marker *bool) {
 	}
 	s.seq++
 	*marker = false
-	if err := p.mic.WriteRTP(packet); err == nil {
+	if p.mic.write(packet) {
 		s.sent.Packets++
 		s.sent.Bytes += len(sealed)
 	}

@@ -58,7 +58,7 @@ func (c callCmd) Run(ctx context.Context, t *term) error {
 	if err := p.catchUpOnline(ctx); err != nil {
 		return err
 	}
-	cfg.Core, cfg.Room = caller{p}, room.ID
+	cfg.Core, cfg.Room, cfg.Log = caller{p}, room.ID, clientLog()
 	cfg.Told = func(what string) {
 		if !c.JSON {
 			t.note("%s", what)

@@ -129,6 +129,8 @@ func line(item api.Item) string {
 	switch item.Kind {
 	case api.ItemChange:
 		return pad(item) + "— " + changed(item.Change) + "\n"
+	case api.ItemCall:
+		return pad(item) + "— " + callLine(item) + "\n"
 	case api.ItemStart:
 		return pad(item) + "— this device joined here; older messages are not on it\n"
 	case api.ItemUnopenable:

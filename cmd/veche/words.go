@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/veche-im/veche/client/api"
 )
@@ -44,6 +45,33 @@ func deviceChanged(c *api.Change, who string) string {
 	default:
 		return "something changed that this version does not know"
 	}
+}
+
+// callLine says in words how a call is or was.
+func callLine(item api.Item) string {
+	c := item.Call
+	if c == nil {
+		return "a call"
+	}
+	switch {
+	case c.Live:
+		return "a call by " + item.Name + " is going on"
+	case c.Missed:
+		return "missed call by " + item.Name
+	}
+	switch c.End {
+	case api.CallEnded:
+		return fmt.Sprintf("call by %s, %s: %s", item.Name, time.Duration(c.Seconds)*time.Second, strings.Join(c.People, ", "))
+	case api.CallNone:
+		return "call by " + item.Name + ", not answered"
+	case api.CallDeclined:
+		return "call by " + item.Name + ", declined"
+	case api.CallBusy:
+		return "call by " + item.Name + ", busy"
+	case api.CallCancelled:
+		return "call by " + item.Name + ", cancelled"
+	}
+	return "call by " + item.Name
 }
 
 // bytesText writes a size for people.

@@ -70,9 +70,14 @@ func newConnection(t *tally, gcm bool) (*webrtc.PeerConnection, error) {
 	if err := m.RegisterCodec(webrtc.RTPCodecParameters{PayloadType: 96, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: 90000}}, webrtc.RTPCodecTypeVideo); err != nil {
 		return nil, err
 	}
-	for _, uri := range []string{"urn:ietf:params:rtp-hdrext:ssrc-audio-level", "urn:ietf:params:rtp-hdrext:sdes:mid"} {
-		if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri}, webrtc.RTPCodecTypeAudio); err != nil {
-			return nil, err
+	for uri, kinds := range map[string][]webrtc.RTPCodecType{
+		"urn:ietf:params:rtp-hdrext:ssrc-audio-level": {webrtc.RTPCodecTypeAudio},
+		"urn:ietf:params:rtp-hdrext:sdes:mid":         {webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo},
+	} {
+		for _, kind := range kinds {
+			if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri}, kind); err != nil {
+				return nil, err
+			}
 		}
 	}
 	var s webrtc.SettingEngine
