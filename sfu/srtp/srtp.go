@@ -161,8 +161,11 @@ func (s *Sealer) SealRTCP(x *Scratch, packet []byte, index uint32) ([]byte, erro
 // as long as each Stream has one at a time; RTCP for one at a time.
 type Opener struct {
 	rtp, rtcp half
-	control   window
+	control   map[uint32]*window // by SSRC: each counts its packets on its own (RFC 3711 section 3.2.3)
 }
+
+// maxControl is how many SSRCs may send RTCP: more than a device has sources and slots.
+const maxControl = 128
 
 // NewOpener derives the session keys of k.
 func NewOpener(k Key) (*Opener, error) {
@@ -217,15 +220,24 @@ func (o *Opener) OpenRTCP(x *Scratch, packet []byte) ([]byte, error) {
 	if trailer&encrypted == 0 {
 		return nil, ErrForged
 	}
-	if !o.control.fresh(uint64(index)) {
+	ssrc := binary.BigEndian.Uint32(packet[4:])
+	seen := o.control[ssrc]
+	if seen == nil && len(o.control) >= maxControl || seen != nil && !seen.fresh(uint64(index)) {
 		return nil, ErrReplayed
 	}
-	x.rtcp(&o.rtcp.salt, binary.BigEndian.Uint32(packet[4:]), index)
+	x.rtcp(&o.rtcp.salt, ssrc, index)
 	copy(x.aad[:], packet[:rtcpHeaderSize])
 	binary.BigEndian.PutUint32(x.aad[rtcpHeaderSize:], trailer)
 	if _, err := o.rtcp.aead.Open(packet[rtcpHeaderSize:rtcpHeaderSize], x.nonce[:], packet[rtcpHeaderSize:body], x.aad[:]); err != nil {
 		return nil, ErrForged
 	}
-	o.control.add(uint64(index))
+	if o.control == nil {
+		o.control = map[uint32]*window{}
+	}
+	if seen == nil {
+		seen = &window{}
+		o.control[ssrc] = seen
+	}
+	seen.add(uint64(index))
 	return packet[:body-TagSize], nil
 }

@@ -205,6 +205,37 @@ func TestReplayedPacketsAreRefused(t *testing.T) {
 	}
 }
 
+// TestEachSourceCountsItsReports: a browser sends reports under each of its SSRCs,
+// and each has a counter of its own.
+func TestEachSourceCountsItsReports(t *testing.T) {
+	sealer, _ := NewSealer(testKey(1))
+	opener, _ := NewOpener(testKey(1))
+	var x Scratch
+	open := func(ssrc, index uint32) error {
+		p := unhex(t, exampleRTCP)
+		binary.BigEndian.PutUint32(p[4:], ssrc)
+		sealed, err := sealer.SealRTCP(&x, p, index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = opener.OpenRTCP(&x, sealed)
+		return err
+	}
+	for index := range uint32(10) {
+		for ssrc := range uint32(maxControl) {
+			if err := open(ssrc, index); err != nil {
+				t.Fatalf("report %d of source %d: %v", index, ssrc, err)
+			}
+		}
+	}
+	if err := open(3, 5); !errors.Is(err, ErrReplayed) {
+		t.Errorf("again: %v", err)
+	}
+	if err := open(maxControl, 11); err == nil {
+		t.Error("there is no end to the sources that are remembered")
+	}
+}
+
 // TestForgedPacketsChangeNothing sends damaged packets between good ones: had
 // one moved the window or the rollover counter, a good one would fail.
 func TestForgedPacketsChangeNothing(t *testing.T) {
