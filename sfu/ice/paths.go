@@ -99,9 +99,9 @@ func newLimiter(rate float64) *limiter {
 	return &limiter{seed: maphash.MakeSeed(), rate: rate}
 }
 
-// network is what one stranger is taken to have: an IPv4 address, or the 64 bits of
+// Network is what one stranger is taken to have: an IPv4 address, or the 64 bits of
 // an IPv6 address that a provider gives to one customer.
-func network(a netip.Addr) netip.Addr {
+func Network(a netip.Addr) netip.Addr {
 	if a.Is4() {
 		return a
 	}
@@ -116,7 +116,7 @@ func (l *limiter) left(a netip.Addr, now time.Time) bool { return l.spend(a, now
 func (l *limiter) take(a netip.Addr, now time.Time) bool { return l.spend(a, now, 1) }
 
 func (l *limiter) spend(a netip.Addr, now time.Time, n float32) bool {
-	h := maphash.Comparable(l.seed, network(a))
+	h := maphash.Comparable(l.seed, Network(a))
 	at := now.UnixNano()
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -61,6 +61,10 @@ type Packet struct {
 	Data  []byte
 	From  netip.AddrPort // unmapped
 	Local netip.Addr     // the address it was sent to; zero where the system does not tell
+
+	// Stream is the number of the connection that it came by, in batches that
+	// package stream fills; 0 is UDP.
+	Stream uint32
 }
 
 // Batch is room for what one Read receives. It must not be shared.
@@ -78,6 +82,13 @@ func NewBatch() *Batch {
 	}
 	b.sys = newReadSys(b)
 	return b
+}
+
+// Append adds a copy of a packet that came by a connection. The batch must not be
+// full, nor the packet longer than MaxPacket.
+func (b *Batch) Append(from netip.AddrPort, stream uint32, data []byte) {
+	to := b.slot(len(b.Packets))
+	b.Packets = append(b.Packets, Packet{Data: to[:copy(to, data)], From: from, Stream: stream})
 }
 
 func (b *Batch) slot(i int) []byte {
