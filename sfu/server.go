@@ -15,6 +15,8 @@ import (
 	"github.com/veche-im/veche/sfu/dtls"
 	"github.com/veche-im/veche/sfu/ice"
 	"github.com/veche-im/veche/sfu/sdp"
+	"github.com/veche-im/veche/sfu/stream"
+	"github.com/veche-im/veche/sfu/turn"
 	"github.com/veche-im/veche/sfu/udp"
 )
 
@@ -26,15 +28,17 @@ const (
 
 // Server forwards media for all calls of a site.
 type Server struct {
-	cfg    Config
-	log    *slog.Logger
-	start  time.Time
-	addr   netip.AddrPort
-	ice    *ice.Table
-	dtls   *dtls.Server
-	keeper *keeper
-	total  counters
-	tasks  sync.WaitGroup
+	cfg     Config
+	log     *slog.Logger
+	start   time.Time
+	addr    netip.AddrPort
+	ice     *ice.Table
+	dtls    *dtls.Server
+	streams *stream.Streams
+	turn    *turn.Server
+	keeper  *keeper
+	total   counters
+	tasks   sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows; taken before call.mu
 	calls   map[CallID]*call
@@ -62,8 +66,15 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.addr = first.Addr()
-	s.keeper = newKeeper(s, newOutlet(first))
+	if err := s.openStreams(); err != nil {
+		_ = first.Close()
+		return nil, err
+	}
+	s.keeper = newKeeper(s, newOutlet(first, s.streams))
 	s.hire(first)
+	// Streams have a worker of their own: those who need them are few, and what
+	// they cost must not slow the socket down.
+	s.tasks.Go(newWorker(s, s.streams, first).run)
 	s.tasks.Go(s.keeper.run)
 	return s, nil
 }
@@ -132,7 +143,7 @@ func (s *Server) listen() (*udp.Socket, error) {
 
 // hire starts a worker on sock.
 func (s *Server) hire(sock *udp.Socket) {
-	w := newWorker(s, sock)
+	w := newWorker(s, sock, sock)
 	s.mu.Lock()
 	s.workers = append(s.workers, w)
 	s.mu.Unlock()
@@ -187,6 +198,8 @@ func (s *Server) Close() error {
 		}
 	}
 	s.dtls.Close() // says goodbye to the devices, so the sockets are open until then
+	s.turn.Close()
+	s.streams.Close()
 	close(s.keeper.stop)
 	var errs []error
 	for _, w := range s.workers {
@@ -314,6 +327,10 @@ func (s *Server) sendTo(p *participant, packet []byte) {
 			return
 		}
 		path = *last
+	}
+	if path.Stream != 0 {
+		s.streams.Send(path.Stream, packet)
+		return
 	}
 	s.mu.Lock()
 	sock := s.workers[0].sock

@@ -19,12 +19,18 @@ const (
 	sideSize   = 16 << 10
 )
 
-// A worker reads one socket and sends what comes of it to everybody, whichever
-// socket they come in by. All of its fields are its goroutine's own, but for the
+// A source of packets: a socket, or all streams together.
+type source interface {
+	Read(*udp.Batch) error // net.ErrClosed at its end
+}
+
+// A worker reads one source and sends what comes of it to everybody, whichever way
+// they come in by. All of its fields are its goroutine's own, but for the
 // counters.
 type worker struct {
-	s  *Server
-	in *udp.Batch
+	s    *Server
+	from source
+	in   *udp.Batch
 	outlet
 
 	now   time.Duration
@@ -56,18 +62,18 @@ type item struct {
 	taken   bool
 }
 
-func newWorker(s *Server, sock *udp.Socket) *worker {
-	return &worker{s: s, outlet: newOutlet(sock), in: udp.NewBatch(), side: make([]byte, 0, sideSize), word: make([]byte, 0, maxPacket)}
+func newWorker(s *Server, from source, sock *udp.Socket) *worker {
+	return &worker{s: s, from: from, outlet: newOutlet(sock, s.streams), in: udp.NewBatch(), side: make([]byte, 0, sideSize), word: make([]byte, 0, maxPacket)}
 }
 
-// run works until the socket is closed.
+// run works until the source is closed.
 func (w *worker) run() {
 	for {
 		if pause := w.busy.tick; pause > 0 {
 			time.Sleep(pause)
 		}
 		w.busy.rest(w.s.now())
-		err := w.sock.Read(w.in)
+		err := w.from.Read(w.in)
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -95,7 +101,7 @@ func (w *worker) run() {
 func (w *worker) take(p *udp.Packet) {
 	defer w.rescue()
 	w.guilt = nil
-	path := ice.Path{Remote: p.From, Local: p.Local}
+	path := ice.Path{Remote: p.From, Local: p.Local, Stream: p.Stream}
 	switch b := p.Data; {
 	case len(b) == 0 || len(b) > maxPacket:
 		w.count.malformed++

@@ -7,8 +7,8 @@
 // slowly than they come loses packets, newest first, and nobody else does; whoever
 // carries the stream closes it when nothing at all is taken any more.
 //
-// Strangers may open streams. One that belongs to no participant within a few
-// seconds, or any more, is closed, and one network may have a few such at once.
+// Strangers may open streams. A stream that belongs to no participant within a few
+// seconds, or any more, is closed, and one network may have few such at once.
 package stream
 
 import (
@@ -30,11 +30,12 @@ const (
 	MaxPacket = udp.MaxPacket
 
 	defaultStreams = 10_000
-	strangers      = 64       // streams of one network that are nobody's
-	maxQueue       = 96 << 10 // bytes that wait for one device: half a second of three pictures
-	incoming       = 256      // packets that wait for the forwarder, of all streams
-	grace          = 10 * time.Second
-	head           = 2 // bytes of a packet's length in a queue, RFC 4571
+	strangers      = 64               // streams of one network that are nobody's
+	maxQueue       = 96 << 10         // bytes that wait for one device: half a second of three pictures
+	incoming       = 256              // packets that wait for the forwarder, of all streams
+	grace          = 10 * time.Second // for a stranger to become a participant
+	vouchedGrace   = time.Minute      // for somebody who proved to be one
+	head           = 2                // bytes of a packet's length in a queue, RFC 4571
 )
 
 // What callers may test for.
@@ -96,9 +97,9 @@ func New(cfg Config) *Streams {
 type Stream struct {
 	Path ice.Path
 
-	all    *Streams
-	opened time.Time
-	owned  bool // guarded by Streams.mu; it was seen to be a participant's
+	all   *Streams
+	until time.Time // when it is closed unless it is a participant's
+	owned bool      // guarded by Streams.mu; not counted among strangers
 
 	mu     sync.Mutex // guards what follows
 	queue  []byte     // packets with their lengths in front
@@ -108,15 +109,16 @@ type Stream struct {
 	closed bool
 }
 
-// Open makes a stream to a device at remote.
-func (s *Streams) Open(remote netip.AddrPort) (*Stream, error) {
+// Open makes a stream to a device at remote. For who is vouched for, because it
+// showed a participant's password, it has more time.
+func (s *Streams) Open(remote netip.AddrPort, vouched bool) (*Stream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
 		return nil, net.ErrClosed
 	}
 	network := ice.Network(remote.Addr())
-	if len(s.byID) >= s.cfg.Max || s.nobody[network] >= strangers {
+	if len(s.byID) >= s.cfg.Max || !vouched && s.nobody[network] >= strangers {
 		return nil, ErrFull
 	}
 	for {
@@ -126,11 +128,15 @@ func (s *Streams) Open(remote netip.AddrPort) (*Stream, error) {
 		}
 	}
 	x := &Stream{
-		Path: ice.Path{Remote: remote, Stream: s.last}, all: s, opened: time.Now(),
+		Path: ice.Path{Remote: remote, Stream: s.last}, all: s, until: time.Now().Add(grace), owned: vouched,
 		ready: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	s.byID[s.last] = x
-	s.nobody[network]++
+	if vouched {
+		x.until = time.Now().Add(vouchedGrace)
+	} else {
+		s.nobody[network]++
+	}
 	return x, nil
 }
 
@@ -177,7 +183,7 @@ func (s *Streams) watch() {
 			switch {
 			case s.cfg.Owned(x.Path):
 				s.claim(x)
-			case time.Since(x.opened) > grace:
+			case time.Now().After(x.until):
 				x.Close()
 			}
 		}

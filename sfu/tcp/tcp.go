@@ -54,7 +54,7 @@ func Serve(conn net.Conn, all *stream.Streams) error {
 	if !ice.IsSTUN(first) {
 		return ErrStranger
 	}
-	x, err := all.Open(netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()))
+	x, err := all.Open(netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()), false)
 	if err != nil {
 		return err
 	}
