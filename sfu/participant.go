@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ const (
 	reportRate  = 200            // RTCP packets a second
 	helloRate   = 50             // DTLS packets a second
 	maxInputs   = 16             // SSRCs: 6 sources and layers, their RTX, and room to change one
+	maxRetired  = 32             // SSRCs that were given up; nobody changes that often
 	maxStreams  = 32             // audio slots that are used
 	touchEvery  = 100 * time.Millisecond
 	silentAfter = 3 * time.Second
@@ -70,6 +72,7 @@ type participant struct {
 	mu       sync.Mutex // guards what follows; taken before call.mu
 	opener   *srtp.Opener
 	inputs   []*input
+	retired  []uint32 // SSRCs that others replaced
 	arrivals bwe.Recorder
 	limit    limit
 	reports  bucket
@@ -161,35 +164,57 @@ func (p *participant) input(h *rtp.Header) (in *input, known bool) {
 		}
 	}
 	mid := h.Extension(p.plan.mid)
-	if len(mid) == 0 || p.call.owns(h.SSRC) {
+	if len(mid) == 0 || p.call.owns(h.SSRC) || slices.Contains(p.retired, h.SSRC) {
 		return nil, false
 	}
 	for _, t := range p.plan.tracks {
-		if t.mid == string(mid) {
-			in := &input{ssrc: h.SSRC, track: t, owner: p}
-			if rid := h.Extension(p.plan.rrid); len(rid) > 0 {
-				in.rid, in.repairs = string(rid), true
-			} else {
-				in.rid = string(h.Extension(p.plan.rid))
-			}
-			return in, false
+		if t.mid != string(mid) {
+			continue
 		}
+		in := &input{ssrc: h.SSRC, track: t, owner: p}
+		rid := h.Extension(p.plan.rid)
+		if repaired := h.Extension(p.plan.rrid); len(repaired) > 0 {
+			rid, in.repairs = repaired, true
+		}
+		if !t.has(rid) {
+			return nil, false
+		}
+		in.rid = string(rid)
+		return in, false
 	}
 	return nil, false
 }
 
-// learn takes an SSRC that proved to be p's, in place of the one that had its mid
-// and rid before. mu is held.
-func (p *participant) learn(in *input) {
-	for i, old := range p.inputs {
-		if old.track == in.track && old.rid == in.rid && old.repairs == in.repairs {
-			p.inputs[i] = in
-			return
+// has says whether rid is a layer of t, or absent where there are none.
+func (t *track) has(rid []byte) bool {
+	for _, l := range t.rids {
+		if l == string(rid) {
+			return true
 		}
 	}
-	if len(p.inputs) < maxInputs {
-		p.inputs = append(p.inputs, in)
+	return len(t.rids) == 0 && len(rid) == 0
+}
+
+// learn takes an SSRC that proved to be p's, in place of the one that had its mid
+// and rid before, which must not come back: what was seen of it is forgotten, so its
+// packets could be played again. mu is held.
+func (p *participant) learn(in *input) bool {
+	for i, old := range p.inputs {
+		if old.track != in.track || old.rid != in.rid || old.repairs != in.repairs {
+			continue
+		}
+		if len(p.retired) >= maxRetired {
+			return false
+		}
+		p.retired = append(p.retired, old.ssrc)
+		p.inputs[i] = in
+		return true
 	}
+	if len(p.inputs) >= maxInputs {
+		return false
+	}
+	p.inputs = append(p.inputs, in)
+	return true
 }
 
 // keyed begins media: the handshake is done.

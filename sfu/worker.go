@@ -203,8 +203,9 @@ func (w *worker) open(p *participant, in *input, known bool, h *rtp.Header, b []
 		w.count.sealed++
 		return nil, 0, false
 	}
-	if !known {
-		p.learn(in)
+	if !known && !p.learn(in) {
+		w.count.ssrc++
+		return nil, 0, false
 	}
 	p.heard(w.now)
 	in.got.add(index, h.Time, in.track.clock, w.now)

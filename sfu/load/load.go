@@ -50,7 +50,7 @@ type Caller struct {
 
 	sealer *srtp.Sealer
 	opener *srtp.Opener
-	seq    uint16
+	index  uint64 // of the newest packet: rollover counter and sequence number
 	stamp  uint32
 	x      srtp.Scratch
 
@@ -275,7 +275,7 @@ func (c *Caller) hear(x *srtp.Scratch, b []byte, now time.Time) {
 // one before. It is for one goroutine at a time.
 func (c *Caller) Say(level uint8, size int, length time.Duration) {
 	var buf [maxSaid]byte
-	c.seq++
+	c.index++
 	c.stamp += uint32(length * 48_000 / time.Second)
 	payload := buf[headerSize:][:min(max(size, stampSize), maxSaid-headerSize-srtp.TagSize)]
 	binary.BigEndian.PutUint64(payload, uint64(time.Now().UnixNano()))
@@ -285,22 +285,39 @@ func (c *Caller) Say(level uint8, size int, length time.Duration) {
 
 // seal seals the next packet. payload stands behind header, or elsewhere.
 func (c *Caller) seal(header []byte, ssrc uint32, level uint8, payload []byte) []byte {
-	rtp.Put(header, false, opusType, c.seq, c.stamp, ssrc)
+	rtp.Put(header, false, opusType, uint16(c.index), c.stamp, ssrc)
 	header[0] |= 1 << 4 // extension
 	copy(header[rtp.HeaderSize:], []byte{0xbe, 0xde, 0, 1, levelID << 4, level, 0, 0})
-	// A load test ends before the sequence number has turned over.
-	return c.sealer.Seal(&c.x, header, headerSize, payload, uint64(c.seq))
+	return c.sealer.Seal(&c.x, header, headerSize, payload, c.index)
 }
 
 // Packet is the next packet of sound, sealed and not sent. With an SSRC that is not
 // 0 it pretends to be another source. For tests that attack.
 func (c *Caller) Packet(ssrc uint32, level uint8, payload []byte) []byte {
-	c.seq++
+	c.index++
 	c.stamp += 960
 	if ssrc == 0 {
 		ssrc = c.ssrc
 	}
 	return c.seal(make([]byte, headerSize, headerSize+len(payload)+srtp.TagSize), ssrc, level, payload)
+}
+
+// Leap moves the next packet's sequence number and timestamp on.
+func (c *Caller) Leap(packets uint16, stamp uint32) {
+	c.index += uint64(packets)
+	c.stamp += stamp
+}
+
+// Named is like Packet, and says to which m-line it belongs.
+func (c *Caller) Named(mid string, ssrc uint32, level uint8, payload []byte) []byte {
+	c.index++
+	c.stamp += 960
+	b := make([]byte, headerSize+4, headerSize+4+len(payload)+srtp.TagSize)
+	rtp.Put(b, false, opusType, uint16(c.index), c.stamp, ssrc)
+	b[0] |= 1 << 4
+	copy(b[rtp.HeaderSize:], []byte{0xbe, 0xde, 0, 2, levelID << 4, level, midID<<4 | byte(len(mid)-1)})
+	copy(b[rtp.HeaderSize+7:], mid)
+	return c.sealer.Seal(&c.x, b, len(b), payload, uint64(uint16(c.index))) // a new source begins at counter 0
 }
 
 // Control seals an RTCP packet. index must grow.
