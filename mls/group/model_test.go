@@ -16,9 +16,12 @@ var modelSeeds = flag.Int("model", 2000, "random lives of TestModel; under the r
 
 // TestModel lets members live with one server that orders everything. They lag
 // behind, commit at the same time, lose Welcomes, and lose power at any write
-// and at any moment between storing and sending. What must hold: an epoch is
-// the same for all who reach it, no message key is used twice, whatever the
-// server took opens for everybody, and in the end all are in the same state.
+// and at any moment between storing and sending; the server is restarted, and
+// looks at commits that it does not take. In the end some groups are closed, and
+// the members found another. What must hold: an epoch and what components export
+// from it is the same for all who reach it, no message key is used twice,
+// whatever the server took opens for everybody, and in the end all are in the
+// same state.
 func TestModel(t *testing.T) {
 	seeds := *modelSeeds
 	if raceDetector {
@@ -49,8 +52,11 @@ type model struct {
 	rng     *rand.Rand
 	log     []logged
 	server  *mls.PublicGroup
+	shelf   *memory // where the server keeps it
 	people  []*person
 	epochs  map[uint64][]byte   // authenticators
+	exports map[uint64][]byte   // what component 7 has of an epoch
+	psk     PSK                 // everybody knows it
 	used    map[string]struct{} // message keys that were seen: epoch, sender, generation
 	names   int
 	careful bool // no more crashes
@@ -80,7 +86,8 @@ func newModel(t *testing.T, s mls.Suite, seed uint64) *model {
 	t.Helper()
 	m := &model{
 		t: t, suite: s, seed: seed, rng: rand.New(rand.NewPCG(seed, 2)),
-		epochs: map[uint64][]byte{}, used: map[string]struct{}{},
+		epochs: map[uint64][]byte{}, exports: map[uint64][]byte{}, used: map[string]struct{}{},
+		shelf: newMemory(), psk: PSK{[]byte("known"), NewSecret([]byte("to everybody"))},
 	}
 	first := m.person()
 	var err error
@@ -89,6 +96,7 @@ func newModel(t *testing.T, s mls.Suite, seed uint64) *model {
 	info := must(mls.ParseGroupInfo(must(first.group.GroupInfo(true))))
 	m.server = must(mls.NewPublicGroup(info, nil))
 	m.careful = true
+	m.check(first.group.AddPSK(m.psk))
 	m.store(first)
 	m.people = []*person{first}
 	for range 3 {
@@ -161,7 +169,26 @@ func (m *model) deliver(message []byte) error {
 		m.check(m.server.Apply(c))
 	}
 	m.log = append(m.log, logged{message, public.Content.Type == mls.ContentCommit})
+	if m.rng.IntN(4) == 0 {
+		m.check(m.server.Save(m.shelf))
+		m.server = must(mls.LoadPublicGroup(m.shelf))
+	}
+	m.look(m.server.StageCommit)
 	return nil
+}
+
+// look lets the server look at commits that wait elsewhere. It takes none of them,
+// and nothing may remain of them.
+func (m *model) look(stage func(*mls.PublicMessage) (*mls.StagedPublicCommit, error)) {
+	m.t.Helper()
+	for _, p := range m.people {
+		if p.group == nil || p.group.Pending() == nil || m.rng.IntN(2) == 0 {
+			continue
+		}
+		if _, err := stage(must(mls.ParsePublic(p.group.Pending()))); err != nil {
+			m.refused(err)
+		}
+	}
 }
 
 // refused checks that the server's reason is one that an honest member may hear:
@@ -197,6 +224,7 @@ func (m *model) commit(p *person, opts CommitOptions, joiner *person) {
 	g, err := Join(must(mls.ParseWelcome(made.Welcome)), kp.public, kp.private, JoinOptions{Tree: must(m.server.Tree())})
 	m.check(err)
 	joiner.group, joiner.at = g, len(m.log)
+	m.check(g.AddPSK(m.psk))
 	if stored, _ := m.store(joiner); !stored {
 		return
 	}
@@ -260,6 +288,10 @@ func (m *model) apply(p *person, entry logged) bool {
 	message := must(mls.ParseMessage(entry.message))
 	switch {
 	case entry.commit:
+		if m.rng.IntN(4) == 0 { // once for nothing
+			_, err := p.group.StageCommit(message.Public)
+			m.check(err)
+		}
 		c, err := p.group.StageCommit(message.Public)
 		m.check(err)
 		m.check(p.group.Apply(c))
@@ -360,6 +392,7 @@ func (m *model) rescue() {
 	g, made, err := JoinExternal(info, must(m.server.Tree()), m.config(p, 0), opts)
 	m.check(err)
 	p.group, p.at = g, len(m.log)
+	m.check(g.AddPSK(m.psk))
 	if stored, alive := m.store(p); !stored {
 		return
 	} else if alive {
@@ -389,7 +422,9 @@ func (m *model) step() {
 		}
 	case m.rng.IntN(4) == 0:
 		m.propose(p)
-	case m.rng.IntN(3) == 0 && len(p.group.Public().Members()) < 6:
+	case m.rng.IntN(6) == 0:
+		m.export(p)
+	case m.rng.IntN(3) == 0 && len(p.group.Public().Members()) < 7:
 		m.commit(p, CommitOptions{NoPath: m.rng.IntN(2) == 0}, m.person())
 	case m.rng.IntN(3) == 0 && len(p.group.Public().Members()) > 3:
 		victim := p.group.Public().Members()[m.rng.IntN(len(p.group.Public().Members()))].Index
@@ -397,7 +432,11 @@ func (m *model) step() {
 			m.commit(p, CommitOptions{Remove: []mls.LeafIndex{victim}}, nil)
 		}
 	default:
-		m.commit(p, CommitOptions{IncludePending: m.rng.IntN(3) > 0}, nil)
+		opts := CommitOptions{IncludePending: m.rng.IntN(3) > 0}
+		if m.rng.IntN(3) == 0 {
+			opts.PSKs = [][]byte{m.psk.ID}
+		}
+		m.commit(p, opts, nil)
 	}
 }
 
@@ -405,9 +444,12 @@ func (m *model) propose(p *person) {
 	m.t.Helper()
 	var b []byte
 	var err error
-	if m.rng.IntN(4) == 0 {
+	switch m.rng.IntN(5) {
+	case 0:
 		b, err = p.group.Propose(mls.ProposeSelfRemove(), ProposeOptions{})
-	} else {
+	case 1:
+		b, err = p.group.Propose(mls.ProposePSK(mls.PreSharedKeyID{Type: mls.PSKExternal, ID: m.psk.ID}), ProposeOptions{})
+	default:
 		b, err = p.group.ProposeUpdate(ProposeOptions{})
 	}
 	m.check(err)
@@ -423,28 +465,20 @@ func (m *model) propose(p *person) {
 func (m *model) settle() {
 	m.t.Helper()
 	m.careful = true
-	catchUp := func() {
-		for _, p := range slices.Clone(m.people) {
-			m.read(p, 1<<20)
-			if p.group != nil && p.group.Status() == Joining {
-				m.forget(p)
-			}
-		}
-	}
-	catchUp()
+	m.catchUp()
 	for len(m.people) < len(m.server.Members()) {
 		m.rescue()
-		catchUp()
+		m.catchUp()
 	}
 	for _, p := range m.people {
 		p.group.ClearPending()
 	}
 	m.commit(m.people[0], CommitOptions{}, nil)
-	catchUp()
+	m.catchUp()
 	for _, p := range m.people {
 		m.say(p)
 	}
-	catchUp()
+	m.catchUp()
 	want := m.server.Context()
 	for _, p := range m.people {
 		got := p.group.Public().Context()
@@ -452,5 +486,18 @@ func (m *model) settle() {
 			m.t.Fatalf("seed %d: %s is elsewhere in the end", m.seed, p.name)
 		}
 		(&town{t: m.t, suite: m.suite}).invariant(p.group)
+	}
+	if m.rng.IntN(4) == 0 {
+		m.move()
+	}
+}
+
+func (m *model) catchUp() {
+	m.t.Helper()
+	for _, p := range slices.Clone(m.people) {
+		m.read(p, 1<<20)
+		if p.group != nil && p.group.Status() == Joining {
+			m.forget(p)
+		}
 	}
 }
