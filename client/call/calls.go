@@ -284,7 +284,7 @@ func (c *Calls) ended(ctx context.Context, id wire.CallID) {
 		tell(c, api.OnCallGone, api.CallGone{Call: id, Why: wire.GoneEnded})
 	}
 	c.row(l.Room, id)
-	c.sayEnd(l)
+	c.sayEnd(ctx, l)
 }
 
 // Gone takes that this device is no longer in a call.

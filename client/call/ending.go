@@ -20,27 +20,32 @@ const (
 )
 
 // sayEnd has the log say how a call was that has ended, unless somebody did.
-func (c *Calls) sayEnd(l *live) {
+func (c *Calls) sayEnd(ctx context.Context, l *live) {
 	me, ok := c.cfg.Me()
 	if !ok || !l.with[me.Account] && !l.mine {
 		return // this person was not in it
 	}
 	last := len(l.Call.People) <= 1 && (len(l.Call.People) == 0 || l.Call.People[0].Device == me.Device)
 	var wait time.Duration
-	switch {
-	case last:
-	case l.mine:
+	if l.mine {
 		wait = rand.N(starterWait)
-	default:
+	} else {
 		wait = starterWait + rand.N(otherWait-starterWait)
 	}
 	end := l.end(c.cfg.Now())
-	time.AfterFunc(wait, func() {
-		ctx, stop := context.WithTimeout(context.Background(), sayTime)
-		defer stop()
+	say := func(ctx context.Context) {
 		if err := c.sayEndNow(ctx, l, end); err != nil {
 			c.cfg.Log.Warn("end of the call not said", "call", l.Call.Call, "err", err)
 		}
+	}
+	if last {
+		say(ctx) // before the command to leave is answered: the program may end then
+		return
+	}
+	time.AfterFunc(wait, func() {
+		ctx, stop := context.WithTimeout(context.Background(), sayTime)
+		defer stop()
+		say(ctx)
 	})
 }
 

@@ -72,6 +72,9 @@ func (c callCmd) Run(ctx context.Context, t *term) error {
 	if err != nil {
 		return err
 	}
+	if err := p.settled(ctx); err != nil { // the last to leave says how the call was
+		return err
+	}
 	if c.JSON {
 		return t.object(report)
 	}
