@@ -30,6 +30,9 @@ var (
 	ErrExhausted = errors.New("group: no more message keys in this epoch")
 	// ErrExported: the component has taken its secret of this epoch already.
 	ErrExported = errors.New("group: secret of this epoch is used up")
+	// ErrRecord: the bytes are not the record of an epoch, or the roster is
+	// not the one beside it.
+	ErrRecord = errors.New("group: not a record, or with another roster")
 	// ErrConfig: something that was asked for makes no sense by itself.
 	ErrConfig = errors.New("group: not a valid request")
 )

@@ -186,17 +186,8 @@ func (f *framing) decrypt(m *mls.PrivateMessage) (a *mls.AuthenticatedContent, g
 	if m.Epoch != f.context.Epoch || !bytes.Equal(m.GroupID, f.context.GroupID) {
 		return nil, 0, false
 	}
-	box, nonce, err := f.senderBox(m)
-	if err != nil {
-		return nil, 0, false
-	}
-	senderData, err := box.Open(nil, nonce, m.SenderData, senderAAD(m))
-	if err != nil {
-		return nil, 0, false
-	}
-	d := mls.NewDecoder(senderData)
-	sender, generation, guard := mls.LeafIndex(d.Uint32()), d.Uint32(), d.Raw(reuseGuard)
-	if d.Finish() != nil {
+	sender, generation, guard, ok := f.openSender(m)
+	if !ok {
 		return nil, 0, false
 	}
 	signatureKey := f.signatureKey(sender)
@@ -212,18 +203,43 @@ func (f *framing) decrypt(m *mls.PrivateMessage) (a *mls.AuthenticatedContent, g
 	if !ok {
 		return nil, 0, false
 	}
-	if a, ok = decryptContent(s, m, key.messageKey, guard); !ok {
-		return nil, 0, false
-	}
-	a.Content.Sender = mls.MemberSender(sender)
-	signed, err := a.SignedContent(f.context)
-	if err != nil || s.VerifyWithLabel(signatureKey, mls.FramedContentLabel, signed, a.Auth.Signature) != nil {
+	if a, ok = f.openContent(m, key.messageKey, guard, sender, signatureKey); !ok {
 		return nil, 0, false
 	}
 	f.secrets.plant(id, r)
 	r.use(key)
 	key.wipe()
 	return a, generation, true
+}
+
+// openSender reads who encrypted m, with which key (RFC 9420 §6.3.2).
+func (f *framing) openSender(m *mls.PrivateMessage) (sender mls.LeafIndex, generation uint32, guard []byte, ok bool) {
+	box, nonce, err := f.senderBox(m)
+	if err != nil {
+		return 0, 0, nil, false
+	}
+	senderData, err := box.Open(nil, nonce, m.SenderData, senderAAD(m))
+	if err != nil {
+		return 0, 0, nil, false
+	}
+	d := mls.NewDecoder(senderData)
+	sender, generation, guard = mls.LeafIndex(d.Uint32()), d.Uint32(), d.Raw(reuseGuard)
+	return sender, generation, guard, d.Finish() == nil
+}
+
+// openContent decrypts m and verifies that its sender signed it.
+func (f *framing) openContent(m *mls.PrivateMessage, key messageKey, guard []byte, sender mls.LeafIndex, signatureKey []byte) (*mls.AuthenticatedContent, bool) {
+	s := f.context.Suite
+	a, ok := decryptContent(s, m, key, guard)
+	if !ok {
+		return nil, false
+	}
+	a.Content.Sender = mls.MemberSender(sender)
+	signed, err := a.SignedContent(f.context)
+	if err != nil || s.VerifyWithLabel(signatureKey, mls.FramedContentLabel, signed, a.Auth.Signature) != nil {
+		return nil, false
+	}
+	return a, true
 }
 
 // decryptContent opens the ciphertext of m and reads the message in it, whose

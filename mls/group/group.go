@@ -19,6 +19,7 @@ type Config struct {
 	Extensions     mls.Extensions    // of the group context; Create alone
 	LeafExtensions mls.Extensions    // of this member's leaf node
 	Capabilities   *mls.Capabilities // nil means DefaultCapabilities, with the types of all extensions, the group's included
+	Records        Recording         // which epochs to keep readable, see Record
 	Authority      Authority         // nil leaves basic credentials to the caller, and refuses X.509
 }
 
@@ -46,6 +47,9 @@ type Group struct {
 	pending *pendingCommit
 	updates []ownUpdate // Update proposals of our own in this epoch
 	psks    psks
+
+	recording Recording
+	ready     []Record // of epochs, for the caller to take; replaced, not changed in place
 
 	welcome mls.Extensions // of the GroupInfo by which we joined; not stored
 	saved   saved
@@ -78,7 +82,7 @@ func Create(cfg Config) (*Group, error) {
 	if err := cfg.Signer.signLeaf(leaf, cfg.GroupID, 0); err != nil {
 		return nil, fmt.Errorf("create a group: %w", err)
 	}
-	g := &Group{status: Member, signer: cfg.Signer, keys: map[mls.NodeIndex]*Secret{0: &private}}
+	g := &Group{status: Member, signer: cfg.Signer, recording: cfg.Records, keys: map[mls.NodeIndex]*Secret{0: &private}}
 	var encryption Secret
 	g.epoch, encryption = deriveEpoch(s, randomSecret(s.HashSize()))
 	g.public, err = mls.FoundPublicGroup(s, bytes.Clone(cfg.GroupID), slices.Clone(cfg.Extensions), leaf,
@@ -86,6 +90,7 @@ func Create(cfg Config) (*Group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create a group: %w", err)
 	}
+	recordBeginning(g, encryption, nil)
 	g.secrets = newSecretTree(s, encryption, g.public.RatchetTree().Root())
 	return g, nil
 }

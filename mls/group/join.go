@@ -54,6 +54,7 @@ type JoinOptions struct {
 	// follows a group is ErrLink.
 	From *Group
 
+	Records   Recording // as in Config
 	Authority Authority // as in Config
 }
 
@@ -94,7 +95,7 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, opts Joi
 	if err != nil {
 		return nil, fmt.Errorf("%w: group secrets: %w", mls.ErrWelcome, err)
 	}
-	g := &Group{status: Member, signer: secrets.signer, keys: map[mls.NodeIndex]*Secret{}}
+	g := &Group{status: Member, signer: secrets.signer, recording: opts.Records, keys: map[mls.NodeIndex]*Secret{}}
 	if err := g.psks.add(opts.PSKs); err != nil {
 		return nil, err
 	}
@@ -137,6 +138,7 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, opts Joi
 	if !macEqual(info.ConfirmationTag, g.epoch.confirmationTag(&info.Context)) {
 		return nil, mls.ErrConfirmation
 	}
+	recordBeginning(g, encryption, nil)
 	g.secrets = newSecretTree(s, encryption, g.public.RatchetTree().Root())
 	g.welcome = info.Extensions.Without(mls.ExtensionRatchetTree)
 	g.psks.link = nil
@@ -307,7 +309,7 @@ func joinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOpt
 		list = append(list, mls.ProposalOrRef{Proposal: &p})
 	}
 	m := &making{
-		g:      &Group{public: public, status: Joining, signer: cfg.Signer, keys: map[mls.NodeIndex]*Secret{}, psks: keys},
+		g:      &Group{public: public, status: Joining, signer: cfg.Signer, recording: cfg.Records, keys: map[mls.NodeIndex]*Secret{}, psks: keys},
 		sender: mls.Sender{Type: mls.SenderNewMemberCommit},
 		list:   list,
 		opts:   CommitOptions{AuthenticatedData: opts.AuthenticatedData},

@@ -51,6 +51,10 @@ func step(s mls.Suite, secret Secret, generation uint32) (messageKey, Secret) {
 		k.expandLabel("secret", g[:], s.HashSize())
 }
 
+func nextSecret(s mls.Suite, secret Secret, generation uint32) Secret {
+	return expandLabel(s, secret, "secret", binary.BigEndian.AppendUint32(nil, generation), s.HashSize())
+}
+
 // peeked is a key that was looked up and not yet used up.
 type peeked struct {
 	messageKey

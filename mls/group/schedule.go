@@ -20,7 +20,10 @@ type epochSecrets struct {
 	// exports is the exporter tree of draft-ietf-mls-extensions; nil in an
 	// epoch that was stored before there was one.
 	exports *secretTree
-	dirty   bool // something was taken from exports that is still in Storage
+	// encryption is the root of the secret tree, where the epoch is recorded
+	// at its end; else empty.
+	encryption Secret
+	dirty      bool // Storage holds more than there is
 }
 
 // all lists the secrets in the order in which they are stored.
@@ -39,6 +42,7 @@ func (e *epochSecrets) wipe() {
 		s.Wipe()
 	}
 	e.exports.wipe()
+	e.encryption.Wipe()
 }
 
 // joinerSecret is the step from one epoch to the next (RFC 9420 §8). context is

@@ -2,6 +2,7 @@ package group
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/veche-im/veche/mls"
 )
@@ -136,12 +137,16 @@ func (s *Staged) initSecret(before *epochSecrets, own *commitSecrets) (Secret, e
 // StageCommit on this state, else mls.ErrStale. A pending commit of this member
 // that lost is forgotten, and so are its proposals.
 func (g *Group) Apply(c *Staged) error {
-	before := g.public.Epoch()
+	before, tree := g.public.Epoch(), g.public.RatchetTree()
+	ended := recordEnd(g, c.Tree())
 	if err := g.public.Apply(c.StagedPublicCommit); err != nil {
 		return err
 	}
+	g.ready = append(slices.Clip(g.ready), ended...)
 	if g.epoch != nil {
 		g.psks.leave(before, g.epoch.resumption)
+	} else {
+		tree = nil // we come from outside
 	}
 	g.epoch.wipe()
 	g.secrets.wipe()
@@ -171,6 +176,7 @@ func (g *Group) Apply(c *Staged) error {
 	}
 	g.status = Member
 	g.epoch, g.keys = c.epoch, c.keys
+	recordBeginning(g, c.encryption, tree)
 	g.secrets = newSecretTree(c.Context.Suite, c.encryption, c.Tree().Root())
 	c.encryption = Secret{}
 	return nil

@@ -25,11 +25,13 @@ const (
 	updatesKey = "updates"
 	pendingKey = "pending"
 	psksKey    = "psks"
+	recordsKey = "records"
 )
 
 func privateKey(x mls.NodeIndex) string { return fmt.Sprintf("key/%d", x) }
 func secretKey(x mls.NodeIndex) string  { return fmt.Sprintf("secret/%d", x) }
 func ratchetKey(l mls.LeafIndex) string { return fmt.Sprintf("ratchet/%d", l) }
+func recordKey(epoch uint64) string     { return fmt.Sprintf("record/%d", epoch) }
 
 // saved is what Storage holds, so that Save can write the difference. It holds
 // no copies of secrets, only which ones were written.
@@ -42,6 +44,7 @@ type saved struct {
 	updates  []ownUpdate
 	pending  *pendingCommit
 	psks     []PSK
+	ready    []uint64 // epochs of the records
 }
 
 // self is the row that says who we are in the group.
@@ -49,6 +52,7 @@ type self struct {
 	status Status
 	leaf   mls.LeafIndex
 	public string // signature key
+	record Recording
 }
 
 // takeSecret reads a secret from an encoding.
@@ -119,13 +123,14 @@ func (g *Group) Save(s mls.Storage) error {
 		return err
 	}
 	r := &rows{s: s}
-	if now := (self{g.status, g.leaf, string(g.signer.public)}); g.saved.self == nil || *g.saved.self != now {
+	if now := (self{g.status, g.leaf, string(g.signer.public), g.recording}); g.saved.self == nil || *g.saved.self != now {
 		r.put(selfKey, func(e *mls.Encoder) {
 			e.Uint8(storeVersion)
 			e.Uint8(uint8(g.status))
 			e.Uint32(uint32(g.leaf))
 			e.Uint8(uint8(g.signer.scheme))
 			e.Bytes(g.signer.priv.bytes())
+			e.Uint8(uint8(g.recording))
 		})
 		g.saved.self = &now
 	}
@@ -133,6 +138,7 @@ func (g *Group) Save(s mls.Storage) error {
 	r.saveSecrets(g)
 	r.savePending(g)
 	r.savePSKs(g)
+	r.saveRecords(g)
 	return r.err
 }
 
@@ -173,6 +179,7 @@ func encodeEpoch(e *mls.Encoder, g *Group) {
 	})
 	if g.epoch.exports != nil {
 		g.epoch.exports.encodeFrontier(e)
+		e.Bytes(g.epoch.encryption.bytes())
 	}
 }
 
@@ -325,6 +332,7 @@ func Load(s mls.Storage) (*Group, error) {
 		r.loadSecrets(g)
 	}
 	r.loadPending(g)
+	r.loadRecords(g)
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -344,7 +352,14 @@ func (r *rows) loadSelf(g *Group) {
 		g.leaf = mls.LeafIndex(d.Uint32())
 		scheme := mls.SignatureScheme(d.Uint8())
 		private := takeSecret(d)
+		if d.Rest() > 0 { // else it was stored before there were records
+			g.recording = Recording(d.Uint8())
+		}
 		if d.Err() != nil {
+			return
+		}
+		if g.recording > RecordBeginnings {
+			d.Fail("recording %d", g.recording)
 			return
 		}
 		if g.status < Member || g.status > Removed {
@@ -357,7 +372,7 @@ func (r *rows) loadSelf(g *Group) {
 			return
 		}
 		g.signer = signer
-		g.saved.self = &self{g.status, g.leaf, string(signer.public)}
+		g.saved.self = &self{g.status, g.leaf, string(signer.public), g.recording}
 	})
 }
 
@@ -374,6 +389,7 @@ func (r *rows) loadEpoch(g *Group) {
 		})
 		if d.Rest() > 0 { // else it was stored before there was an exporter tree
 			g.epoch.exports = decodeExporterTree(g.suite(), d)
+			g.epoch.encryption = takeSecret(d)
 		}
 	})
 	g.keys = map[mls.NodeIndex]*Secret{}
