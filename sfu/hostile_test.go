@@ -242,7 +242,7 @@ func FuzzReports(f *testing.F) {
 	}
 	sock := s.workers[0].sock
 	f.Fuzz(func(t *testing.T, b []byte) {
-		newController(s, newOutlet(sock)).read(p, b, s.now())
+		newController(s, newOutlet(sock, s.streams)).read(p, b, s.now())
 		if down := float64(p.down.Load()) / 65536; down > 1 {
 			t.Errorf("a loss of %f", down)
 		}
