@@ -17,7 +17,9 @@ import (
 )
 
 type benchCmd struct {
-	Start benchStartCmd `cmd:"" help:"From an empty directory to the first page: time and memory."`
+	Start   benchStartCmd   `cmd:"" help:"From an empty directory to the first page: time and memory."`
+	Calls   benchCallsCmd   `cmd:"" help:"Calls of many shapes: packets, time, memory."`
+	Forward benchForwardCmd `cmd:"" hidden:""`
 }
 
 type benchStartCmd struct {

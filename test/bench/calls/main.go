@@ -12,6 +12,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/veche-im/veche/sfu/load/apart"
 )
 
 // A forwarder is a server in a process of its own.
@@ -90,7 +92,7 @@ func measure(ctx context.Context, start func(context.Context) (forwarder, error)
 		return "", err
 	}
 	defer f.close()
-	empty, err := readUsage(f.pid())
+	empty, err := apart.Read(f.pid())
 	if err != nil {
 		return "", err
 	}
@@ -110,7 +112,7 @@ func measure(ctx context.Context, start func(context.Context) (forwarder, error)
 	}
 	join := time.Since(joining) / time.Duration(n)
 	time.Sleep(2 * time.Second) // until all run evenly
-	before, err := readUsage(f.pid())
+	before, err := apart.Read(f.pid())
 	if err != nil {
 		return "", err
 	}
@@ -123,37 +125,14 @@ func measure(ctx context.Context, start func(context.Context) (forwarder, error)
 	}
 	took := time.Since(began).Seconds()
 	heard, sent := t.heard.Load(), t.sent.Load()
-	after, err := readUsage(f.pid())
+	after, err := apart.Read(f.pid())
 	if err != nil {
 		return "", err
 	}
-	cpu := (after.cpu - before.cpu).Seconds()
-	mib := float64(after.resident) / (1 << 20)
+	cpu := (after.CPU - before.CPU).Seconds()
+	mib := float64(after.Memory) / (1 << 20)
 	return fmt.Sprintf("%d\t%s\t%.0f\t%.1f %%\t%.0f %%\t%.0f\t%.2f ms\t%.2f ms\t%.0f\t%.2f\t%.0f ms\t", n, f.name(),
 		float64(heard)/took, 100*float64(heard)/float64(sent*int64(n-1)), 100*cpu/took, float64(heard)/cpu,
 		t.quantile(0.5).Seconds()*1e3, t.quantile(0.99).Seconds()*1e3,
-		mib, (mib-float64(empty.resident)/(1<<20))/float64(n), join.Seconds()*1e3), nil
-}
-
-// usage is what a process has taken.
-type usage struct {
-	cpu      time.Duration // user and system
-	resident int64         // bytes
-}
-
-// readUsage reads /proc (man 5 proc): fields 14, 15 and 24 of stat.
-func readUsage(pid int) (u usage, err error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return u, err
-	}
-	text := string(b)
-	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	const first = 3 // number of the field after the name
-	at := func(field int) int64 {
-		n, _ := strconv.ParseInt(fields[field-first], 10, 64) // the kernel writes numbers
-		return n
-	}
-	const tick = time.Second / 100 // USER_HZ on every Linux of today
-	return usage{time.Duration(at(14)+at(15)) * tick, at(24) * int64(os.Getpagesize())}, nil
+		mib, (mib-float64(empty.Memory)/(1<<20))/float64(n), join.Seconds()*1e3), nil
 }

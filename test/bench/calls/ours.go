@@ -1,85 +1,26 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"log/slog"
 	"os"
 	"os/exec"
-	"sync"
+	"sync/atomic"
 
 	"github.com/pion/webrtc/v4"
 
-	"github.com/veche-im/veche/sfu"
+	"github.com/veche-im/veche/sfu/load/apart"
 )
 
-// The forwarder runs in this same program, started again with this argument,
-// and is told who joins over its standard input.
+// The forwarder runs in this same program, started again with this argument.
 const childArgument = "forward"
 
-type joinRequest struct {
-	Number uint32 `json:"number"`
-	Offer  string `json:"offer"`
-}
-type joinAnswer struct {
-	SDP   string `json:"sdp"`
-	Error string `json:"error,omitempty"`
-}
-
 // forward is the child's whole life.
-func forward() error {
-	s, err := sfu.New(sfu.Config{UDP: "127.0.0.1:0", Speakers: 32, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
-	if err != nil {
-		return err
-	}
-	in, out := json.NewDecoder(bufio.NewReader(os.Stdin)), json.NewEncoder(os.Stdout)
-	for {
-		var r joinRequest
-		if err := in.Decode(&r); err != nil {
-			return errors.Join(s.Close(), ignoreEOF(err))
-		}
-		var a joinAnswer
-		answer, err := s.Join(context.Background(), sfu.Join{Call: sfu.CallID{1}, Participant: r.Number, Offer: r.Offer, Listener: deaf{}})
-		if err != nil {
-			a.Error = err.Error()
-		}
-		a.SDP = answer.SDP
-		if err := out.Encode(a); err != nil {
-			return err
-		}
-	}
-}
-
-func ignoreEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
-}
-
-// deaf hears nothing of what happens to a participant.
-type deaf struct{}
-
-func (deaf) Slots([]sfu.Slot)    {}
-func (deaf) Quality(sfu.Quality) {}
-func (deaf) Levels([]sfu.Level)  {}
-func (deaf) Pause([]sfu.Layer)   {}
-func (deaf) Alive(bool)          {}
-func (deaf) Gone(sfu.Reason)     {}
+func forward() error { return apart.Serve(os.Stdin, os.Stdout, 32) }
 
 // ours is our forwarder in a process of its own.
 type ours struct {
-	cmd *exec.Cmd
-
-	mu  sync.Mutex // guards what follows: one question at a time
-	in  *json.Encoder
-	out *json.Decoder
-	end io.Closer
-	n   uint32
+	*apart.Process
+	n atomic.Uint32
 }
 
 func startOurs(ctx context.Context) (*ours, error) {
@@ -87,25 +28,16 @@ func startOurs(ctx context.Context) (*ours, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, childArgument)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
+	p, err := apart.Start(exec.CommandContext(ctx, self, childArgument))
 	if err != nil {
 		return nil, err
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	return &ours{cmd: cmd, in: json.NewEncoder(in), out: json.NewDecoder(bufio.NewReader(out)), end: in}, nil
+	return &ours{Process: p}, nil
 }
 
 func (*ours) name() string { return "veche" }
-func (o *ours) pid() int   { return o.cmd.Process.Pid }
-func (o *ours) close()     { _ = o.end.Close(); _ = o.cmd.Wait() }
+func (o *ours) pid() int   { return o.PID() }
+func (o *ours) close()     { _ = o.Close() }
 
 // add joins a participant with a microphone, as docs/spec/calls.md#joining says.
 func (o *ours) add(ctx context.Context, talks bool, others int, t *tally) (leaver, error) {
@@ -139,7 +71,7 @@ func (o *ours) add(ctx context.Context, talks bool, others int, t *tally) (leave
 	if err != nil {
 		return nil, err
 	}
-	answer, err := o.join(offer)
+	answer, err := o.Join(ctx, o.n.Add(1), offer)
 	if err != nil {
 		return nil, err
 	}
@@ -153,23 +85,6 @@ func (o *ours) add(ctx context.Context, talks bool, others int, t *tally) (leave
 		go talk(ctx, track, tr.Sender(), t)
 	}
 	return func() { _ = pc.Close() }, nil
-}
-
-func (o *ours) join(offer string) (string, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.n++
-	if err := o.in.Encode(joinRequest{o.n, offer}); err != nil {
-		return "", err
-	}
-	var a joinAnswer
-	if err := o.out.Decode(&a); err != nil {
-		return "", fmt.Errorf("the forwarder does not answer: %w", err)
-	}
-	if a.Error != "" {
-		return "", errors.New(a.Error)
-	}
-	return a.SDP, nil
 }
 
 // ready has nothing left to do: everybody is heard as soon as they speak.
