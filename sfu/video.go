@@ -253,9 +253,9 @@ const paddingSize = 255
 // pad seals one packet of padding alone. v is locked. False: there is nothing that
 // it could go under.
 func (v *viewer) pad(to *outlet, x *srtp.Scratch, e *egress, path ice.Path, now time.Duration) (n int, ok bool) {
+	kind := max(v.repairs[codingVP8], v.repairs[codingVP9])
 	for _, place := range v.Places {
-		l := place.Slot.Shown()
-		if l == nil || place.Repair == 0 || v.repairs[codingOfVideo(l.Codec)] == 0 || v.congestion == 0 {
+		if place.Source == nil || place.Repair == 0 || kind == 0 || v.congestion == 0 {
 			continue
 		}
 		head := v.header()
@@ -264,7 +264,7 @@ func (v *viewer) pad(to *outlet, x *srtp.Scratch, e *egress, path ice.Path, now 
 			return 0, false
 		}
 		index := place.NextRepair()
-		rtp.Put(b, false, v.repairs[codingOfVideo(l.Codec)], uint16(index), place.Slot.Timestamp(), place.Repair)
+		rtp.Put(b, false, kind, uint16(index), place.Slot.Timestamp(), place.Repair)
 		rtp.PutSequence(b, v.congestion, v.Path.Sent(now, len(b)))
 		rtp.PutPadding(b[:head+paddingSize], paddingSize)
 		e.sealer.Seal(x, b[:head], head, b[head:head+paddingSize], index)

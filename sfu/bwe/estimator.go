@@ -45,6 +45,7 @@ type Estimator struct {
 	heard     time.Duration
 	sentSince time.Duration // first packet since feedback came
 	unheard   bool
+	sent      time.Duration // newest packet
 }
 
 // New returns an Estimator.
@@ -67,6 +68,7 @@ func (e *Estimator) Sent(now time.Duration, size int) uint16 {
 	if !e.unheard {
 		e.unheard, e.sentSince = true, now
 	}
+	e.sent = now
 	return e.history.add(now, size, e.probe.sent(now, size))
 }
 
@@ -279,6 +281,7 @@ func (e *Estimator) Tick(now time.Duration) {
 	e.byLoss = e.byDelay
 	e.delay.reset()
 	e.acked = acked{}
+	e.history.giveUp()
 	e.probe.rest(now)
 }
 
@@ -290,7 +293,10 @@ func (e *Estimator) Padding(now time.Duration, wanted int) int {
 		return 0 // it takes media to begin with
 	}
 	calm := e.delay.state != signalOver && now-e.lastOver > 2*time.Second && now-e.lowered > 2*time.Second
-	return e.probe.padding(now, e.Target(), min(wanted, e.cfg.Max), calm && e.began && now-e.heard < silence)
+	// A path that fell silent has to be asked whether it is back: nothing else is
+	// sent when not even the smallest layer fits.
+	alive := now-e.heard < silence || now-e.sent > silence
+	return e.probe.padding(now, e.Target(), min(wanted, e.cfg.Max), calm && e.began && alive)
 }
 
 // acked is what arrives at the receiver, by its own clock.

@@ -218,6 +218,25 @@ func TestOutageOfTenSeconds(t *testing.T) {
 	l.wantTarget("8 s after", 1_200_000, 4_200_000)
 }
 
+// TestAfterAnOutageTheSmallestLayerNeedNotFit stops sending when the estimate is
+// below what there is to send, as a viewer whose places are all paused.
+func TestAfterAnOutageTheSmallestLayerNeedNotFit(t *testing.T) {
+	l := newLink(t, New(Config{}), 3_000_000)
+	media := func() int {
+		if l.e.Target() < 100_000 {
+			return 0
+		}
+		return min(l.e.Target(), 2_500_000)
+	}
+	l.run(10*time.Second, 2_500_000, media)
+	l.capacity = 0
+	l.run(10*time.Second, 2_500_000, media)
+	l.wantTarget("in the outage", 40_000, 99_999)
+	l.capacity = 3_000_000
+	l.run(5*time.Second, 2_500_000, media)
+	l.wantTarget("5 s after", 1_200_000, 4_200_000)
+}
+
 func TestJitterIsNoQueue(t *testing.T) {
 	l := newLink(t, New(Config{}), 10_000_000)
 	l.jitter = 8 * time.Millisecond

@@ -35,7 +35,12 @@ type probe struct {
 // padding says how many bytes are to be added now, and begins a probe if one is due.
 func (p *probe) padding(now time.Duration, have, wanted int, calm bool) int {
 	if p.open && now-p.begin > probeTime+probeWait {
-		p.failed(now)
+		if p.cameN == 0 {
+			p.rest(now)
+			p.next = now + probePause/2 // nothing passes at all: ask again, but no longer pauses
+		} else {
+			p.failed(now)
+		}
 	}
 	if !p.open {
 		if !calm || wanted <= have || now < p.next {
