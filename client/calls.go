@@ -4,47 +4,58 @@ import (
 	"context"
 
 	"github.com/veche-im/veche/client/api"
-	"github.com/veche-im/veche/wire"
 )
 
+// handleCalls registers what is asked of calls. What this device
+// knows and what it is itself it says without the server; all else needs it.
 func (c commands) handleCalls(m *api.Mux) {
-	k := c.calls
-	handle(m, api.ListCalls, c, func(ctx context.Context, _ api.None) (api.Calls, error) { return k.List(ctx) })
-	handle(m, api.BeginCall, c, k.Start)
-	handle(m, api.JoinCall, c, k.Join)
-	handle(m, api.OfferCall, c, k.Offer)
-	handleNone(m, api.LeaveCall, c, k.Leave)
-	handle(m, api.GetCallKeys, c, func(ctx context.Context, p api.CallRef) (api.CallKeys, error) { return k.Keys(ctx, p.Call) })
-	handleNone(m, api.ViewCall, c, k.View)
-	handleNone(m, api.SetCallState, c, k.SetState)
-	handleNone(m, api.ReactInCall, c, k.React)
-	handleNone(m, api.MuteInCall, c, k.Mute)
-	handleNone(m, api.LowerHand, c, k.LowerHand)
-	handleNone(m, api.RemoveFromCall, c, k.Remove)
-	handleNone(m, api.RingPeople, c, k.Ringing)
-	handleNone(m, api.Decline, c, k.Decline)
-	handle(m, api.MakeCallLink, c, k.Link)
-	handleNone(m, api.KnockAtCall, c, k.Knock)
-	handleNone(m, api.AdmitToCall, c, k.Admit)
-	handleNone(m, api.RefuseKnock, c, k.RefuseKnock)
-	handle(m, api.TryCall, c, k.Try)
+	handle(m, api.ListCalls, c, func(ctx context.Context, _ api.None) (api.Calls, error) { return c.calls.List(ctx) })
+	handle(m, api.GetCallKeys, c, func(_ context.Context, p api.CallRef) (api.CallKeys, error) { return c.calls.Keys(p.Call) })
+	handleNone(m, api.LeaveCall, c, func(ctx context.Context, p api.CallRef) error { return c.calls.Leave(ctx, p.Call) })
+	handleNone(m, api.SetCallState, c, c.calls.SetState)
+
+	handleOnline(m, api.BeginCall, c, func(ctx context.Context, p api.StartCall) (api.Call, error) {
+		id, err := c.rooms.Resolve(ctx, p.Room)
+		if err != nil {
+			return api.Call{}, err
+		}
+		return c.calls.Start(ctx, id, p)
+	})
+	handleOnline(m, api.JoinCall, c, c.calls.Join)
+	handleOnline(m, api.OfferCall, c, c.calls.Offer)
+	handleOnline(m, api.MakeCallLink, c, func(ctx context.Context, p api.CallRef) (api.CallLink, error) { return c.calls.Link(ctx, p.Call) })
+	handleOnline(m, api.TryCall, c, c.calls.Try)
+	for _, one := range []struct {
+		cmd api.Command[api.CallAccount, api.None]
+		do  func(context.Context, api.CallAccount) error
+	}{{api.RemoveFromCall, c.calls.Remove}, {api.AdmitToCall, c.calls.Admit}, {api.RefuseKnock, c.calls.Refuse}} {
+		handleOnline(m, one.cmd, c, none(one.do))
+	}
+	handleOnline(m, api.ViewCall, c, none(c.calls.View))
+	handleOnline(m, api.ReactInCall, c, none(c.calls.React))
+	handleOnline(m, api.MuteInCall, c, none(func(ctx context.Context, p api.CallNumber) error { return c.calls.Ask(ctx, p, api.AskMute) }))
+	handleOnline(m, api.LowerHand, c, none(func(ctx context.Context, p api.CallNumber) error { return c.calls.Ask(ctx, p, api.AskHand) }))
+	handleOnline(m, api.RingPeople, c, none(c.calls.Ring))
+	handleOnline(m, api.Decline, c, none(c.calls.Decline))
+	handleOnline(m, api.KnockAtCall, c, none(c.calls.Knock))
 }
 
-// roomMoved: a room has another epoch or state, which its calls must hear of.
-type roomMoved struct{ room wire.RoomID }
+// none is f as the answer to a command without a result.
+func none[P any](f func(context.Context, P) error) func(context.Context, P) (api.None, error) {
+	return func(ctx context.Context, p P) (api.None, error) { return api.None{}, f(ctx, p) }
+}
 
-// callHandlers take what the server tells of calls.
-var callHandlers = map[string]func(*Client, context.Context, []byte) error{
-	wire.OnCall.Name:         on(func(c *Client, ctx context.Context, v wire.Call) error { return c.calls.Changed(ctx, v) }),
-	wire.OnRing.Name:         on(func(c *Client, ctx context.Context, v wire.Ring) error { return c.calls.Ring(ctx, v) }),
-	wire.OnRingEnd.Name:      on(func(c *Client, ctx context.Context, v wire.RingEnd) error { return c.calls.RingEnd(ctx, v) }),
-	wire.OnRingAnswer.Name:   on(func(c *Client, ctx context.Context, v wire.RingAnswer) error { return c.calls.Answered(ctx, v) }),
-	wire.OnCallPeople.Name:   on(func(c *Client, ctx context.Context, v wire.CallPeople) error { return c.calls.People(ctx, v) }),
-	wire.OnCallSlots.Name:    on(func(c *Client, ctx context.Context, v wire.CallSlots) error { return c.calls.Slots(ctx, v) }),
-	wire.OnCallSpeakers.Name: on(func(c *Client, ctx context.Context, v wire.CallSpeakers) error { return c.calls.Speakers(ctx, v) }),
-	wire.OnCallQuality.Name:  on(func(c *Client, ctx context.Context, v wire.CallQuality) error { return c.calls.Quality(ctx, v) }),
-	wire.OnCallPause.Name:    on(func(c *Client, ctx context.Context, v wire.CallPause) error { return c.calls.Pause(ctx, v) }),
-	wire.OnCallSignal.Name:   on(func(c *Client, ctx context.Context, v wire.CallSignal) error { return c.calls.Signal(ctx, v) }),
-	wire.OnCallKnock.Name:    on(func(c *Client, ctx context.Context, v wire.CallKnock) error { return c.calls.Knocked(ctx, v) }),
-	wire.OnCallGone.Name:     on(func(c *Client, ctx context.Context, v wire.CallGone) error { return c.calls.Gone(ctx, v) }),
+// handleOnline is handle for commands that need the server: without a connection,
+// and at a site without calls, they are refused at once.
+func handleOnline[P, R any](m *api.Mux, cmd api.Command[P, R], c commands, f func(context.Context, P) (R, error)) {
+	handle(m, cmd, c, func(ctx context.Context, p P) (r R, err error) {
+		err = c.online(func() error {
+			if !c.account.Status().Calls {
+				return api.Fail(api.Unsupported, "this site has no calls")
+			}
+			r, err = f(ctx, p)
+			return err
+		})
+		return r, err
+	})
 }

@@ -38,8 +38,8 @@ type Client struct {
 	account *account.Account
 	people  *people.People
 	rooms   *room.Rooms
-	calls   *call.Calls
 	files   *files.Files
+	calls   *call.Calls
 	events  *queue
 	cursors *cursors
 	view    view
@@ -69,7 +69,6 @@ func New(cfg Config) (*Client, error) {
 			c.account.Connection(s, err)
 			if s == session.Offline {
 				c.people.Gone() // who is online is not known any more
-				c.calls.Offline()
 			}
 		},
 	})
@@ -89,10 +88,10 @@ func New(cfg Config) (*Client, error) {
 	c.rooms = room.New(room.Config{
 		Store: cfg.Store, Session: c.session, People: c.people, Feed: c.feed, Files: c.files, Me: c.account.Me, Log: cfg.Log, Now: cfg.Now,
 		Read:  func(id wire.RoomID) { c.cursors.moved(id) },
-		Moved: func(id wire.RoomID) { c.events.add(roomMoved{id}) },
+		Epoch: func(e room.Epoch) { c.calls.Epoch(e) }, Shut: func(id wire.RoomID) { c.calls.Shut(id) },
 	})
 	c.calls = call.New(call.Config{
-		Store: cfg.Store, Session: c.session, Rooms: c.rooms, Feed: c.feed, Me: c.account.Me, Log: cfg.Log, Now: cfg.Now,
+		Store: cfg.Store, Session: c.session, Feed: c.feed, Rooms: c.rooms, Me: c.account.Me, Log: cfg.Log, Now: cfg.Now,
 	})
 	c.cursors = newCursors(c)
 	c.view = view{c}
@@ -139,6 +138,7 @@ func (c *Client) live(ctx context.Context, token string) {
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = c.rooms.Run(ctx) })
 	wg.Go(func() { c.handle(ctx) })
+	wg.Go(func() { _ = c.calls.Run(ctx) })
 	wg.Go(func() { c.cursors.run(ctx) })
 	err := c.session.Run(ctx, token)
 	if errors.Is(err, session.ErrEnded) {

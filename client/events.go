@@ -60,6 +60,9 @@ func (c *Client) heard(name string, body []byte) {
 		}
 		return
 	}
+	if c.calls.Heard(name, body) {
+		return
+	}
 	c.events.event(name, body)
 }
 
@@ -142,8 +145,6 @@ func nameOf(v any) string {
 		return wire.OnHello.Name
 	case statementMoved:
 		return "statement"
-	case roomMoved:
-		return "room"
 	}
 	return "key packages"
 }
@@ -156,16 +157,10 @@ func (c *Client) handleOne(ctx context.Context, v any) error {
 		return errors.Join(c.account.Moved(ctx, v.before, v.after), c.rooms.Moved(ctx, v.before, v.after))
 	case refill:
 		return c.account.Refill(ctx)
-	case roomMoved:
-		c.calls.RoomMoved(ctx, v.room)
 	case letIn:
 		return errors.Join(c.account.Refill(ctx), c.catchUp(ctx))
 	case event:
-		h, ok := handlers[v.name]
-		if !ok {
-			h, ok = callHandlers[v.name]
-		}
-		if ok {
+		if h, ok := handlers[v.name]; ok {
 			return h(c, ctx, v.body)
 		}
 		c.cfg.Log.Info("unknown event", "event", v.name)
@@ -178,6 +173,7 @@ func (c *Client) connected(ctx context.Context, h wire.Hello) error {
 	if err := c.account.Hello(ctx, h); err != nil {
 		return err
 	}
+	c.calls.Clock(h.Time)
 	if err := c.account.Settle(ctx); err != nil {
 		return err
 	}
@@ -200,9 +196,7 @@ func (c *Client) catchUp(ctx context.Context) error {
 	if err := c.rooms.Connected(ctx); err != nil {
 		return err
 	}
-	if err := c.calls.Connected(ctx); err != nil {
-		return err
-	}
+	c.calls.Refresh()
 	c.cursors.connected()
 	_, err := c.account.Refresh(ctx)
 	return err

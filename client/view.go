@@ -89,6 +89,11 @@ func (c view) Rooms(ctx context.Context, ids []wire.RoomID) ([]api.Room, error) 
 	return list, err
 }
 
+// Calls implements feed.Reader.
+func (c view) Calls(ctx context.Context, ids []wire.CallID) ([]api.Call, error) {
+	return c.calls.Views(ctx, ids)
+}
+
 // room is a row of the chat list.
 func (c view) room(tx *store.Tx, m store.Room) (api.Room, error) {
 	me := c.account.ID()

@@ -61,6 +61,7 @@ type Account struct {
 	why     error // of the last connection's end
 	greeted bool  // hello was heard on this connection
 	maxBlob int64
+	calls   bool // this site has them
 	devices []wire.Device
 	entry   *entry
 	changed chan struct{} // closed and replaced when anything above changes
@@ -212,7 +213,7 @@ func (a *Account) Status() api.Status {
 	defer a.mu.Unlock()
 	s := api.Status{
 		Phase: phaseOf(a.self, a.ended), Connection: api.Connection(a.conn), Since: a.since,
-		Version: a.cfg.Version, MaxFile: plainMax(a.maxBlob),
+		Version: a.cfg.Version, MaxFile: plainMax(a.maxBlob), Calls: a.calls,
 	}
 	if a.self == nil {
 		return s
@@ -267,7 +268,7 @@ func (a *Account) Hello(ctx context.Context, h wire.Hello) error {
 		self.Org, self.Name, self.Admin = h.Org, h.Name, h.Admin
 		return nil
 	})
-	a.change(func() { a.greeted, a.maxBlob = true, h.Max.Blob })
+	a.change(func() { a.greeted, a.maxBlob, a.calls = true, h.Max.Blob, h.Calls })
 	return err
 }
 

@@ -33,6 +33,7 @@ type Status struct {
 	Code       string         `json:"code,omitempty"` // while enrolling: compare on the other device
 	Admin      bool           `json:"admin"`
 	MaxFile    int64          `json:"maxFile"` // plain bytes of one file
+	Calls      bool           `json:"calls"`   // this site has calls
 	Version    string         `json:"version"`
 }
 

@@ -1,20 +1,9 @@
-// Package call is this device's side of calls: which are going on, which ring,
-// the keys of those it is in, and what its participants say of themselves.
-//
-// The media itself is a front end's: it makes offers, and is given answers and
-// keys. What the server says of a call is shown as what it is, a claim; who
-// somebody is comes from the leaves of the room's tree, and what somebody says
-// (muted, a raised hand, a reaction) opens under the key of that leaf or does
-// not count.
-//
-// Nothing of a call is stored but the join numbers, before they are used, and
-// the entries of the room's log that say that it began and how it was.
-// docs/spec/calls.md.
 package call
 
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,347 +13,277 @@ import (
 	"github.com/veche-im/veche/client/room"
 	"github.com/veche-im/veche/client/session"
 	"github.com/veche-im/veche/client/store"
-	"github.com/veche-im/veche/e2ee/content"
+	"github.com/veche-im/veche/internal/policy"
 	"github.com/veche-im/veche/wire"
 )
-
-// Rooms is the part of the account's rooms that calls need.
-type Rooms interface {
-	Do(ctx context.Context, id wire.RoomID, f func(ctx context.Context) error) error
-	Resolve(ctx context.Context, id wire.RoomID) (wire.RoomID, error)
-	CallKey(ctx context.Context, id wire.RoomID, call wire.CallID) (room.CallKey, bool, error)
-	NextJoin(ctx context.Context, id wire.RoomID) (uint16, error)
-	SayCall(ctx context.Context, id wire.RoomID, c content.Call) error
-	Add(ctx context.Context, id wire.RoomID, accounts []wire.AccountID) error
-}
 
 // Config says what Calls work with. All are required.
 type Config struct {
 	Store   *store.DB
 	Session *session.Session
-	Rooms   Rooms
 	Feed    *feed.Feed
+	Rooms   *room.Rooms
 	Me      func() (room.Me, bool)
 	Log     *slog.Logger
 	Now     func() time.Time
 }
 
-// Calls are the calls of the account's rooms. Its methods may be called from
-// any goroutine.
+// Calls are the calls of the account's rooms. Methods may be called from any
+// goroutine.
 type Calls struct {
-	cfg Config
+	cfg  Config
+	wake chan struct{}
 
-	mu    sync.Mutex // guards what follows; not held while the store or the server is asked
-	live  map[wire.CallID]*live
-	rings map[wire.CallID]wire.Ring
-	shown map[wire.CallID]bool // rings that front ends were told of
+	mu    sync.Mutex            // guards what follows; not held while the store or the network works
+	live  map[wire.CallID]*live // that go on, as the server says
+	over  map[wire.CallID]*live // that ended just now, for front ends
+	rings map[wire.CallID]*ring // what rings, or would if its room were here
+	trees map[wire.RoomID]*tree // of rooms with calls
+	jobs  []func(context.Context)
+	skew  time.Duration // what to add to the server's time to have ours
 }
 
-// live is a call that is going on.
+// mostOver is how many ended calls are remembered: until front ends heard.
+const mostOver = 32
+
+// live is a call that goes on. Its fields belong to Calls.mu.
 type live struct {
-	wire.Call
-	own   *own      // this device is in; nil else
-	heard time.Time // by our own clock, when we first knew of it
-	with  map[wire.AccountID]bool
-	mine  bool // this device started it, and will say how it was
-	rang  bool
-	how   map[wire.AccountID]wire.RingState // of those whom this device rang
+	call   wire.Call // People is kept in people
+	people map[uint32]wire.CallParticipant
+	in     *part           // what this device is in it, nil if it is not
+	coming *part           // a joining that the server has not answered
+	used   map[uint32]bool // numbers that this device had
+	seen   map[wire.AccountID]bool
+	two    time.Time      // when a second person was first seen
+	first  time.Time      // when the call was
+	began  bool           // by this device
+	rung   bool           // it rang for others
+	worst  wire.RingState // how the last of them stood, unless they answered
+	quit   bool           // this device left it as the last one
+	ours   bool           // this device was in it
 }
 
-// New returns Calls that know of none.
+// ring is a call for this person. Its fields belong to Calls.mu.
+type ring struct {
+	ring  wire.Ring
+	shown bool
+	until time.Time // by our clock
+}
+
+// tree is who is in a room, for showing who is in its call.
+type tree struct {
+	epoch  uint64
+	byDev  map[wire.DeviceID]policy.Leaf
+	people map[wire.AccountID]bool
+	policy policy.Policy
+}
+
+func treeOf(e *room.Epoch) *tree {
+	t := &tree{epoch: e.Number, byDev: map[wire.DeviceID]policy.Leaf{}, people: map[wire.AccountID]bool{}, policy: e.Policy}
+	for _, l := range e.Leaves {
+		t.byDev[l.Device] = l
+		t.people[l.Account] = true
+	}
+	return t
+}
+
+// New returns Calls that do nothing until Run is called.
 func New(cfg Config) *Calls {
-	return &Calls{cfg: cfg, live: map[wire.CallID]*live{}, rings: map[wire.CallID]wire.Ring{}, shown: map[wire.CallID]bool{}}
+	c := &Calls{cfg: cfg, wake: make(chan struct{}, 1)}
+	c.reset()
+	return c
 }
 
-// Live reports whether a call is going on, as far as is known.
-func (c *Calls) Live(id wire.CallID) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.live[id] != nil
+func (c *Calls) reset() {
+	c.live, c.over, c.rings = map[wire.CallID]*live{}, map[wire.CallID]*live{}, map[wire.CallID]*ring{}
+	c.trees, c.jobs = map[wire.RoomID]*tree{}, nil
 }
 
-// Connected asks the server which calls are going on. What was known before and
-// is not among them has ended; where this device is no longer a participant its
-// front end is told, and joins anew.
-func (c *Calls) Connected(ctx context.Context) error {
-	list, err := session.Call(ctx, c.cfg.Session, wire.CallList, wire.None{})
-	if wire.CodeOf(err) == wire.BadRequest {
-		return nil // a server without calls
-	}
-	if err != nil {
-		return err
-	}
-	there := map[wire.CallID]bool{}
-	for _, k := range list.Calls {
-		there[k.Call] = true
-		if err := c.Changed(ctx, k); err != nil {
-			return err
+// Run works until ctx ends: it does what events ask for, one after the other.
+// After it the Calls are as new.
+func (c *Calls) Run(ctx context.Context) error {
+	defer c.drop()
+	for {
+		select {
+		case <-c.wake:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-	}
-	c.mu.Lock()
-	var ended, lost []wire.Call
-	for id, l := range c.live {
-		switch {
-		case !there[id]:
-			ended = append(ended, l.Call)
-		case l.own != nil && !slices.ContainsFunc(l.People, func(p wire.CallParticipant) bool { return p.Number == l.own.number }):
-			lost = append(lost, l.Call)
-		}
-	}
-	c.mu.Unlock()
-	for _, k := range ended {
-		k.Ended = true
-		if err := c.Changed(ctx, k); err != nil {
-			return err
-		}
-	}
-	for _, k := range lost {
-		c.gone(k.Call, wire.GoneLost)
-	}
-	return nil
-}
-
-// Offline takes that the server cannot be reached: it rings no more here. The
-// media may go on, and with it the calls.
-func (c *Calls) Offline() {
-	c.mu.Lock()
-	ended := c.shown
-	c.rings, c.shown = map[wire.CallID]wire.Ring{}, map[wire.CallID]bool{}
-	c.mu.Unlock()
-	for id := range ended {
-		tell(c, api.OnRingEnd, api.RingEnd{Call: id, Why: wire.RingExpired})
-	}
-}
-
-// Changed takes what the server says of a call. A call in a room that is not
-// here is none of ours.
-func (c *Calls) Changed(ctx context.Context, k wire.Call) error {
-	if ours, err := c.isOpen(ctx, k.Room); err != nil || !ours {
-		return err
-	}
-	c.mu.Lock()
-	l := c.live[k.Call]
-	known := l != nil
-	switch {
-	case known && l.Room != k.Room:
-		c.mu.Unlock()
-		return nil // a call does not move
-	case k.Ended && !known:
-		c.mu.Unlock()
-		return nil
-	case !known:
-		l = c.begin(k)
-	}
-	inside := l.own != nil
-	// To a participant the deltas say who is in; what is told to everybody
-	// names only the first few.
-	brief := inside && !k.Ended && len(k.People) < k.Count
-	if !brief {
-		l.take(k)
-	}
-	c.mu.Unlock()
-	if brief {
-		return c.refresh(ctx, k.Call)
-	}
-	if k.Ended {
-		c.ended(ctx, k.Call)
-		return nil
-	}
-	c.readStates(k.Call)
-	c.changed(ctx, k.Call, !known)
-	return nil
-}
-
-// begin adds a call. c.mu is held.
-func (c *Calls) begin(k wire.Call) *live {
-	l := &live{Call: k, heard: c.cfg.Now(), with: map[wire.AccountID]bool{}, how: map[wire.AccountID]wire.RingState{}}
-	l.note(k.People)
-	c.live[k.Call] = l
-	return l
-}
-
-// take replaces what is known of the call, unless what comes is older. Calls.mu
-// is held.
-func (l *live) take(k wire.Call) {
-	if k.Version < l.Version {
-		return
-	}
-	l.Call = k
-	l.note(k.People)
-}
-
-func (l *live) note(people []wire.CallParticipant) {
-	for _, p := range people {
-		l.with[p.Account] = true
-	}
-}
-
-// refresh asks for the whole of a call.
-func (c *Calls) refresh(ctx context.Context, id wire.CallID) error {
-	k, err := session.Call(ctx, c.cfg.Session, wire.CallGet, wire.CallRef{Call: id})
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	if l := c.live[id]; l != nil && l.Room == k.Room && k.Call == id {
-		l.take(k)
-	}
-	c.mu.Unlock()
-	c.readStates(id)
-	c.changed(ctx, id, false)
-	return nil
-}
-
-// People takes who came into and went from a call that this device is in.
-func (c *Calls) People(ctx context.Context, d wire.CallPeople) error {
-	c.mu.Lock()
-	l := c.live[d.Call]
-	if l == nil || d.Version <= l.Version {
-		c.mu.Unlock()
-		return nil
-	}
-	whole := d.Version == l.Version+1
-	if whole {
-		l.Version = d.Version
-		people := slices.DeleteFunc(slices.Clone(l.Call.People), func(p wire.CallParticipant) bool {
-			return slices.Contains(d.Left, p.Number) ||
-				slices.ContainsFunc(d.Joined, func(q wire.CallParticipant) bool { return q.Number == p.Number })
-		})
-		l.Call.People = append(people, d.Joined...)
-		l.Count = len(l.Call.People)
-		l.note(d.Joined)
-	}
-	c.mu.Unlock()
-	if !whole {
-		return c.refresh(ctx, d.Call)
-	}
-	c.readStates(d.Call)
-	c.changed(ctx, d.Call, false)
-	return nil
-}
-
-// changed tells front ends of a call, and that its row in the timeline is
-// another when it begins.
-func (c *Calls) changed(ctx context.Context, id wire.CallID, began bool) {
-	v, ok, err := c.view(ctx, id)
-	if err != nil {
-		c.cfg.Log.Warn("call not told", "call", id, "err", err)
-		return
-	}
-	if !ok {
-		return
-	}
-	tell(c, api.OnCall, v)
-	if began {
-		c.row(v.Room, id)
-	}
-}
-
-// ended forgets a call, and tells.
-func (c *Calls) ended(ctx context.Context, id wire.CallID) {
-	v, ok, err := c.view(ctx, id)
-	c.mu.Lock()
-	l := c.live[id]
-	delete(c.live, id)
-	if l != nil {
-		l.own.stop()
-	}
-	c.mu.Unlock()
-	c.ringEnded(id, wire.RingCancelled)
-	if l == nil {
-		return
-	}
-	if err != nil {
-		c.cfg.Log.Warn("call not told", "call", id, "err", err)
-	} else if ok {
-		v.Ended, v.Me = true, 0
-		tell(c, api.OnCall, v)
-	}
-	if l.own != nil {
-		tell(c, api.OnCallGone, api.CallGone{Call: id, Why: wire.GoneEnded})
-	}
-	c.row(l.Room, id)
-	c.sayEnd(ctx, l)
-}
-
-// Gone takes that this device is no longer in a call.
-func (c *Calls) Gone(ctx context.Context, g wire.CallGone) error {
-	c.mu.Lock()
-	l := c.live[g.Call]
-	stale := g.Number != 0 && (l == nil || l.own == nil || l.own.number != g.Number)
-	c.mu.Unlock()
-	if stale {
-		return nil // of a joining that another has replaced
-	}
-	c.gone(g.Call, g.Why)
-	c.changed(ctx, g.Call, false)
-	return nil
-}
-
-func (c *Calls) gone(id wire.CallID, why wire.CallGoneReason) {
-	c.mu.Lock()
-	if l := c.live[id]; l != nil {
-		l.own.stop()
-		l.own = nil
-	}
-	c.mu.Unlock()
-	tell(c, api.OnCallGone, api.CallGone{Call: id, Why: why})
-}
-
-// RoomMoved takes that a room has another epoch or state: its calls get new
-// keys, and rings that waited for the room are shown.
-func (c *Calls) RoomMoved(ctx context.Context, id wire.RoomID) {
-	open, err := c.isOpen(ctx, id)
-	if err != nil {
-		c.cfg.Log.Warn("room not read for its calls", "room", id, "err", err)
-		return
-	}
-	c.mu.Lock()
-	var in, out []wire.CallID
-	var waiting []wire.Ring
-	for call, l := range c.live {
-		if l.Room != id {
-			continue
-		}
-		if open {
-			in = append(in, call)
-		} else {
-			out = append(out, call)
-		}
-	}
-	for call, r := range c.rings {
-		if r.Room == id && !c.shown[call] {
-			waiting = append(waiting, r)
-		}
-	}
-	c.mu.Unlock()
-	for _, call := range out { // this device is not in the room any more
-		c.ended(ctx, call)
-	}
-	for _, call := range in {
-		c.rekey(ctx, call)
-		c.changed(ctx, call, false) // leaves, names and owners may be others
-	}
-	if open {
-		for _, r := range waiting {
-			if err := c.Ring(ctx, r); err != nil {
-				c.cfg.Log.Warn("ring not shown", "call", r.Call, "err", err)
+		for {
+			c.mu.Lock()
+			if len(c.jobs) == 0 {
+				c.mu.Unlock()
+				break
+			}
+			job := c.jobs[0]
+			c.jobs = c.jobs[1:]
+			c.mu.Unlock()
+			job(ctx)
+			if ctx.Err() != nil {
+				return ctx.Err()
 			}
 		}
 	}
 }
 
-// isOpen reports whether a room is one that this device is in.
-func (c *Calls) isOpen(ctx context.Context, id wire.RoomID) (open bool, err error) {
-	err = c.cfg.Store.View(ctx, func(tx *store.Tx) error {
-		m, err := store.GetRoom(tx, id)
-		open = err == nil && m.State == store.RoomOpen
-		return ignoreNone(err)
-	})
-	return open, err
+// drop forgets all calls: the session is over.
+func (c *Calls) drop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.live {
+		l.stop()
+	}
+	c.reset()
 }
 
-// row says that the row of a call in the timeline changed.
-func (c *Calls) row(id wire.RoomID, call wire.CallID) { c.cfg.Feed.Items(id, rowID(call)) }
+// do has f run on Run's goroutine, after what waits.
+func (c *Calls) do(f func(context.Context)) {
+	c.mu.Lock()
+	c.jobs = append(c.jobs, f)
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
 
-func tell[T any](c *Calls, e api.Event[T], v T) { c.cfg.Feed.Tell(e.Name, v) }
+// later is do when d has passed.
+func (c *Calls) later(d time.Duration, f func(context.Context)) *time.Timer {
+	return time.AfterFunc(d, func() { c.do(f) })
+}
+
+// stop ends what this device is in a call.
+func (l *live) stop() {
+	for _, p := range []*part{l.in, l.coming} {
+		if p != nil {
+			p.keys.close()
+		}
+	}
+	l.in, l.coming = nil, nil
+}
+
+// Live reports whether a call of a room goes on.
+func (c *Calls) Live(r wire.RoomID, id wire.CallID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.live[id]
+	return l != nil && l.call.Room == r
+}
+
+// Epoch takes that a room's group is in a new epoch.
+func (c *Calls) Epoch(e room.Epoch) {
+	c.mu.Lock()
+	var parts []*part
+	var calls []wire.CallID
+	for _, l := range c.live {
+		if l.call.Room != e.Room {
+			continue
+		}
+		calls = append(calls, l.call.Call)
+		for _, p := range []*part{l.in, l.coming} {
+			if p != nil {
+				parts = append(parts, p)
+			}
+		}
+	}
+	rings := false
+	for _, r := range c.rings {
+		rings = rings || r.ring.Room == e.Room && !r.shown
+	}
+	if len(calls) > 0 {
+		c.putTree(&e)
+	}
+	c.mu.Unlock()
+	for _, p := range parts {
+		if err := p.keys.install(&e); err != nil {
+			c.cfg.Log.Error("keys of a call", "call", p.keys.call, "room", e.Room, "err", err)
+		}
+	}
+	if len(calls) > 0 {
+		c.cfg.Feed.Calls(calls...)
+	}
+	if rings {
+		c.do(c.showRings)
+	}
+}
+
+// putTree notes who is in a room. The lock is held.
+func (c *Calls) putTree(e *room.Epoch) {
+	if t := c.trees[e.Room]; t == nil || t.epoch <= e.Number {
+		c.trees[e.Room] = treeOf(e)
+	}
+}
+
+// Shut takes that this device is out of a room, or cannot use it any more.
+func (c *Calls) Shut(r wire.RoomID) {
+	c.do(func(ctx context.Context) {
+		c.mu.Lock()
+		var gone []*live
+		for _, l := range c.live {
+			if l.call.Room == r {
+				gone = append(gone, l)
+			}
+		}
+		c.mu.Unlock()
+		for _, l := range gone {
+			c.leave(l, wire.GoneRemoved)
+			c.forget(l)
+		}
+		c.mu.Lock()
+		var rings []wire.CallID
+		for id, g := range c.rings {
+			if g.ring.Room == r {
+				rings = append(rings, id)
+			}
+		}
+		c.mu.Unlock()
+		for _, id := range rings {
+			c.quiet(id, wire.RingCancelled)
+		}
+	})
+}
+
+// forget takes a call out of those that go on, and keeps it for front ends until
+// they have heard.
+func (c *Calls) forget(l *live) {
+	c.mu.Lock()
+	id := l.call.Call
+	delete(c.live, id)
+	l.call.Ended = true
+	l.people = map[uint32]wire.CallParticipant{}
+	l.stop()
+	if len(c.over) >= mostOver {
+		for old := range maps.Keys(c.over) {
+			delete(c.over, old)
+			break
+		}
+	}
+	c.over[id] = l
+	used := slices.ContainsFunc(slices.Collect(maps.Values(c.live)), func(o *live) bool { return o.call.Room == l.call.Room })
+	if !used {
+		delete(c.trees, l.call.Room)
+	}
+	c.mu.Unlock()
+	c.cfg.Feed.Calls(id)
+}
+
+// leave notes that this device is in a call no longer, and tells why if the
+// person did not ask for it.
+func (c *Calls) leave(l *live, why wire.CallGoneReason) {
+	c.mu.Lock()
+	was := l.in
+	if was != nil {
+		was.keys.close()
+		delete(l.people, was.number)
+		l.in = nil
+	}
+	id := l.call.Call
+	c.mu.Unlock()
+	if was == nil {
+		return
+	}
+	if why != "" {
+		feed.Say(c.cfg.Feed, api.OnCallGone, "", api.CallGone{Call: id, Why: why})
+	}
+	c.cfg.Feed.Calls(id)
+}

@@ -1,31 +1,16 @@
 package call
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-
-	"encoding/binary"
 
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/client/store"
-	"github.com/veche-im/veche/client/timeline"
-	"github.com/veche-im/veche/internal/policy"
 	"github.com/veche-im/veche/wire"
 )
 
-func rowID(call wire.CallID) string { return timeline.CallItem(call) }
-
-func ignoreNone(err error) error {
-	if errors.Is(err, store.ErrNone) {
-		return nil
-	}
-	return err
-}
-
-// List returns the calls that are going on, oldest first, and what rings.
+// List returns the calls that go on in rooms that are here, and what rings.
 func (c *Calls) List(ctx context.Context) (api.Calls, error) {
 	out := api.Calls{Calls: []api.Call{}, Rings: []api.Ring{}}
 	c.mu.Lock()
@@ -33,126 +18,135 @@ func (c *Calls) List(ctx context.Context) (api.Calls, error) {
 	for id := range c.live {
 		ids = append(ids, id)
 	}
-	var rings []wire.Ring
-	for id, r := range c.rings {
-		if c.shown[id] {
+	var rings []*ring
+	for _, r := range c.rings {
+		if r.shown {
 			rings = append(rings, r)
 		}
 	}
 	c.mu.Unlock()
-	for _, id := range ids {
-		v, ok, err := c.view(ctx, id)
-		if err != nil {
-			return out, err
-		}
-		if ok {
-			out.Calls = append(out.Calls, v)
-		}
+	calls, err := c.Views(ctx, ids)
+	if err != nil {
+		return out, err
 	}
-	slices.SortFunc(out.Calls, func(a, b api.Call) int {
-		return cmp.Or(cmp.Compare(a.Started, b.Started), slices.Compare(a.ID[:], b.ID[:]))
-	})
+	out.Calls = append(out.Calls, calls...)
+	slices.SortFunc(out.Calls, func(a, b api.Call) int { return int(a.Started - b.Started) })
 	for _, r := range rings {
-		v, ok, err := c.ringView(ctx, r)
+		shown, ok, err := c.showRing(ctx, r)
 		if err != nil {
 			return out, err
 		}
 		if ok {
-			out.Rings = append(out.Rings, v)
+			out.Rings = append(out.Rings, shown)
 		}
 	}
 	return out, nil
 }
 
-// view is a call as front ends see it; ok is false when it is not known any
-// more.
-func (c *Calls) view(ctx context.Context, id wire.CallID) (v api.Call, ok bool, err error) {
-	me, _ := c.cfg.Me()
-	c.mu.Lock()
-	l := c.live[id]
-	if l == nil {
-		c.mu.Unlock()
-		return v, false, nil
-	}
-	v = api.Call{ID: id, Room: l.Room, By: l.By, Started: l.Started, Video: l.Video, Count: l.Count}
-	people := slices.Clone(l.Call.People)
-	said := map[uint32]state{}
-	var leaves []policy.Leaf
-	var owners policy.Policy
-	if l.own != nil {
-		v.Me, v.Code = int(l.own.number), l.own.codeText()
-		leaves, owners = l.own.newest().Leaves, l.own.newest().Policy
-		for n, s := range l.own.states {
-			said[n] = s.state
-		}
-	}
-	inside := l.own != nil
-	c.mu.Unlock()
-
-	err = c.cfg.Store.View(ctx, func(tx *store.Tx) error {
-		v.Name, err = name(tx, v.By)
-		if err != nil {
-			return err
-		}
-		members := map[wire.AccountID]bool{}
-		list, err := store.Members(tx, v.Room)
-		if err != nil {
-			return err
-		}
-		for _, m := range list {
-			members[m.Account] = true
-		}
-		for _, p := range people {
-			q := api.CallParticipant{
-				Number: int(p.Number), Account: p.Account, Device: p.Device, Leaf: -1, Away: p.Away, Joined: p.Joined,
-				Me: int(p.Number) == v.Me && v.Me != 0,
+// Views returns calls as front ends see them; those whose room is not here are
+// left out.
+func (c *Calls) Views(ctx context.Context, ids []wire.CallID) ([]api.Call, error) {
+	list := []api.Call{}
+	err := c.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		names := map[wire.AccountID]string{}
+		name := func(a wire.AccountID) (string, error) {
+			if s, ok := names[a]; ok {
+				return s, nil
 			}
-			if p.Account == me.Account && p.Device != me.Device {
-				v.Elsewhere = true
+			p, err := store.GetPerson(tx, a)
+			if err != nil && !errors.Is(err, store.ErrNone) {
+				return "", err
 			}
-			// A name is shown for a leaf of the tree; to who is not in the call,
-			// for a member. What the server names besides is nobody.
-			real := members[p.Account]
-			if inside {
-				real = false
-				for _, leaf := range leaves {
-					if leaf.Device == p.Device && leaf.Account == p.Account {
-						q.Leaf, real = int(leaf.Index), true
-					}
+			names[a] = p.Name
+			return p.Name, nil
+		}
+		for _, id := range ids {
+			v, room := c.view(id)
+			if room.IsZero() {
+				continue
+			}
+			m, err := store.GetRoom(tx, room)
+			if errors.Is(err, store.ErrNone) || err == nil && m.State != store.RoomOpen && !v.Ended {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if v.Name, err = name(v.By); err != nil {
+				return err
+			}
+			for i := range v.People {
+				p := &v.People[i]
+				if p.Leaf < 0 {
+					continue // whose it is only the server says
 				}
-				q.Owner = owners.Kind == wire.Group && owners.Owns(p.Account)
-			}
-			if real {
-				if q.Name, err = name(tx, p.Account); err != nil {
+				if p.Name, err = name(p.Account); err != nil {
 					return err
 				}
 			}
-			if s, heard := said[p.Number]; heard {
-				q.Known, q.Muted, q.Camera, q.Screen, q.Hand = true, s.Muted, s.Camera, s.Screen, s.Hand
-			}
-			v.People = append(v.People, q)
+			list = append(list, v)
 		}
 		return nil
 	})
-	slices.SortFunc(v.People, func(a, b api.CallParticipant) int { return cmp.Compare(a.Number, b.Number) })
-	if v.People == nil {
-		v.People = []api.CallParticipant{}
+	return list, err
+}
+
+// view is a call without names; the room is zero if it is not known.
+func (c *Calls) view(id wire.CallID) (v api.Call, r wire.RoomID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.live[id]
+	if l == nil {
+		if l = c.over[id]; l == nil {
+			return v, r
+		}
 	}
-	return v, err == nil, err
+	me, _ := c.cfg.Me()
+	w := &l.call
+	v = api.Call{ID: id, Room: w.Room, By: w.By, Started: w.Started, Video: w.Video, Count: w.Count, People: []api.CallParticipant{}, Ended: w.Ended}
+	if w.Ended {
+		v.Count = 0
+		return v, w.Room
+	}
+	t := c.trees[w.Room]
+	if l.in != nil {
+		v.Me = int(l.in.number)
+		v.Code = l.in.keys.code()
+	}
+	for _, p := range l.people {
+		q := api.CallParticipant{
+			Number: int(p.Number), Account: p.Account, Device: p.Device, Leaf: -1, Me: l.in != nil && p.Number == l.in.number,
+			Away: p.Away, Joined: p.Joined,
+		}
+		if t != nil {
+			if leaf, ok := t.byDev[p.Device]; ok && leaf.Account == p.Account {
+				q.Leaf = int(leaf.Index)
+				q.Owner = t.policy.Kind == wire.Group && t.policy.Owns(p.Account)
+			}
+		}
+		if l.in != nil {
+			s, known := l.in.states[p.Number]
+			if q.Me && l.in.own != nil {
+				known, s.state = true, signal{Muted: l.in.own.Muted, Camera: l.in.own.Camera, Screen: l.in.own.Screen, Hand: l.in.hand}
+			}
+			q.Known, q.Muted, q.Camera, q.Screen, q.Hand = known, s.state.Muted, s.state.Camera, s.state.Screen, s.state.Hand
+		}
+		v.Elsewhere = v.Elsewhere || p.Account == me.Account && p.Device != me.Device
+		v.People = append(v.People, q)
+	}
+	slices.SortFunc(v.People, func(a, b api.CallParticipant) int { return a.Number - b.Number })
+	return v, w.Room
 }
 
-func name(tx *store.Tx, id wire.AccountID) (string, error) {
-	p, err := store.GetPerson(tx, id)
-	return p.Name, ignoreNone(err)
-}
-
-// Code writes the code of a call: the first eight bytes of what all have in
-// common as a number, its last sixteen digits in groups of four.
-func Code(common []byte) string {
-	if len(common) < 8 {
+// nameOf is a person's name, empty if it is not known.
+func (c *Calls) nameOf(a wire.AccountID) string {
+	var p store.Person
+	err := c.cfg.Store.View(context.Background(), func(tx *store.Tx) (err error) {
+		p, err = store.GetPerson(tx, a)
+		return err
+	})
+	if err != nil {
 		return ""
 	}
-	n := binary.BigEndian.Uint64(common) % 1e16
-	s := fmt.Sprintf("%016d", n)
-	return s[:4] + " " + s[4:8] + " " + s[8:12] + " " + s[12:]
+	return p.Name
 }

@@ -26,6 +26,8 @@ type Reader interface {
 	// Rooms and Items leave out what is no longer there.
 	Rooms(ctx context.Context, ids []wire.RoomID) ([]api.Room, error)
 	Items(ctx context.Context, room wire.RoomID, ids []string) ([]api.Item, error)
+	// Calls leaves out what front ends must not hear of.
+	Calls(ctx context.Context, ids []wire.CallID) ([]api.Call, error)
 }
 
 // mostItems is how many rows of a timeline go into one event.
@@ -50,13 +52,19 @@ type dirty struct {
 	order           []wire.RoomID // of items, the first change first
 	notices         []api.Notice
 	typing          []api.TypingNow
-	told            []told
+	calls           map[wire.CallID]bool
+	said            []said
 }
 
-type told struct {
+// said is an event that is in no store. Of those with one key the newest counts.
+type said struct {
 	name  string
+	key   string
 	value any
 }
+
+// mostSaid is how many of them wait; what is beyond is dropped, the oldest first.
+const mostSaid = 1000
 
 type changed struct {
 	ids  []string
@@ -141,9 +149,30 @@ func (f *Feed) Items(room wire.RoomID, ids ...string) {
 // Typing says that somebody writes.
 func (f *Feed) Typing(t api.TypingNow) { f.mark(func(d *dirty) { d.typing = append(d.typing, t) }) }
 
-// Tell says something that stands nowhere in the store.
-func (f *Feed) Tell(name string, value any) {
-	f.mark(func(d *dirty) { d.told = append(d.told, told{name, value}) })
+// Calls says that these calls are new, changed or over.
+func (f *Feed) Calls(ids ...wire.CallID) {
+	f.mark(func(d *dirty) {
+		if d.calls == nil {
+			d.calls = map[wire.CallID]bool{}
+		}
+		for _, id := range ids {
+			d.calls[id] = true
+		}
+	})
+}
+
+// Say tells of something that is in no store. An event that waits under the same
+// key is replaced; an empty key replaces nothing.
+func Say[T any](f *Feed, ev api.Event[T], key string, v T) {
+	f.mark(func(d *dirty) {
+		if key != "" {
+			d.said = slices.DeleteFunc(d.said, func(s said) bool { return s.name == ev.Name && s.key == key })
+		}
+		if len(d.said) >= mostSaid {
+			d.said = slices.Delete(d.said, 0, 1)
+		}
+		d.said = append(d.said, said{ev.Name, key, v})
+	})
 }
 
 // Raise stores a notice with tx and tells it once.
@@ -222,8 +251,11 @@ func (e emitter) all(d *dirty) {
 	for _, t := range d.typing {
 		e.emit(api.OnTyping.Name, t)
 	}
-	for _, t := range d.told {
-		e.emit(t.name, t.value)
+	if len(d.calls) > 0 {
+		e.calls(keys(d.calls))
+	}
+	for _, s := range d.said {
+		e.emit(s.name, s.value)
 	}
 }
 
@@ -238,6 +270,16 @@ func (e emitter) items(room wire.RoomID, ids []string) {
 		}
 		return c, err
 	})
+}
+
+func (e emitter) calls(ids []wire.CallID) {
+	list, err := e.r.Calls(e.ctx, ids)
+	if err != nil && e.ctx.Err() == nil {
+		e.log.Error("event was left out", "event", api.OnCall.Name, "err", err)
+	}
+	for _, c := range list {
+		e.emit(api.OnCall.Name, c)
+	}
 }
 
 func (e emitter) rooms(ids []wire.RoomID) {

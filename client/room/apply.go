@@ -24,7 +24,7 @@ func (w logbook) apply(tx *store.Tx, row *store.Room, m timeline.Message) error 
 		return err
 	}
 	switch v.Kind {
-	case content.KindText, content.KindUnknown, content.KindCall:
+	case content.KindText, content.KindUnknown, content.KindCall, content.KindCallEnd:
 		row.Time = max(row.Time, m.Time)
 	case content.KindName:
 		return w.rename(tx, row, m, v.Text)

@@ -216,10 +216,16 @@ func (w logbook) after(tx *store.Tx, row *store.Room, g *group.Group, e *wire.En
 		if err := store.SetMembers(tx, w.id, membersOf(leavesAfter(c), c.After)); err != nil {
 			return err
 		}
-		tx.OnCommit(func() { w.g = nil })
+		tx.OnCommit(func() {
+			w.g = nil
+			w.cfg.Shut(w.id)
+		})
 		return store.DropMLS(tx, w.id)
 	}
 	if err := g.Save(store.MLS(tx, w.id)); err != nil {
+		return err
+	}
+	if err := w.begun(tx, g, len(c.Removed) > 0); err != nil {
 		return err
 	}
 	row.Epoch = g.Epoch()

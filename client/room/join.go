@@ -288,6 +288,9 @@ func (w joiner) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c compos
 	if err := g.Save(store.MLS(tx, w.id)); err != nil {
 		return err
 	}
+	if err := w.begun(tx, g, false); err != nil {
+		return err
+	}
 	if err := store.PutHead(tx, w.id, seq, head); err != nil {
 		return faultf(api.NoticeForked, "the room is offered with another history than the one we have")
 	}

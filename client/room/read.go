@@ -304,7 +304,7 @@ func (w logbook) ownMessage(tx *store.Tx, row *store.Room, e *wire.Entry) error 
 		return err
 	}
 	return w.apply(tx, row, timeline.Message{
-		Place: w.place(e), Account: e.Account, Me: w.me().Account, Device: e.Device, Content: o.Content, Mine: true, Item: o.Item,
+		Place: w.place(e), Account: e.Account, Device: e.Device, Content: o.Content, Me: e.Account, Mine: true, Item: o.Item,
 	})
 }
 
@@ -368,7 +368,10 @@ func (w logbook) leftIf(tx *store.Tx, row *store.Room, g *group.Group, e *wire.E
 	if err := store.DropMLS(tx, w.id); err != nil { // nothing more is to be opened with it
 		return err
 	}
-	tx.OnCommit(func() { w.g = nil })
+	tx.OnCommit(func() {
+		w.g = nil
+		w.cfg.Shut(w.id)
+	})
 	return timeline.PutChange(tx, w.place(e), timeline.Change{Kind: api.ChangeLeft, By: me, Who: []wire.AccountID{me}})
 }
 

@@ -59,9 +59,13 @@ type Config struct {
 	Files   Uploader
 	Me      func() (Me, bool) // false as long as the device may not take part in rooms
 	Read    func(wire.RoomID) // hears that a room was read further; returns at once
-	Moved   func(wire.RoomID) // hears that a room has another epoch or state; returns at once
-	Log     *slog.Logger
-	Now     func() time.Time
+	// Epoch hears of each new epoch of a room, by a commit or by joining, and Shut
+	// that a room cannot be used any more, both after that was stored. They return
+	// soon.
+	Epoch func(Epoch)
+	Shut  func(wire.RoomID)
+	Log   *slog.Logger
+	Now   func() time.Time
 }
 
 // Rooms are the account's rooms. Methods may be called from any goroutine.

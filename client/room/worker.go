@@ -289,11 +289,7 @@ func (w *worker) write(ctx context.Context, f func(tx *store.Tx, row *store.Room
 	if row.Seq > w.row.Seq {
 		w.cfg.Read(w.id)
 	}
-	moved := row.Epoch != w.row.Epoch || row.State != w.row.State
 	w.row = row
-	if moved {
-		w.cfg.Moved(w.id)
-	}
 	return nil
 }
 
@@ -342,6 +338,7 @@ func (w *worker) block(ctx context.Context, f *fault) error {
 		return err
 	}
 	w.g = nil
+	w.cfg.Shut(w.id)
 	return nil
 }
 

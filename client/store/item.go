@@ -140,14 +140,17 @@ func LastItem(tx *Tx, room wire.RoomID) (Item, error) {
 	return one(tx, readItem, `SELECT `+itemColumns+` FROM item WHERE room = ?1 ORDER BY ord DESC LIMIT 1`, room)
 }
 
-// Unread counts the rows of a kind, and missed calls, by others after entry seq, and returns the
-// first, whose ID is empty if there is none.
+// Missed is the State of the row of a call that rang here and was not answered.
+const Missed = "missed"
+
+// Unread counts the rows of a kind by others after entry seq, and missed calls,
+// and returns the first, whose ID is empty if there is none.
 func Unread(tx *Tx, room wire.RoomID, seq int64, kind string) (n int, first Item, err error) {
-	const count = `SELECT count(*) FROM item WHERE room = ?1 AND seq > ?2 AND mine = 0 AND (kind = ?3 OR state = 'missed')`
+	const count = `SELECT count(*) FROM item WHERE room = ?1 AND seq > ?2 AND mine = 0 AND (kind = ?3 OR state = '` + Missed + `')`
 	if n, err = value[int](tx, count, room, seq, kind); err != nil || n == 0 {
 		return 0, Item{}, err
 	}
-	const q = `SELECT ` + itemColumns + ` FROM item WHERE room = ?1 AND seq > ?2 AND mine = 0 AND (kind = ?3 OR state = 'missed') ORDER BY ord LIMIT 1`
+	const q = `SELECT ` + itemColumns + ` FROM item WHERE room = ?1 AND seq > ?2 AND mine = 0 AND (kind = ?3 OR state = '` + Missed + `') ORDER BY ord LIMIT 1`
 	first, err = one(tx, readItem, q, room, seq, kind)
 	return n, first, err
 }

@@ -10,6 +10,7 @@ import (
 // ever released is never changed; a further one is added.
 var migrations = []string{
 	0: first,
+	1: calls,
 }
 
 // first is the schema of version 1. Times are milliseconds, identifiers and
@@ -205,6 +206,17 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_room ON outbox (room, n);
 CREATE INDEX outbox_item ON outbox (room, item);
+`
+
+// calls is version 2: how many join numbers of a room were taken, in all and in
+// the newest epoch; docs/spec/calls.md#keys.
+const calls = `
+CREATE TABLE call_join (
+	room  BLOB PRIMARY KEY,
+	next  INTEGER NOT NULL,
+	epoch INTEGER NOT NULL,
+	taken INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 `
 
 // migrate brings the schema up to date, each step in its own transaction with

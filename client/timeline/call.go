@@ -10,104 +10,131 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
-// StateMissed is the state of the row of a call that rang here and in which
-// this account was not. It counts as unread.
-const StateMissed = "missed"
-
-// callRow is what is stored of a call.
-type callRow struct {
-	Call    wire.CallID        `cbor:"call"`
-	Video   bool               `cbor:"video"`
-	Ring    bool               `cbor:"ring"`
-	Started bool               `cbor:"started"` // its beginning was seen
-	Ended   bool               `cbor:"ended"`
-	Seconds int64              `cbor:"seconds"`
-	People  []wire.AccountID   `cbor:"people"`
-	Why     content.CallReason `cbor:"why"`
+// call is what is stored of a call's row. Whether it goes on is not: the server
+// says that, and only while it does.
+type call struct {
+	Call    wire.CallID      `cbor:"call"`
+	Video   bool             `cbor:"video,omitempty"`
+	Ring    bool             `cbor:"ring,omitempty"`
+	Why     content.CallWhy  `cbor:"why,omitempty"` // empty: nobody wrote its end down
+	Seconds int              `cbor:"seconds,omitempty"`
+	People  []wire.AccountID `cbor:"people,omitempty"`
+	Here    bool             `cbor:"here,omitempty"` // this device took part, or declined: not missed
 }
 
-// CallItem is the id of the row of a call: the same for its beginning and its
-// end, which are one row.
-func CallItem(call wire.CallID) string { return "call-" + call.String() }
-
-// HasEnd reports whether the log has said how a call ended.
-func HasEnd(tx *store.Tx, room wire.RoomID, call wire.CallID) (bool, error) {
-	i, err := store.GetItem(tx, room, CallItem(call))
-	if errors.Is(err, store.ErrNone) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	var row callRow
-	if err := wire.Decode(i.Extra, &row); err != nil {
-		return false, errors.Join(store.ErrDamaged, err)
-	}
-	return row.Ended, nil
-}
-
-// call writes the row of a call, or how it was into the row that is there. The
-// first end counts: whoever says another later was slower.
+// call writes the row of a call, or its end into the row. What is said again, or
+// of a call that has ended, is nothing new.
 func (m *Message) call(tx *store.Tx, c *content.Call) error {
-	id := CallItem(c.Call)
-	i, err := store.GetItem(tx, m.Room, id)
-	fresh := errors.Is(err, store.ErrNone)
-	if err != nil && !fresh {
+	i, kept, err := callRow(tx, m.Room, c.Call)
+	known := err == nil
+	if err != nil && !errors.Is(err, store.ErrNone) {
 		return err
 	}
-	row := callRow{Call: c.Call, People: []wire.AccountID{}}
-	if fresh {
-		i = store.Item{
-			Room: m.Room, ID: id, Kind: string(api.ItemCall), Account: m.Account, Device: m.Device, Mine: m.Mine,
-			State: string(api.ItemReceived), Seq: m.Seq, Order: store.Order(m.Seq, m.Sub), Time: m.Time,
-		}
-	} else if err := wire.Decode(i.Extra, &row); err != nil {
-		return errors.Join(store.ErrDamaged, err)
-	}
-	switch {
-	case c.End == nil && !row.Started:
-		row.Started, row.Ring, row.Video = true, c.Ring, c.Video
-		i.Account, i.Device, i.Mine = m.Account, m.Device, m.Mine // who wrote the end need not be who called
-	case c.End != nil && !row.Ended:
-		row.Ended, row.Seconds, row.Why = true, c.End.Seconds, c.End.Why
-		row.People = append(row.People, c.End.People...)
-	default:
+	if known && (c.Why == "" || kept.Why != "") {
 		return nil
 	}
-	if i.State = string(api.ItemReceived); row.missed(i.Account, m.Me) {
-		i.State = StateMissed
+	if !known { // a beginning, or an end whose beginning is not here
+		i = store.Item{
+			Room: m.Room, ID: m.ID, Kind: string(api.ItemCall), Account: m.Account, Device: m.Device, Mine: m.Mine,
+			State: string(api.ItemReceived), Message: c.Call[:], Seq: m.Seq, Order: store.Order(m.Seq, m.Sub), Time: m.Time,
+		}
+		kept = call{Call: c.Call, Video: c.Video, Ring: c.Ring}
 	}
-	if i.Extra, err = wire.Encode(row); err != nil {
+	if c.Why != "" {
+		kept.Why, kept.Seconds, kept.People = c.Why, c.Seconds, c.People
+		if kept.Ring && !i.Mine && !kept.Here && c.Why != content.CallDeclined {
+			i.State = store.Missed // unless the person was in, which the reader sees
+			for _, a := range c.People {
+				if a == m.Me {
+					i.State = string(api.ItemReceived)
+				}
+			}
+		}
+	}
+	tx.OnCommit(func() { m.Changed(i.ID) })
+	return putCall(tx, i, kept)
+}
+
+func putCall(tx *store.Tx, i store.Item, c call) error {
+	b, err := wire.Encode(c)
+	if err != nil {
 		return err
 	}
-	tx.OnCommit(func() { m.Changed(id) })
+	i.Extra = b
 	return store.PutItem(tx, i)
 }
 
-// missed reports whether the call rang for an account that was not in.
-func (r *callRow) missed(by, me wire.AccountID) bool {
-	return r.Ended && r.Ring && by != me && r.Why != content.CallDeclined && !slices.Contains(r.People, me)
+// callRow finds the row of a call, store.ErrNone if there is none.
+func callRow(tx *store.Tx, room wire.RoomID, id wire.CallID) (store.Item, call, error) {
+	var c call
+	i, err := store.ItemByMessage(tx, room, id[:], wire.AccountID{})
+	if err != nil {
+		return i, c, err
+	}
+	if i.Kind != string(api.ItemCall) {
+		return i, c, store.ErrNone
+	}
+	if err := wire.Decode(i.Extra, &c); err != nil {
+		return i, c, errors.Join(store.ErrDamaged, err)
+	}
+	return i, c, nil
 }
 
-// callItem is the row of a call as it is shown.
-func (v *View) callItem(r store.Item) (*api.CallItem, error) {
-	var row callRow
-	if err := wire.Decode(r.Extra, &row); err != nil {
+// CallOver reports whether the log says how a call ended.
+func CallOver(tx *store.Tx, room wire.RoomID, id wire.CallID) (bool, error) {
+	_, c, err := callRow(tx, room, id)
+	if errors.Is(err, store.ErrNone) {
+		return false, nil
+	}
+	return c.Why != "", err
+}
+
+// CallHere notes that this device took part in a call, or declined it: it was
+// not missed. It returns the row's id, empty if there is none yet.
+func CallHere(tx *store.Tx, room wire.RoomID, id wire.CallID) (string, error) {
+	i, c, err := callRow(tx, room, id)
+	if errors.Is(err, store.ErrNone) {
+		return "", nil
+	}
+	if err != nil || c.Here {
+		return i.ID, err
+	}
+	c.Here = true
+	if i.State == store.Missed {
+		i.State = string(api.ItemReceived)
+	}
+	return i.ID, putCall(tx, i, c)
+}
+
+// CallItem returns the id of a call's row, empty if there is none.
+func CallItem(tx *store.Tx, room wire.RoomID, id wire.CallID) (string, error) {
+	i, _, err := callRow(tx, room, id)
+	if errors.Is(err, store.ErrNone) {
+		return "", nil
+	}
+	return i.ID, err
+}
+
+// call returns what is shown of a call.
+func (v *View) call(r store.Item) (*api.CallItem, error) {
+	var c call
+	if err := wire.Decode(r.Extra, &c); err != nil {
 		return nil, errors.Join(store.ErrDamaged, err)
 	}
-	c := &api.CallItem{
-		Call: row.Call, Video: row.Video, Ring: row.Ring, Seconds: int(row.Seconds), People: []string{},
-		Live: !row.Ended && v.live(row.Call), Missed: r.State == StateMissed,
+	out := &api.CallItem{Call: c.Call, Video: c.Video, Ring: c.Ring, Seconds: c.Seconds, People: []string{}, End: api.CallEnd(c.Why)}
+	if v.live(v.room, c.Call) {
+		out.Live, out.End, out.Seconds = true, "", 0
+		return out, nil
 	}
-	if row.Ended {
-		c.End = api.CallEnd(row.Why)
-	}
-	for _, a := range row.People {
+	out.Missed = r.State == store.Missed
+	for _, a := range c.People {
 		name, err := v.Name(a)
 		if err != nil {
 			return nil, err
 		}
-		c.People = append(c.People, name)
+		if name != "" && !slices.Contains(out.People, name) {
+			out.People = append(out.People, name)
+		}
 	}
-	return c, nil
+	return out, nil
 }

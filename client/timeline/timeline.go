@@ -86,11 +86,11 @@ func Erased(tx *store.Tx, p Place, from wire.AccountID) error {
 type Message struct {
 	Place
 	Account wire.AccountID // of the MLS sender
-	Me      wire.AccountID // of this device
 	Device  wire.DeviceID
 	Content []byte
-	Mine    bool   // of this account
-	Item    string // of one that this device sent: the row that it concerns, "" for none
+	Me      wire.AccountID // whose device this is
+	Mine    bool           // of this account
+	Item    string         // of one that this device sent: the row that it concerns, "" for none
 }
 
 // Apply does what a message says to the timeline. It returns what the message
@@ -107,7 +107,7 @@ func Apply(tx *store.Tx, m Message) (content.View, error) {
 		return v, m.edit(tx, v)
 	case content.KindDelete:
 		return v, m.remove(tx, v)
-	case content.KindCall:
+	case content.KindCall, content.KindCallEnd:
 		return v, m.call(tx, v.Call)
 	}
 	return v, nil

@@ -23,14 +23,14 @@ type View struct {
 	room      wire.RoomID
 	me        wire.AccountID
 	transfers func(room wire.RoomID, item string, n int) *api.Transfer
-	live      func(wire.CallID) bool
+	live      func(room wire.RoomID, call wire.CallID) bool
 	names     map[wire.AccountID]string
 	delivered int64 // up to here every other member's account has stored everything
 }
 
 // NewView returns a View of a room. transfers tells how far a file has come
-// that goes up or down just now, live whether a call is going on.
-func NewView(tx *store.Tx, room wire.RoomID, me wire.AccountID, transfers func(wire.RoomID, string, int) *api.Transfer, live func(wire.CallID) bool) (*View, error) {
+// that goes up or down just now, live whether a call of the room goes on.
+func NewView(tx *store.Tx, room wire.RoomID, me wire.AccountID, transfers func(wire.RoomID, string, int) *api.Transfer, live func(wire.RoomID, wire.CallID) bool) (*View, error) {
 	v := &View{tx: tx, room: room, me: me, transfers: transfers, live: live, names: map[wire.AccountID]string{}}
 	members, err := store.Members(tx, room)
 	if err != nil {
@@ -112,8 +112,10 @@ func (v *View) Item(r store.Item) (api.Item, error) {
 	case api.ItemChange:
 		i.Change, err = v.change(r)
 	case api.ItemCall:
-		i.State = api.ItemReceived
-		i.Call, err = v.callItem(r)
+		i.Call, err = v.call(r)
+		if i.State = api.ItemReceived; i.Mine {
+			i.State = api.ItemSent
+		}
 	}
 	return i, err
 }

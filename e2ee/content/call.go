@@ -9,94 +9,98 @@ import (
 
 const callType = "application/vnd.veche.call+cbor"
 
-// maxCallPeople is how many people the end of a call names.
-const maxCallPeople = wire.MaxParticipants
-
-// Call is what a room's log says of a call: that it began, or how it was.
-// docs/spec/calls.md#in-the-log.
-type Call struct {
-	Call  wire.CallID
-	Ring  bool // at the start: the others were rung
-	Video bool
-	End   *CallEnd // nil at the start
-}
-
-// CallEnd is how a call was.
-type CallEnd struct {
-	Seconds int64
-	People  []wire.AccountID // who was in, in no order
-	Why     CallReason
-}
-
-// CallReason says why a call ended.
-type CallReason string
+// CallWhy says how a call ended.
+type CallWhy string
 
 const (
-	CallEnded     CallReason = "ended"
-	CallNone      CallReason = "none"      // nobody answered
-	CallDeclined  CallReason = "declined"  //
-	CallBusy      CallReason = "busy"      //
-	CallCancelled CallReason = "cancelled" // by the caller, before anybody answered
+	CallEnded     CallWhy = "ended"
+	CallNone      CallWhy = "none" // nobody answered
+	CallDeclined  CallWhy = "declined"
+	CallBusy      CallWhy = "busy"
+	CallCancelled CallWhy = "cancelled" // before anybody answered
 )
 
-func (r CallReason) known() bool {
-	switch r {
-	case CallEnded, CallNone, CallDeclined, CallBusy, CallCancelled:
-		return true
-	}
-	return false
+// MaxCallPeople is how many people the end of a call names at most, MaxCallTime
+// how long one may have been, in seconds.
+const (
+	MaxCallPeople = 1000
+	MaxCallTime   = 31 * 24 * 3600
+)
+
+// Call is what the log says of a call: that it began, by whom sends this, or,
+// with Why, that it ended.
+type Call struct {
+	Call    wire.CallID
+	Ring    bool // all members were rung
+	Video   bool
+	Why     CallWhy // empty for the beginning
+	Seconds int
+	People  []wire.AccountID // who was in
 }
 
-// callStart and callEnd are what a part of callType holds.
-type callStart struct {
+// callBegan and callOver are what a part of callType holds.
+type callBegan struct {
 	Version int         `cbor:"v"`
 	Call    wire.CallID `cbor:"call"`
 	Ring    bool        `cbor:"ring"`
 	Video   bool        `cbor:"video"`
 }
-type callEnd struct {
+type callOver struct {
 	Version int              `cbor:"v"`
 	Call    wire.CallID      `cbor:"call"`
-	Seconds int64            `cbor:"seconds"`
+	Seconds int              `cbor:"seconds"`
 	People  []wire.AccountID `cbor:"people"`
-	Why     CallReason       `cbor:"why"`
+	Why     CallWhy          `cbor:"why"`
 }
 
-// NewCall makes the message that a call began or ended.
+// NewCall makes the message of a call: of its beginning or, with Why, of its
+// end. People beyond MaxCallPeople are left out.
 func NewCall(c Call) (Made, error) {
-	var body any = callStart{1, c.Call, c.Ring, c.Video}
-	if e := c.End; e != nil {
-		if e.Seconds < 0 || len(e.People) > maxCallPeople || !e.Why.known() {
-			return Made{}, fmt.Errorf("%w: end of a call", ErrMalformed)
-		}
-		people := e.People
+	var v any = callBegan{1, c.Call, c.Ring, c.Video}
+	if c.Why != "" {
+		people := c.People[:min(len(c.People), MaxCallPeople)]
 		if people == nil {
 			people = []wire.AccountID{}
 		}
-		body = callEnd{1, c.Call, e.Seconds, people, e.Why}
+		over := callOver{1, c.Call, max(0, min(c.Seconds, MaxCallTime)), people, c.Why}
+		if !over.valid() {
+			return Made{}, fmt.Errorf("%w: the end of a call", ErrMalformed)
+		}
+		v = over
 	}
-	b, err := wire.Encode(body)
+	b, err := wire.Encode(v)
 	if err != nil {
 		return Made{}, fmt.Errorf("encode a call: %w", err)
 	}
 	return finish(&Message{Body: Part{Disposition: Render, Single: &Single{callType, b}}})
 }
 
-// readCall reads a part of callType; anything that is not written in the one
-// way is not understood.
-func readCall(b []byte) (*Call, bool) {
-	var s callStart
-	if wire.Decode(b, &s) == nil && s.Version == 1 && unchanged(s, b) {
-		return &Call{Call: s.Call, Ring: s.Ring, Video: s.Video}, true
+func (c *callOver) valid() bool {
+	switch c.Why {
+	case CallEnded, CallNone, CallDeclined, CallBusy, CallCancelled:
+	default:
+		return false
 	}
-	var e callEnd
-	if wire.Decode(b, &e) == nil && e.Version == 1 && e.Seconds >= 0 && len(e.People) <= maxCallPeople && e.Why.known() && unchanged(e, b) {
-		return &Call{Call: e.Call, End: &CallEnd{Seconds: e.Seconds, People: e.People, Why: e.Why}}, true
-	}
-	return nil, false
+	return c.Version == 1 && !c.Call.IsZero() && c.Seconds >= 0 && c.Seconds <= MaxCallTime && len(c.People) <= MaxCallPeople && c.People != nil
 }
 
-func unchanged(v any, b []byte) bool {
+func readCall(b []byte) (Kind, *Call) {
+	var began callBegan
+	if err := wire.Decode(b, &began); err == nil {
+		if began.Version != 1 || began.Call.IsZero() || !alone(began, b) {
+			return KindUnknown, nil
+		}
+		return KindCall, &Call{Call: began.Call, Ring: began.Ring, Video: began.Video}
+	}
+	var over callOver
+	if err := wire.Decode(b, &over); err != nil || !over.valid() || !alone(over, b) {
+		return KindUnknown, nil
+	}
+	return KindCallEnd, &Call{Call: over.Call, Seconds: over.Seconds, People: over.People, Why: over.Why}
+}
+
+// alone reports whether b is the one way to write v.
+func alone(v any, b []byte) bool {
 	again, err := wire.Encode(v)
 	return err == nil && bytes.Equal(again, b)
 }

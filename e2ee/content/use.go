@@ -20,7 +20,8 @@ const (
 	KindReaction Kind = "reaction" // Text is an emoji for InReplyTo; Replaces may be an earlier reaction
 	KindName     Kind = "name"     // Text is the room's name
 	KindAsk      Kind = "ask"      // asks for the room's name to be said again
-	KindCall     Kind = "call"     // Call began or ended
+	KindCall     Kind = "call"     // Call began
+	KindCallEnd  Kind = "call_end" // Call ended
 	KindUnknown  Kind = "unknown"  // of a newer version or another client
 )
 
@@ -31,7 +32,7 @@ type View struct {
 	Files     []File
 	InReplyTo *ID
 	Replaces  *ID
-	Call      *Call // for KindCall
+	Call      *Call // for KindCall and KindCallEnd
 }
 
 const (
@@ -164,8 +165,8 @@ func (m *Message) View() View {
 			v.Kind, v.Text = readRoomState(body.Single.Content)
 		}
 	case body.Single != nil && body.Single.Type == callType:
-		if c, ok := readCall(body.Single.Content); ok && m.Replaces == nil {
-			v.Kind, v.Call = KindCall, c
+		if m.Replaces == nil {
+			v.Kind, v.Call = readCall(body.Single.Content)
 		}
 	default:
 		text, files, ok := m.readBody()

@@ -68,7 +68,7 @@ func WithConfig(f func(*server.Config)) Option { return f }
 func Config(t testing.TB, opts ...Option) server.Config {
 	cfg := server.Config{
 		HTTPS: "127.0.0.1:0", HTTP: "127.0.0.1:0", Metrics: "127.0.0.1:0",
-		Version: "test",
+		Version: "test", Media: NewForwarder(),
 		Cost:    account.Cost{Memory: 64, Time: 1, Threads: 1},
 	}
 	for _, o := range opts {

@@ -98,6 +98,7 @@ export class FakeCore implements Core {
       ...(scene === "enrolling" ? { code: "K7QP-4MXA-2DTW" } : {}),
       admin: true,
       maxFile: 2_000_000_000,
+      calls: true,
       version: "0.1.0",
     };
     this.#devices = this.#words.devices.map((name, n) => ({

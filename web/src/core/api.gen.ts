@@ -873,6 +873,8 @@ export interface Status {
   readonly admin: boolean;
   /** plain bytes of one file */
   readonly maxFile: number;
+  /** this site has calls */
+  readonly calls: boolean;
   readonly version: string;
 }
 

@@ -1,0 +1,238 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/feed"
+	"github.com/veche-im/veche/client/session"
+	"github.com/veche-im/veche/e2ee/sframe"
+	"github.com/veche-im/veche/wire"
+)
+
+const (
+	// holdSignal is how long a signal of an epoch that is not known yet is kept,
+	// mostHeld how many of them.
+	holdSignal = 400 * time.Millisecond
+	mostHeld   = 64
+	// mostReactions is how many reactions of one participant are shown in a second.
+	mostReactions = 6
+)
+
+// part is this device in a call, under one join number. But for keys, its fields
+// belong to Calls.mu.
+type part struct {
+	keys    *keyring
+	number  uint32 // 0 as long as the server has not answered
+	version int64
+	asking  bool                // for all participants anew
+	states  map[uint32]said     // by number, as last opened
+	sealed  map[uint32][]byte   // states that did not open yet: their epoch may come
+	held    int                 // signals that wait for their epoch
+	shown   map[uint32]*allowed // reactions
+	own     *api.OwnCallState   // what this device says of itself, nil before it did
+	hand    wire.Millis         // when the person raised it
+}
+
+type said struct {
+	place place
+	state signal
+}
+
+// allowed counts what somebody does in a second.
+type allowed struct {
+	since time.Time
+	n     int
+}
+
+func (c *Calls) newPart(id wire.CallID, join uint16) *part {
+	p := &part{states: map[uint32]said{}, sealed: map[uint32][]byte{}, shown: map[uint32]*allowed{}}
+	p.keys = newKeyring(id, join, func(sealing bool) { c.keysChanged(id, p, sealing) })
+	return p
+}
+
+// keysChanged tells front ends, tries again what did not open, and says once
+// more, in the new epoch, how this device is: who came with it has heard nothing
+// yet.
+func (c *Calls) keysChanged(id wire.CallID, p *part, sealing bool) {
+	feed.Say(c.cfg.Feed, api.OnCallKeys, id.String(), api.CallRef{Call: id})
+	c.cfg.Feed.Calls(id)
+	c.do(func(ctx context.Context) {
+		c.mu.Lock()
+		l := c.live[id]
+		mine := l != nil && l.in == p
+		var again map[uint32][]byte
+		if mine {
+			again = p.sealed
+			p.sealed = map[uint32][]byte{}
+		}
+		own := p.own != nil
+		c.mu.Unlock()
+		if !mine {
+			return
+		}
+		for number, body := range again {
+			c.hear(id, wire.CallSignal{Call: id, Number: number, Body: body, State: true})
+		}
+		if sealing && own {
+			if err := c.sayState(ctx, id); err != nil && ctx.Err() == nil {
+				c.cfg.Log.Info("state of a call was not told", "call", id, "err", err)
+			}
+		}
+	})
+}
+
+// partOf returns this device in a call; api.NotFound if it is not in.
+func (c *Calls) partOf(id wire.CallID) (*part, *live, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.live[id]
+	if l == nil || l.in == nil {
+		return nil, nil, api.Fail(api.NotFound, "this device is not in that call")
+	}
+	return l.in, l, nil
+}
+
+// say seals a signal and has the server pass it on.
+func (c *Calls) say(ctx context.Context, id wire.CallID, m wire.Method[wire.CallSealed, wire.None], to uint32, s signal) error {
+	p, _, err := c.partOf(id)
+	if err != nil {
+		return err
+	}
+	s.From, s.To = p.number, to
+	plain, err := s.encode()
+	if err != nil {
+		return api.Fail(api.BadInput, "%v", err)
+	}
+	body, err := p.keys.sealed(plain)
+	if err != nil {
+		return api.Fail(api.Busy, "%v", err)
+	}
+	_, err = session.Call(ctx, c.cfg.Session, m, wire.CallSealed{Call: id, To: to, Body: body})
+	return err
+}
+
+// sayState says how this device is.
+func (c *Calls) sayState(ctx context.Context, id wire.CallID) error {
+	p, _, err := c.partOf(id)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	if p.own == nil {
+		c.mu.Unlock()
+		return nil
+	}
+	s := signal{Kind: stateSignal, Muted: p.own.Muted, Camera: p.own.Camera, Screen: p.own.Screen, Hand: p.hand}
+	c.mu.Unlock()
+	return c.say(ctx, id, wire.CallState, 0, s)
+}
+
+// hear takes a signal that the server passed on.
+func (c *Calls) hear(id wire.CallID, m wire.CallSignal) {
+	p, l, err := c.partOf(id)
+	if err != nil || len(m.Body) > wire.MaxCallSealed {
+		return
+	}
+	got, err := p.keys.open(m.Body)
+	switch {
+	case errors.Is(err, errEpoch):
+		c.hold(id, p, m)
+		return
+	case err != nil:
+		c.cfg.Log.Debug("signal does not open", "call", id, "err", err)
+		return
+	}
+	s, err := decodeSignal(got.plain)
+	c.mu.Lock()
+	who, known := l.people[m.Number]
+	mine := l.in == p
+	c.mu.Unlock()
+	// It counts for the participant that sealed it, not for whom the server names.
+	if err != nil || !mine || !known || s.From != m.Number || who.Device != got.from.Device || who.Account != got.from.Account {
+		c.cfg.Log.Debug("signal is not that participant's", "call", id)
+		return
+	}
+	c.obey(id, p, m.Number, got, s)
+}
+
+// hold keeps a signal for a moment, until its epoch may have come; a state until
+// then.
+func (c *Calls) hold(id wire.CallID, p *part, m wire.CallSignal) {
+	c.mu.Lock()
+	if m.State {
+		p.sealed[m.Number] = m.Body
+	}
+	full := m.State || p.held >= mostHeld
+	if !full {
+		p.held++
+	}
+	c.mu.Unlock()
+	if full {
+		return
+	}
+	c.later(holdSignal, func(context.Context) {
+		c.mu.Lock()
+		p.held--
+		c.mu.Unlock()
+		if got, _, err := c.partOf(id); err != nil || got != p {
+			return
+		}
+		if h, _, err := sframe.ParseHeader(m.Body); err == nil && p.keys.knows(h.KID.Epoch()) {
+			c.hear(id, m)
+		}
+	})
+}
+
+func (k *keyring) knows(epoch uint8) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.opener.Knows(epoch)
+}
+
+// obey does what a signal says.
+func (c *Calls) obey(id wire.CallID, p *part, from uint32, got opened, s signal) {
+	switch s.Kind {
+	case stateSignal:
+		c.mu.Lock()
+		was, known := p.states[from]
+		newer := !known || got.place.after(was.place)
+		if newer {
+			p.states[from] = said{got.place, s}
+		}
+		c.mu.Unlock()
+		if newer {
+			c.cfg.Feed.Calls(id)
+		}
+	case reactionSignal:
+		if c.mayShow(p, from) {
+			feed.Say(c.cfg.Feed, api.OnCallReaction, "", api.CallReaction{Call: id, Number: int(from), Name: c.nameOf(got.from.Account), Emoji: s.Emoji})
+		}
+	case muteSignal, handSignal:
+		if !got.owner || s.To != p.number {
+			c.cfg.Log.Info("request in a call refused: not of an owner, or for another", "call", id)
+			return
+		}
+		what := api.AskMute
+		if s.Kind == handSignal {
+			what = api.AskHand
+		}
+		feed.Say(c.cfg.Feed, api.OnCallAsked, id.String()+string(what), api.CallAsked{Call: id, What: what, Name: c.nameOf(got.from.Account)})
+	}
+}
+
+// mayShow bounds what one participant can put on everybody's screen.
+func (c *Calls) mayShow(p *part, from uint32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.cfg.Now()
+	a := p.shown[from]
+	if a == nil || now.Sub(a.since) >= time.Second || now.Before(a.since) {
+		p.shown[from] = &allowed{now, 1}
+		return true
+	}
+	a.n++
+	return a.n <= mostReactions
+}
