@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"sync"
 	"syscall"
 	"testing"
@@ -22,6 +24,9 @@ import (
 // childEnv makes the test binary serve instead of testing: the forwarder's processor
 // time is its own process's then, without that of the callers.
 const childEnv = "SFU_BENCH_CHILD"
+
+// profileEnv names a folder for the profiles of that process.
+const profileEnv = "SFU_BENCH_PROFILE"
 
 func TestMain(m *testing.M) {
 	if speakers := os.Getenv(childEnv); speakers != "" {
@@ -67,6 +72,11 @@ func serveChild(speakers string) error {
 		return err
 	}
 	defer s.Close()
+	stop, err := profile(os.Getenv(profileEnv))
+	if err != nil {
+		return err
+	}
+	defer stop()
 	out := json.NewEncoder(os.Stdout)
 	lines := bufio.NewReaderSize(os.Stdin, 1<<20)
 	for {
@@ -97,6 +107,31 @@ func serveChild(speakers string) error {
 			return err
 		}
 	}
+}
+
+// profile writes processor and heap profiles into a folder until stop, if one is
+// given.
+func profile(folder string) (stop func(), err error) {
+	if folder == "" {
+		return func() {}, nil
+	}
+	runtime.MemProfileRate = 4096
+	cpu, err := os.Create(filepath.Join(folder, "cpu"))
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(cpu); err != nil {
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		_ = cpu.Close()
+		if heap, err := os.Create(filepath.Join(folder, "heap")); err == nil {
+			runtime.GC()
+			_ = pprof.WriteHeapProfile(heap)
+			_ = heap.Close()
+		}
+	}, nil
 }
 
 // processor is the time this process has used.

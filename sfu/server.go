@@ -38,7 +38,8 @@ type Server struct {
 	turn    *turn.Server
 	keeper  *keeper
 	total   counters
-	tasks   sync.WaitGroup
+	keeping sync.WaitGroup // the keeper
+	tasks   sync.WaitGroup // the workers
 
 	mu      sync.Mutex // guards what follows; taken before call.mu
 	calls   map[CallID]*call
@@ -75,7 +76,7 @@ func New(cfg Config) (*Server, error) {
 	// Streams have a worker of their own: those who need them are few, and what
 	// they cost must not slow the socket down.
 	s.tasks.Go(newWorker(s, s.streams, first).run)
-	s.tasks.Go(s.keeper.run)
+	s.keeping.Go(s.keeper.run)
 	return s, nil
 }
 
@@ -173,7 +174,7 @@ func (s *Server) grow() {
 		return
 	}
 	s.hire(sock)
-	s.log.Info("media worker started", "workers", len(s.workers))
+	s.log.Info("media worker started", "workers", s.Stats().Workers)
 }
 
 // now is the time since New.
@@ -201,6 +202,7 @@ func (s *Server) Close() error {
 	s.turn.Close()
 	s.streams.Close()
 	close(s.keeper.stop)
+	s.keeping.Wait() // it hires workers: none come after this
 	var errs []error
 	for _, w := range s.workers {
 		errs = append(errs, w.sock.Close())

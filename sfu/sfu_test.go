@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -376,6 +377,49 @@ func TestCloseEndsEverything(t *testing.T) {
 		t.Errorf("joining a closed server: %v", err)
 	}
 	wait(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// TestASecondWorkerChangesNothing opens another socket on the port in the middle of a
+// call: the system then spreads packets over both.
+func TestASecondWorkerChangesNothing(t *testing.T) {
+	s := newServer(t, func(cfg *Config) { cfg.Workers = 2 })
+	if s.cfg.Workers != 2 {
+		t.Skip("one socket alone on this system")
+	}
+	var peers []*peer
+	for id := range uint32(4) {
+		peers = append(peers, newPeer(t, s, testCall, id+1, 8).join())
+	}
+	say := func(from int) {
+		for i := range 20 {
+			for _, p := range peers {
+				p.say(uint16(from+i), uint32((from+i)*960), 30, fmt.Sprintf("%d says %d", p.id, from+i))
+			}
+		}
+	}
+	say(0)
+	for range 2 {
+		s.workers[0].busy.part.Store(math.Float64bits(0.99))
+		s.grow()
+	}
+	if n := s.Stats().Workers; n != 2 {
+		t.Fatalf("%d workers", n)
+	}
+	for id := range uint32(4) { // some of these come to the new socket
+		peers = append(peers, newPeer(t, s, testCall, id+5, 8).join())
+	}
+	say(20)
+	for _, p := range peers {
+		want := 20 * 7
+		if p.id <= 4 {
+			want += 20 * 3
+		}
+		p.wait(fmt.Sprint(want, " packets"), func() bool { return len(p.texts()) >= want })
+		p.continuous()
+	}
+	if n := s.workers[1].sock.Stats().Received; n == 0 {
+		t.Error("the second socket received nothing")
+	}
 }
 
 func TestQualityAndLevelsAreTold(t *testing.T) {
