@@ -1,6 +1,7 @@
 package sdp
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,7 +77,24 @@ func Parse(text string) (*Offer, error) {
 	if err := p.bundle(); err != nil {
 		return nil, err
 	}
+	p.offer.own()
 	return &p.offer, nil
+}
+
+// own copies what o refers to, so that a few names do not keep a whole text for as
+// long as a call lasts.
+func (o *Offer) own() {
+	for _, s := range []*string{&o.ICE.Ufrag, &o.ICE.Password, &o.Fingerprint.Hash} {
+		*s = strings.Clone(*s)
+	}
+	for i := range o.Sections {
+		s := &o.Sections[i]
+		s.MID = strings.Clone(s.MID)
+		for j := range s.Layers {
+			s.Layers[j] = strings.Clone(s.Layers[j])
+		}
+	}
+	o.Sections = slices.Clip(o.Sections)
 }
 
 func (p *parser) sections(ms []*pion.MediaDescription) error {
