@@ -43,6 +43,11 @@ type Config struct {
 	Media    call.Media
 	CallSize int // participants of a call at most; 0 means wire.MaxParticipants
 
+	// MediaTCP and MediaTURN serve connections of the https port that carry media
+	// of calls: in the clear as ICE-TCP does, inside TLS as TURN does. They return
+	// when the connection, which they close, has ended; nil: such are closed.
+	MediaTCP, MediaTURN func(net.Conn)
+
 	Cost account.Cost // of a password's hash; zero means account.DefaultCost
 
 	// Fatal is called when the disk can no longer be trusted. It is expected to

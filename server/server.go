@@ -179,7 +179,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	s.admin, err = admin.New(admin.Config{Dir: s.data.path, DB: s.db, Log: log, Now: s.cfg.Now, Base: s.url})
+	s.admin, err = admin.New(admin.Config{Dir: s.data.path, DB: s.db, Log: log, Now: s.cfg.Now, Base: s.URL})
 	return err
 }
 
@@ -203,7 +203,8 @@ func (s *Server) sessions() (*session.Sessions, error) {
 	})
 }
 
-func (s *Server) url() string { return siteURL(s.cfg.Host, s.listeners.https.Addr()) }
+// URL is where people reach the site.
+func (s *Server) URL() string { return siteURL(s.cfg.Host, s.listeners.https.Addr()) }
 
 // die is what the disk's failure calls.
 func (s *Server) die(err error) {
@@ -243,7 +244,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run(nouns, "certificates", func(ctx context.Context) error { s.certs.Run(ctx); return nil })
 	run(nouns, "sweep", s.sweep)
 	run(ctx, "admin socket", s.admin.Run)
-	doors := s.serve(ctx, run)
+	doors, sorter := s.serve(ctx, run)
 	s.cfg.Started(info)
 	s.cfg.Log.Info("started", "version", s.cfg.Version, "https", info.HTTPS, "data", s.cfg.Data)
 
@@ -256,18 +257,21 @@ func (s *Server) Run(ctx context.Context) error {
 	s.cfg.Log.Info("draining")
 	cancel()
 	s.drain(doors)
+	sorter.end()
 	stopNouns()
 	tasks.Wait()
 	s.cfg.Log.Info("stopped")
 	return err
 }
 
-// serve starts the doors.
-func (s *Server) serve(ctx context.Context, run func(context.Context, string, func(context.Context) error)) []*door {
+// serve starts the doors. The https port's connections pass the sorter first.
+func (s *Server) serve(ctx context.Context, run func(context.Context, string, func(context.Context) error)) ([]*door, *sorter) {
+	sorter := newSorter(s.listeners.https, s.certs.TLS(), s.cfg.MediaTCP, s.cfg.MediaTURN)
 	https := newDoor(s.api.Handler(httpapi.Door{}), s.cfg.Log)
-	https.TLSConfig = s.certs.TLS()
+	https.TLSConfig = sorter.tls
 	doors := []*door{https}
-	run(ctx, "https", serving(func() error { return https.ServeTLS(s.listeners.https, "", "") }))
+	run(ctx, "https port", sorter.run)
+	run(ctx, "https", serving(func() error { return https.Serve(sorter) }))
 	if l := s.listeners.http; l != nil {
 		h := newDoor(s.api.Handler(httpapi.Door{Local: true}), s.cfg.Log)
 		doors = append(doors, h)
@@ -278,7 +282,7 @@ func (s *Server) serve(ctx context.Context, run func(context.Context, string, fu
 		doors = append(doors, m)
 		run(ctx, "metrics", serving(func() error { return m.Serve(l) }))
 	}
-	return doors
+	return doors, sorter
 }
 
 // drain takes no more and lets what has begun finish, for a while.
@@ -296,7 +300,7 @@ func (s *Server) drain(doors []*door) {
 // info gathers what the administrator is told, with a new set-up link while
 // nobody is set up.
 func (s *Server) info(ctx context.Context) (Info, error) {
-	i := Info{HTTPS: s.url(), HTTP: localURL(s.listeners.http), Fingerprint: s.certs.Fingerprint()}
+	i := Info{HTTPS: s.URL(), HTTP: localURL(s.listeners.http), Fingerprint: s.certs.Fingerprint()}
 	if l := s.listeners.metrics; l != nil {
 		i.Metrics = "http://" + l.Addr().String() + "/metrics"
 	}

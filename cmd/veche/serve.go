@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
+	"strconv"
 
 	"github.com/veche-im/veche/cmd/veche/media"
 	"github.com/veche-im/veche/server"
@@ -20,13 +23,14 @@ type dataFlags struct {
 
 type serveCmd struct {
 	dataFlags
-	Listen   string `placeholder:"ADDR" help:"Where everybody connects, by https (default :8443)."`
-	Local    string `placeholder:"ADDR" help:"Where this machine's browser connects, by http, loopback alone (default localhost:8080; off: nowhere)."`
-	Metrics  string `placeholder:"ADDR" help:"Metrics and profiles, loopback alone (default 127.0.0.1:9090 if it is free; off: none)."`
-	Host     string `placeholder:"NAME" help:"Name or address by which people reach this server (default: found out)."`
-	Media    string `placeholder:"ADDR" help:"Where sound and picture of calls go, by UDP (default: the port of --listen; off: no calls)."`
-	CallSize int    `placeholder:"N" help:"How many devices one call takes at most (default 1000)."`
-	Verbose  bool   `short:"v" help:"Log every small thing."`
+	Listen   string   `placeholder:"ADDR" help:"Where everybody connects, by https (default :8443)."`
+	Local    string   `placeholder:"ADDR" help:"Where this machine's browser connects, by http, loopback alone (default localhost:8080; off: nowhere)."`
+	Metrics  string   `placeholder:"ADDR" help:"Metrics and profiles, loopback alone (default 127.0.0.1:9090 if it is free; off: none)."`
+	Host     string   `placeholder:"NAME" help:"Name or address by which people reach this server (default: found out)."`
+	Media    string   `placeholder:"ADDR" help:"Where sound and picture of calls go, by UDP (default: the port of --listen; off: no calls)."`
+	Public   []string `placeholder:"ADDR" help:"Addresses at which devices reach this server for calls, where a router stands between (default: found out)."`
+	CallSize int      `placeholder:"N" help:"How many devices one call takes at most (default 1000)."`
+	Verbose  bool     `short:"v" help:"Log every small thing."`
 }
 
 func (c serveCmd) Run(ctx context.Context, t *term) error {
@@ -40,12 +44,13 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 		return err
 	}
 	var calls call.Media
+	var overTCP, overTURN func(net.Conn)
 	if forwarder != nil {
-		calls = forwarder
+		calls, overTCP, overTURN = forwarder, forwarder.Server().ServeTCP, forwarder.Server().ServeTURN
 		defer forwarder.Close() // after the server has ended: it ends the calls' connections
 	}
 	s, err := server.New(ctx, server.Config{
-		Media: calls, CallSize: c.CallSize,
+		Media: calls, CallSize: c.CallSize, MediaTCP: overTCP, MediaTURN: overTURN,
 		Data: c.Data, HTTPS: c.Listen, HTTP: c.Local, Metrics: c.Metrics, Host: c.Host,
 		Version: version, Web: webApp(),
 		Started: func(i server.Info) { fmt.Fprint(t.out, i) },
@@ -57,26 +62,58 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 	if err != nil {
 		return err
 	}
+	if forwarder != nil {
+		forwarder.RelayAt(s.URL())
+	}
 	return s.Run(ctx)
 }
 
 // forwarder opens the media port, nil if there are to be no calls.
 func (c serveCmd) forwarder(log *slog.Logger) (*media.Media, error) {
-	address := c.Media
+	listen, address := c.Listen, c.Media
+	if listen == "" {
+		listen = server.DefaultHTTPS
+	}
+	var err error
 	switch address {
 	case "off":
 		return nil, nil
 	case "":
-		listen := c.Listen
-		if listen == "" {
-			listen = server.DefaultHTTPS
-		}
-		var err error
 		if address, err = media.BesideHTTPS(listen); err != nil {
 			return nil, err
 		}
 	}
-	return media.New(media.Config{UDP: address, Size: c.CallSize, Log: log})
+	public, err := addresses(c.Public)
+	if err != nil {
+		return nil, err
+	}
+	return media.New(media.Config{UDP: address, TCP: portOf(listen), Public: public, Size: c.CallSize, Log: log})
+}
+
+// addresses reads what --public names. Names are refused: devices are told
+// addresses, and a name would have to be looked up again and again.
+func addresses(list []string) (found []netip.Addr, err error) {
+	for _, s := range list {
+		a, err := netip.ParseAddr(s)
+		if err != nil || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() {
+			return nil, usageError{fmt.Errorf("--public: %q is no address of this server, like 203.0.113.7 or 2001:db8::7", s)}
+		}
+		found = append(found, a.Unmap())
+	}
+	return found, nil
+}
+
+// portOf is the port of host:port, 0 if it is not known yet.
+func portOf(address string) uint16 {
+	_, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return 0
+	}
+	return uint16(port)
 }
 
 // webApp is the built web app, or nil in a binary that was built without it.

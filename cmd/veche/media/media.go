@@ -10,7 +10,9 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
+	"sync/atomic"
 
 	"github.com/veche-im/veche/server/call"
 	"github.com/veche-im/veche/sfu"
@@ -28,7 +30,10 @@ type Config struct {
 }
 
 // Media is the forwarder of a site.
-type Media struct{ sfu *sfu.Server }
+type Media struct {
+	sfu   *sfu.Server
+	relay atomic.Pointer[string] // URL of TURN; nil: none
+}
 
 // New opens the media port.
 func New(cfg Config) (*Media, error) {
@@ -38,7 +43,7 @@ func New(cfg Config) (*Media, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the media port %s: %w", cfg.UDP, err)
 	}
-	return &Media{s}, nil
+	return &Media{sfu: s}, nil
 }
 
 // BesideHTTPS is the media port of a server that listens on address: the same
@@ -54,6 +59,31 @@ func BesideHTTPS(address string) (string, error) {
 // Server is the forwarder itself, for what hands it connections and counts.
 func (m *Media) Server() *sfu.Server { return m.sfu }
 
+// RelayAt says that the site's https port, at the address site, relays media. It
+// is called once the address is known.
+func (m *Media) RelayAt(site string) {
+	u, err := url.Parse(site)
+	if err != nil || u.Hostname() == "" {
+		return
+	}
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	relay := "turns:" + net.JoinHostPort(u.Hostname(), port) + "?transport=tcp" // RFC 7065
+	m.relay.Store(&relay)
+}
+
+// turn makes a participant's credentials for the relay.
+func (m *Media) turn(id wire.CallID, number uint32) []wire.TurnServer {
+	at := m.relay.Load()
+	if at == nil {
+		return nil
+	}
+	r := m.sfu.Relay(fmt.Sprintf("%x-%d", id[:], number))
+	return []wire.TurnServer{{URLs: []string{*at}, Username: r.Username, Password: r.Password}}
+}
+
 // Close ends everything.
 func (m *Media) Close() error { return m.sfu.Close() }
 
@@ -62,7 +92,10 @@ func (m *Media) Join(ctx context.Context, j call.Joining) (call.Answer, error) {
 	a, err := m.sfu.Join(ctx, sfu.Join{
 		Call: sfu.CallID(j.Call), Participant: j.Number, Offer: j.Offer, Local: j.Local, Echo: j.Echo, Listener: listener{j.Listener},
 	})
-	return call.Answer{SDP: a.SDP}, refusal(err)
+	if err != nil {
+		return call.Answer{}, refusal(err)
+	}
+	return call.Answer{SDP: a.SDP, Turn: m.turn(j.Call, j.Number)}, nil
 }
 
 func (m *Media) Offer(ctx context.Context, id wire.CallID, number uint32, offer string) (string, error) {

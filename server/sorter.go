@@ -1,0 +1,278 @@
+package server
+
+import (
+	"container/list"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	// sortTimeout is for all that a stranger must say before it is known what it
+	// wants, the TLS handshake included.
+	sortTimeout = headerTimeout
+	// maxUnsorted bounds connections of which that is not known yet. The oldest
+	// makes room: an honest one is sorted within a second.
+	maxUnsorted = 4096
+)
+
+// turnProtocol is TURN's name in the TLS handshake (RFC 7443).
+const turnProtocol = "stun.turn"
+
+// sorter is the https port's listener. It looks at what a connection says first:
+// TLS with HTTP inside is Accept's; media of calls goes to whoever takes it, and
+// everything else is closed. Behind a reverse proxy all is HTTP.
+//
+//	0x16                 TLS; inside:
+//	    0x00 to 0x03     a STUN message: TURN (RFC 8656)
+//	    anything else    HTTP
+//	0x00 to 0x03         the length of a STUN message: ICE-TCP (RFC 6544)
+type sorter struct {
+	raw  net.Listener
+	tls  *tls.Config
+	ice  func(net.Conn) // nil: there are no calls
+	turn func(net.Conn)
+
+	http  chan net.Conn
+	ended chan struct{} // Accept is over
+	once  sync.Once
+
+	tasks sync.WaitGroup // one for each connection that is not HTTP
+
+	mu       sync.Mutex // guards what follows
+	closed   bool
+	unsorted *list.List // of net.Conn, oldest first
+	media    map[net.Conn]struct{}
+}
+
+func newSorter(raw net.Listener, conf *tls.Config, ice, turn func(net.Conn)) *sorter {
+	conf = conf.Clone()
+	conf.NextProtos = []string{"h2", "http/1.1"}
+	if turn != nil {
+		conf.NextProtos = append(conf.NextProtos, turnProtocol)
+	}
+	return &sorter{
+		raw: raw, tls: conf, ice: ice, turn: turn,
+		http: make(chan net.Conn), ended: make(chan struct{}),
+		unsorted: list.New(), media: map[net.Conn]struct{}{},
+	}
+}
+
+// Accept waits for a connection that speaks HTTP, its handshake done.
+func (s *sorter) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.http:
+		return c, nil
+	case <-s.ended:
+		return nil, net.ErrClosed
+	}
+}
+
+// Addr is the port's.
+func (s *sorter) Addr() net.Addr { return s.raw.Addr() }
+
+// Close takes no more connections and ends those that are not sorted yet.
+func (s *sorter) Close() error {
+	err := s.raw.Close()
+	s.once.Do(func() { close(s.ended) })
+	s.mu.Lock()
+	s.closed = true
+	for e := s.unsorted.Front(); e != nil; e = e.Next() {
+		_ = e.Value.(net.Conn).Close()
+	}
+	s.mu.Unlock()
+	return err
+}
+
+// end closes the connections that carry media and waits until they are over.
+func (s *sorter) end() {
+	_ = s.Close()
+	s.mu.Lock()
+	for c := range s.media {
+		_ = c.Close()
+	}
+	s.mu.Unlock()
+	s.tasks.Wait()
+}
+
+// run accepts until Close.
+func (s *sorter) run(ctx context.Context) error {
+	const longest = time.Second
+	pause := 5 * time.Millisecond
+	for {
+		c, err := s.raw.Accept()
+		switch {
+		case err == nil:
+			pause = 5 * time.Millisecond
+			s.tasks.Go(func() { s.sort(c) })
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		default: // out of file descriptors, most likely: it passes
+			select {
+			case <-time.After(pause):
+				pause = min(2*pause, longest)
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// sort finds out what c is and brings it where it belongs.
+func (s *sorter) sort(c net.Conn) {
+	place, ok := s.admit(c)
+	if !ok {
+		_ = c.Close()
+		return
+	}
+	_ = c.SetDeadline(time.Now().Add(sortTimeout)) // fails only for what is closed, which reading tells
+	known, to := s.look(c)
+	s.leave(place)
+	if to == nil || known.SetDeadline(time.Time{}) != nil {
+		_ = c.Close()
+		return
+	}
+	to(known)
+}
+
+// look reads what it must of c, and returns it as its reader is to have it, and the
+// reader; nil is nobody.
+func (s *sorter) look(c net.Conn) (known net.Conn, to func(net.Conn)) {
+	first, err := firstByte(c)
+	if err != nil {
+		return c, nil
+	}
+	clear := &begun{Conn: c, first: []byte{first}}
+	switch {
+	case first < 4 && s.ice != nil:
+		return clear, s.carry(s.ice)
+	case first == 0x16:
+		return s.inside(clear)
+	case first >= 'A' && first <= 'Z':
+		_, _ = io.WriteString(c, "HTTP/1.0 400 Bad Request\r\n\r\nThis port speaks https.\n")
+	}
+	return c, nil
+}
+
+// inside does the TLS handshake and looks further.
+func (s *sorter) inside(c net.Conn) (known net.Conn, to func(net.Conn)) {
+	t := tls.Server(c, s.tls)
+	if err := t.Handshake(); err != nil { // under c's deadline
+		return c, nil
+	}
+	switch t.ConnectionState().NegotiatedProtocol {
+	case turnProtocol:
+		return t, s.carry(s.turn)
+	case "":
+	default:
+		return t, s.serve
+	}
+	// Who names no protocol is one of old HTTP, or of TURN.
+	if s.turn == nil {
+		return t, s.serve
+	}
+	first, err := firstByte(t)
+	if err != nil {
+		return c, nil
+	}
+	b := &begunTLS{Conn: t, first: []byte{first}}
+	if first < 4 {
+		return b, s.carry(s.turn)
+	}
+	return b, s.serve
+}
+
+func firstByte(c net.Conn) (byte, error) {
+	var b [1]byte
+	_, err := io.ReadFull(c, b[:])
+	return b[0], err
+}
+
+// serve gives c to Accept.
+func (s *sorter) serve(c net.Conn) {
+	select {
+	case s.http <- c:
+	case <-s.ended:
+		_ = c.Close()
+	}
+}
+
+// carry has c served by f, and remembers it while it is.
+func (s *sorter) carry(f func(net.Conn)) func(net.Conn) {
+	return func(c net.Conn) {
+		defer c.Close()
+		s.mu.Lock()
+		closed := s.closed
+		s.media[c] = struct{}{}
+		s.mu.Unlock()
+		if !closed {
+			f(c)
+		}
+		s.mu.Lock()
+		delete(s.media, c)
+		s.mu.Unlock()
+	}
+}
+
+// admit counts c among the unsorted.
+func (s *sorter) admit(c net.Conn) (place *list.Element, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, false
+	}
+	if s.unsorted.Len() >= maxUnsorted {
+		oldest := s.unsorted.Front()
+		_ = oldest.Value.(net.Conn).Close() // which wakes its sort
+		s.unsorted.Remove(oldest)
+	}
+	return s.unsorted.PushBack(c), true
+}
+
+func (s *sorter) leave(place *list.Element) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unsorted.Remove(place) // nothing, if it had to make room
+}
+
+// begun is a connection of which something was read already.
+type begun struct {
+	net.Conn
+	first []byte
+}
+
+func (b *begun) Read(p []byte) (int, error) {
+	if n := copy(p, b.first); n > 0 {
+		b.first = slices.Delete(b.first, 0, n)
+		return n, nil
+	}
+	return b.Conn.Read(p)
+}
+
+// SetWriteBuffer is that of the connection, if it has one.
+func (b *begun) SetWriteBuffer(n int) error {
+	if t, ok := b.Conn.(interface{ SetWriteBuffer(int) error }); ok {
+		return t.SetWriteBuffer(n)
+	}
+	return nil
+}
+
+// begunTLS is the same inside TLS. The HTTP server takes it for TLS, because it
+// tells its state.
+type begunTLS struct {
+	*tls.Conn
+	first []byte
+}
+
+func (b *begunTLS) Read(p []byte) (int, error) {
+	if n := copy(p, b.first); n > 0 {
+		b.first = slices.Delete(b.first, 0, n)
+		return n, nil
+	}
+	return b.Conn.Read(p)
+}

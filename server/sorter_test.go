@@ -1,0 +1,228 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/veche-im/veche/server/cert"
+)
+
+// sorting runs a sorter with an HTTP server behind it; what carries media echoes,
+// with its name in front.
+func sorting(t *testing.T, handler http.Handler) (address string, s *sorter) {
+	t.Helper()
+	authority, err := cert.Open(cert.Config{Dir: t.TempDir(), Names: []string{"localhost"}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	echo := func(name string) func(net.Conn) {
+		return func(c net.Conn) {
+			_, _ = io.WriteString(c, name)
+			_, _ = io.Copy(c, c)
+		}
+	}
+	s = newSorter(raw, authority.TLS(), echo("ice:"), echo("turn:"))
+	h := &http.Server{Handler: handler, TLSConfig: s.tls}
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan struct{}, 2)
+	go func() { _ = s.run(ctx); ran <- struct{}{} }()
+	go func() { _ = h.Serve(s); ran <- struct{}{} }()
+	t.Cleanup(func() {
+		_ = h.Close()
+		s.end()
+		cancel()
+		<-ran
+		<-ran
+	})
+	return raw.Addr().String(), s
+}
+
+func protocol(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.WriteString(w, r.Proto)
+	if r.TLS == nil {
+		_, _ = io.WriteString(w, " in the clear")
+	}
+}
+
+func TestTheHTTPSPortSortsByWhatComesFirst(t *testing.T) {
+	address, _ := sorting(t, http.HandlerFunc(protocol))
+	conf := func(protocols ...string) *tls.Config {
+		return &tls.Config{InsecureSkipVerify: true, NextProtos: protocols}
+	}
+	const get = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+	stun := "\x00\x01\x00\x00\x21\x12\xa4\x42"
+	for _, tt := range []struct {
+		name string
+		tls  *tls.Config // nil is in the clear
+		say  string
+		want string // somewhere in what comes back
+	}{
+		{"HTTP/1.1", conf("http/1.1"), get, "HTTP/1.1"},
+		{"HTTP of who names no protocol", conf(), get, "HTTP/1.1"},
+		{"a STUN message inside TLS", conf(), stun, "turn:" + stun},
+		{"TURN that names itself", conf("stun.turn"), stun, "turn:" + stun},
+		{"a framed STUN message", nil, "\x00\x08" + stun, "ice:\x00\x08" + stun},
+		{"HTTP in the clear", nil, get, "400 Bad Request"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if tt.tls != nil {
+				c = tls.Client(c, tt.tls)
+			}
+			if _, err := io.WriteString(c, tt.say); err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			buf := make([]byte, 4096)
+			for !strings.Contains(got, tt.want) {
+				n, err := c.Read(buf)
+				got += string(buf[:n])
+				if err != nil {
+					break
+				}
+			}
+			if !strings.Contains(got, tt.want) || strings.Contains(got, "in the clear") {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+	t.Run("HTTP/2", func(t *testing.T) {
+		tr := &http.Transport{TLSClientConfig: conf(), ForceAttemptHTTP2: true}
+		defer tr.CloseIdleConnections()
+		res, err := (&http.Client{Transport: tr}).Get("https://" + address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if b, _ := io.ReadAll(res.Body); string(b) != "HTTP/2.0" {
+			t.Errorf("%s", b)
+		}
+	})
+	t.Run("noise is closed", func(t *testing.T) {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_, _ = c.Write([]byte{0x80, 1, 2, 3})
+		if b, err := io.ReadAll(c); len(b) > 0 && err == nil {
+			t.Errorf("answered %q", b)
+		}
+	})
+}
+
+func TestWithoutCallsMediaIsClosed(t *testing.T) {
+	s := newSorter(&net.TCPListener{}, &tls.Config{}, nil, nil)
+	client, c := net.Pipe()
+	go s.sort(c)
+	_, _ = client.Write([]byte{0})
+	if _, err := client.Read(make([]byte, 1)); err == nil {
+		t.Error("answered")
+	}
+}
+
+// Thousands who say nothing, or half of something, are held for ten seconds and no
+// longer, and keep nobody out.
+func TestStrangersThatSayNothingKeepNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		carried := make(chan string, 1)
+		s := newSorter(&net.TCPListener{}, &tls.Config{}, func(c net.Conn) {
+			line, _ := bufio.NewReader(c).ReadString('\n')
+			carried <- line
+		}, nil)
+		const strangers = maxUnsorted + 5000
+		ended := make(chan int, strangers)
+		var clients []net.Conn
+		for i := range strangers {
+			client, c := net.Pipe()
+			clients = append(clients, client)
+			go s.sort(c)
+			go func() {
+				if i%2 == 0 {
+					_, _ = client.Write([]byte{0x16, 3, 1}) // half a hello
+				}
+				_, _ = client.Read(make([]byte, 1))
+				ended <- i
+			}()
+			synctest.Wait()
+		}
+		if n := len(ended); n != strangers-maxUnsorted {
+			t.Errorf("%d of %d made room", n, strangers)
+		}
+		if n := s.waiting(); n > maxUnsorted {
+			t.Errorf("%d are held", n)
+		}
+		client, c := net.Pipe()
+		go s.sort(c)
+		_, _ = client.Write([]byte("\x00\x08 hello\n"))
+		if line := <-carried; line != "\x00\x08 hello\n" {
+			t.Errorf("carried %q", line)
+		}
+		time.Sleep(sortTimeout)
+		synctest.Wait()
+		if n := s.waiting(); n != 0 || len(ended) != strangers {
+			t.Errorf("%d are held after %v", n, sortTimeout)
+		}
+		for _, c := range clients {
+			_ = c.Close()
+		}
+		_ = client.Close()
+	})
+}
+
+func (s *sorter) waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unsorted.Len()
+}
+
+func TestTheEndClosesWhatCarriesMedia(t *testing.T) {
+	address, s := sorting(t, http.NotFoundHandler())
+	media, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer media.Close()
+	silent, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	_, _ = media.Write([]byte{0})
+	if _, err := io.ReadFull(media, make([]byte, len("ice:"))); err != nil {
+		t.Fatal(err)
+	}
+	s.end()
+	for name, c := range map[string]net.Conn{"media": media, "silent": silent} {
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.ReadAll(c); errors.Is(err, context.DeadlineExceeded) || isTimeout(err) {
+			t.Errorf("%s is still open", name)
+		}
+	}
+	if _, err := s.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept: %v", err)
+	}
+}
+
+func isTimeout(err error) bool {
+	var n net.Error
+	return errors.As(err, &n) && n.Timeout()
+}
