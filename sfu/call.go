@@ -29,6 +29,8 @@ type call struct {
 	streams      []audio.Stream
 	voices       []*input // by stream, nil where nobody ever spoke
 	reported     []clocks // by stream
+
+	light spotlight // the keeper's own
 }
 
 func newCall(s *Server, id CallID, echo bool) *call {

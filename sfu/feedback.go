@@ -6,6 +6,8 @@ import (
 
 	"github.com/pion/rtcp"
 
+	"github.com/veche-im/veche/sfu/ice"
+	"github.com/veche-im/veche/sfu/srtp"
 	"github.com/veche-im/veche/sfu/video"
 )
 
@@ -75,19 +77,22 @@ func (k *controller) pictures(p *participant, packet rtcp.Packet, now time.Durat
 
 // keyFrame passes on that p needs a key frame of what it receives under ssrc.
 func (k *controller) keyFrame(p *participant, ssrc uint32) {
-	v := p.viewer
-	v.Lock()
-	l := v.KeyFrame(ssrc)
-	var from *participant
-	for i := range v.wishes {
-		if l != nil && v.Places[i].Source == l.Source {
-			from = v.wishes[i].from
-		}
-	}
-	v.Unlock()
-	if from != nil {
+	if from := p.viewer.keyFrame(ssrc); from != nil {
 		k.owed(from)
 	}
+}
+
+// keyFrame notes that what leaves under ssrc needs a key frame, and returns whose.
+func (v *viewer) keyFrame(ssrc uint32) *participant {
+	v.Lock()
+	defer v.Unlock()
+	l := v.KeyFrame(ssrc)
+	for i := range v.wishes {
+		if l != nil && v.Places[i].Source == l.Source {
+			return v.wishes[i].from
+		}
+	}
+	return nil
 }
 
 // owed asks p for the key frames that are wanted of it and are due.
@@ -98,9 +103,7 @@ func (k *controller) owed(p *participant) {
 			continue
 		}
 		for i, l := range t.pictures.Layers {
-			p.mu.Lock()
-			ssrc, ok := p.sends(t, t.pictures.rids[i])
-			p.mu.Unlock()
+			ssrc, ok := p.asks(t, t.pictures.rids[i])
 			if ok && l.Asks.Due(now) {
 				k.send(p, appendPLI(k.word[:0], p.plan.control, ssrc))
 			}
@@ -109,6 +112,13 @@ func (k *controller) owed(p *participant) {
 			}
 		}
 	}
+}
+
+// asks is sends for who does not hold mu.
+func (p *participant) asks(t *track, rid string) (ssrc uint32, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sends(t, rid)
 }
 
 // again sends p what it lost.
@@ -125,43 +135,50 @@ func (k *controller) again(p *participant, r *rtcp.TransportLayerNack, now time.
 			return len(k.lost) < maxAgain
 		})
 	}
-	v.Lock()
-	k.repairs = v.Lost(now, r.MediaSSRC, k.lost[:min(len(k.lost), maxAgain)], k.repairs[:0])
-	v.Unlock()
-	for _, a := range k.repairs {
+	k.repairs = v.lost(now, r.MediaSSRC, k.lost[:min(len(k.lost), maxAgain)], k.repairs[:0])
+	for i := range k.repairs {
+		a := &k.repairs[i]
 		kept, b, ok := a.Layer.Get(now, a.In, k.kept[:0])
 		k.kept = b
-		if !ok {
-			continue
+		if ok {
+			v.resend(&k.outlet, &k.x, e, path, now, a, &kept)
 		}
-		v.Lock()
-		if o, ok := a.Place.Slot.Again(a.Seq, &kept); ok {
-			v.repair(&k.outlet, &k.x, e, path, now, a.Place, &o)
-		}
-		v.Unlock()
 	}
 	clear(k.repairs)
 }
 
+func (v *viewer) lost(now time.Duration, ssrc uint32, seqs []uint16, to []video.Again) []video.Again {
+	v.Lock()
+	defer v.Unlock()
+	return v.Lost(now, ssrc, seqs, to)
+}
+
+func (v *viewer) resend(to *outlet, x *srtp.Scratch, e *egress, path ice.Path, now time.Duration, a *video.Again, kept *video.Kept) {
+	v.Lock()
+	defer v.Unlock()
+	if o, ok := a.Place.Slot.Again(a.Seq, kept); ok {
+		v.repair(to, x, e, path, now, a.Place, &o)
+	}
+}
+
 // pictureReports tells p by which clock its video slots run.
 func (k *controller) pictureReports(p *participant) {
-	v := p.viewer
-	b := k.word[:0]
-	v.Lock()
-	for _, place := range v.Places {
-		r, ok := place.Slot.Clocks()
-		if !ok {
-			continue
-		}
-		b = appendSenderReport(b, place.SSRC, r, place.Slot.Packets, place.Slot.Bytes)
-		if len(b) > maxPacket-200 {
-			break
-		}
-	}
-	v.Unlock()
-	if len(b) > 0 {
+	if b := p.viewer.reports(k.word[:0]); len(b) > 0 {
 		k.send(p, b)
 	}
+}
+
+// reports appends a sender report for each place that has one, as far as they fit
+// in a packet.
+func (v *viewer) reports(b []byte) []byte {
+	v.Lock()
+	defer v.Unlock()
+	for _, place := range v.Places {
+		if r, ok := place.Slot.Clocks(); ok && len(b) < maxPacket-200 {
+			b = appendSenderReport(b, place.SSRC, r, place.Slot.Packets, place.Slot.Bytes)
+		}
+	}
+	return b
 }
 
 // appendSenderReport appends a sender report without blocks: RFC 3550 section 6.4.1.
@@ -180,14 +197,19 @@ func (k *controller) arrived(p *participant) {
 		return
 	}
 	for {
-		p.mu.Lock()
-		b := p.arrivals.Feedback(k.word[:0], p.plan.control, p.about())
-		p.mu.Unlock()
+		b := p.arrived(k.word[:0])
 		if len(b) == 0 {
 			return
 		}
 		k.send(p, b)
 	}
+}
+
+// arrived appends feedback on what came since the last one.
+func (p *participant) arrived(b []byte) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.arrivals.Feedback(b, p.plan.control, p.about())
 }
 
 // about is an SSRC that p sends: feedback names one. mu is held.

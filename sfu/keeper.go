@@ -171,6 +171,7 @@ func (k *keeper) tick() {
 		if k.every(levelEvery) {
 			k.air = c.onAir(k.air)
 			levels = levelsOf(k.air)
+			c.spot(levels)
 		}
 		k.each(c, func(p *participant) {
 			k.watch(p, now)

@@ -91,31 +91,45 @@ func (s *Server) View(id CallID, participant uint32, views []View) {
 	if err != nil {
 		return
 	}
-	v := p.viewer
-	v.Lock()
-	for _, w := range views {
-		for i := range v.wishes {
-			if wish := &v.wishes[i]; wish.mid == w.MID {
-				if wish.Participant != w.Participant || wish.Source != w.Source {
-					wish.from, wish.track = nil, nil
-				}
-				wish.View = w
-			}
-		}
-	}
-	v.Unlock()
+	p.viewer.wish(views)
 	s.share(p)
 	p.call.changed()
+}
+
+func (v *viewer) wish(views []View) {
+	v.Lock()
+	defer v.Unlock()
+	for _, to := range views {
+		for i := range v.wishes {
+			w := &v.wishes[i]
+			if w.mid != to.MID {
+				continue
+			}
+			if w.Participant != to.Participant || w.Source != to.Source {
+				w.from, w.track = nil, nil
+			}
+			w.View = to
+		}
+	}
 }
 
 // share gives each place of p its source, as far as there is one, and its part of
 // what p's path carries. Senders whose layers are wanted again, or who owe a key
 // frame, hear of it soon.
 func (s *Server) share(p *participant) {
-	v, c := p.viewer, p.call
-	now := s.now()
-	c.mu.Lock() // before the viewer's lock
+	p.call.assign(p)
+	if p.viewer.allocate(s.now()) {
+		p.call.changed()
+	}
+}
+
+// assign finds what p's places are to show.
+func (c *call) assign(p *participant) {
+	v := p.viewer
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	v.Lock()
+	defer v.Unlock()
 	looks := false
 	for i, place := range v.Places {
 		w := &v.wishes[i]
@@ -133,17 +147,19 @@ func (s *Server) share(p *participant) {
 		looks = looks || source != nil
 	}
 	v.looks.Store(looks)
-	c.mu.Unlock()
+}
+
+// allocate divides what the path carries, and says whether somebody must hear of it.
+func (v *viewer) allocate(now time.Duration) bool {
+	v.Lock()
+	defer v.Unlock()
 	changed, woken := v.Allocate(now)
 	for i, place := range v.Places {
-		if place.Slot.Waits() && v.wishes[i].from != nil {
-			v.wishes[i].from.owes.Store(true) // heard of by tell
+		if from := v.wishes[i].from; from != nil && place.Slot.Waits() {
+			from.owes.Store(true) // heard of by tell
 		}
 	}
-	v.Unlock()
-	if changed || woken {
-		c.changed()
-	}
+	return changed || woken
 }
 
 // shows finds a source of pictures. mu is held.
@@ -163,19 +179,22 @@ func (c *call) shows(to *participant, from uint32, source Source) (*participant,
 // forget takes the pictures of p, who is gone, from all who looked.
 func (c *call) forget(p *participant) {
 	for _, r := range *c.receivers.Load() {
-		v := r.viewer
-		v.Lock()
-		for _, t := range p.plan.tracks {
-			if t.pictures != nil {
-				v.Forget(t.pictures.Source)
-			}
+		r.viewer.forget(p)
+	}
+}
+
+func (v *viewer) forget(p *participant) {
+	v.Lock()
+	defer v.Unlock()
+	for _, t := range p.plan.tracks {
+		if t.pictures != nil {
+			v.Forget(t.pictures.Source)
 		}
-		for i := range v.wishes {
-			if w := &v.wishes[i]; w.from == p {
-				w.from, w.track = nil, nil
-			}
+	}
+	for i := range v.wishes {
+		if w := &v.wishes[i]; w.from == p {
+			w.from, w.track = nil, nil
 		}
-		v.Unlock()
 	}
 }
 
