@@ -3,7 +3,6 @@ package mls
 import (
 	"bytes"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -98,10 +97,7 @@ func (k KeyPackage) Check(now time.Time) error {
 	if err := k.Leaf.checkAlone(k.Suite); err != nil {
 		return err
 	}
-	if !slices.Contains(k.Leaf.Capabilities.Suites, k.Suite) {
-		return fmt.Errorf("%w: leaf node does not list suite %v", ErrCapabilities, k.Suite)
-	}
-	if err := k.Leaf.checkExtensions(k.Extensions); err != nil {
+	if err := k.Extensions.check(); err != nil { // of the capabilities only the leaf's own extensions must be (§7.2)
 		return err
 	}
 	if err := k.Suite.CheckEncryptionKey(k.InitKey); err != nil {

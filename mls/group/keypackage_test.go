@@ -21,7 +21,9 @@ func TestKeyPackageVerify(t *testing.T) {
 		{"the source", func(k *mls.KeyPackage) { k.Leaf.Source = mls.LeafCommit }, mls.ErrLeafSource},
 		{"the init key", func(k *mls.KeyPackage) { k.InitKey = k.Leaf.EncryptionKey }, mls.ErrInitKey},
 		{"the credentials, to none", func(k *mls.KeyPackage) { k.Leaf.Capabilities.Credentials = nil }, mls.ErrCredential},
-		{"the suites, to none", func(k *mls.KeyPackage) { k.Leaf.Capabilities.Suites = nil }, mls.ErrCapabilities},
+		{"the versions, to none", func(k *mls.KeyPackage) { k.Leaf.Capabilities.Versions = nil }, mls.ErrCapabilities},
+		{"the suites, to none, as others have it", func(k *mls.KeyPackage) { k.Leaf.Capabilities.Suites = nil }, nil},
+		{"its own extensions, to what no capability names", func(k *mls.KeyPackage) { k.Extensions = mls.Extensions{{Type: 0x3a3a}} }, nil},
 	} {
 		n := c.client()
 		kp, _ := n.keyPackage(t, c.suite)

@@ -213,7 +213,9 @@ func keyPackageAttacks() []attack {
 			kp.Leaf.Capabilities.Credentials = []mls.CredentialType{mls.CredentialX509}
 		})},
 		{name: "a newcomer with an extension beyond its capabilities", want: mls.ErrExtension, forge: changed(func(kp *mls.KeyPackage) { kp.Leaf.Extensions = mls.Extensions{{Type: 0xf999}} })},
-		{name: "a key package with an extension beyond its capabilities", want: mls.ErrExtension, forge: changed(func(kp *mls.KeyPackage) { kp.Extensions = mls.Extensions{{Type: 0xf999}} })},
+		{name: "a key package with an extension twice", want: mls.ErrExtension, forge: changed(func(kp *mls.KeyPackage) {
+			kp.Extensions = mls.Extensions{{Type: testExtension}, {Type: testExtension}}
+		})},
 		{name: "a newcomer with an extension twice", want: mls.ErrExtension, forge: changed(func(kp *mls.KeyPackage) {
 			kp.Leaf.Extensions = mls.Extensions{{Type: testExtension}, {Type: testExtension}}
 		})},
