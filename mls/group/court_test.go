@@ -326,6 +326,7 @@ func snapshot(t testing.TB, g *Group) string {
 	r.saveSecrets(g)
 	r.savePending(g)
 	r.savePSKs(g)
+	r.saveRecords(g)
 	if r.err != nil {
 		t.Fatal(r.err)
 	}

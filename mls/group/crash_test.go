@@ -152,6 +152,8 @@ func TestPowerCut(t *testing.T) {
 		{"see the end of the group", follow(end)},
 		{"learn a psk", func(g *Group) error { return g.AddPSK(known) }},
 		{"apply a commit with a psk", chain(func(g *Group) error { return g.AddPSK(known) }, follow(withPSK))},
+		{"begin to keep records", chain(func(g *Group) error { g.Records().Keep(RecordEnds); return nil }, follow(removal))},
+		{"have a record", chain(func(g *Group) error { g.Records().Keep(RecordBeginnings); return nil }, follow(removal))},
 		{"export for a component", func(g *Group) error { _, err := g.SafeExport(7); return err }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

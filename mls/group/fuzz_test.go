@@ -197,3 +197,51 @@ func FuzzSenderData(f *testing.F) {
 		}
 	})
 }
+
+// FuzzRecord reads any bytes as the record of an epoch, and with it a message of
+// that epoch.
+func FuzzRecord(f *testing.F) {
+	c := newCourt(f)
+	c.victim.group.Records().Keep(RecordEnds)
+	c.commit(c.mallory, CommitOptions{}, nil)
+	message := must(mls.ParsePrivate(must(c.mallory.group.Seal([]byte("hello"), nil))))
+	c.commit(c.mallory, CommitOptions{Remove: []mls.LeafIndex{c.members[2].group.OwnLeaf()}}, nil)
+	roster := RosterOf(c.server)
+	for _, r := range c.victim.group.Records().Take() {
+		f.Add(r.Export())
+		f.Add(must(r.Whole(roster)).Export())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := ParseRecord(b)
+		if err != nil {
+			if !errors.Is(err, ErrRecord) {
+				t.Fatalf("no documented error: %v", err)
+			}
+			return
+		}
+		content := must(r.content())
+		if again := content.seal(); !bytes.Equal(again.Export(), b) {
+			t.Fatalf("came back as %x", again.Export())
+		}
+		for _, beside := range []Roster{nil, roster} {
+			reader, err := NewReader(r, beside)
+			if err != nil {
+				if !errors.Is(err, ErrRecord) {
+					t.Fatalf("no documented error: %v", err)
+				}
+				continue
+			}
+			if got, err := reader.Open(message); err == nil && string(got.Plaintext) != "hello" {
+				t.Fatalf("opened %q", got.Plaintext)
+			}
+			whole, err := r.Whole(beside)
+			if err != nil {
+				t.Fatalf("it can be read and not made whole: %v", err)
+			}
+			if _, err := NewReader(must(ParseRecord(whole.Export())), nil); err != nil {
+				t.Fatalf("whole, and cannot be read: %v", err)
+			}
+			reader.Wipe()
+		}
+	})
+}

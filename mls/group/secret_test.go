@@ -75,6 +75,14 @@ func audited(t *testing.T) map[string]any {
 	c := newCourt(t)
 	psk := PSK{[]byte("id"), NewSecret([]byte("shared"))}
 	c.check(c.mallory.group.AddPSK(psk))
+	c.mallory.group.Records().Keep(RecordEnds)
+	for range 3 {
+		c.commit(c.members[0], CommitOptions{}, nil)
+	}
+	ready := c.mallory.group.Records().Take()
+	c.commit(c.members[0], CommitOptions{}, nil) // this one's record waits in the group
+	reader := must(NewReader(must(ready[0].Whole(RosterOf(c.server))), nil))
+	_, _ = reader.key(0, 200)
 	c.chat()
 	m := must(mls.ParsePrivate(must(c.victim.group.SealPadded([]byte("early"), nil, nil))))
 	late := must(mls.ParsePrivate(must(c.victim.group.Seal([]byte("late"), nil))))
@@ -101,6 +109,8 @@ func audited(t *testing.T) map[string]any {
 		"CommitOptions":    &CommitOptions{},
 		"ProposeOptions":   &ProposeOptions{},
 		"Opened":           &Opened{},
+		"Record":           &ready[0], "Reader": reader, "Records": &Records{c.mallory.group},
+		"RosterEntry": &RosterEntry{},
 	}
 }
 
@@ -112,7 +122,7 @@ func firstOf[K comparable, V any](m map[K]V) (k K) {
 }
 
 // holdsNone are the types that have no secrets to show.
-var holdsNone = map[string]bool{"CommitOptions": true, "ProposeOptions": true, "Opened": true, "ExternalOptions": true}
+var holdsNone = map[string]bool{"CommitOptions": true, "ProposeOptions": true, "Opened": true, "ExternalOptions": true, "RosterEntry": true}
 
 // TestSecretsDoNotLeak hands every exported type, with canaries in the place of
 // all its secrets, to whatever prints or encodes things, and looks for them.
@@ -190,7 +200,7 @@ func TestEveryTypeIsAudited(t *testing.T) {
 // bytes to those alone who ask for them by name.
 func TestSecretIsSecret(t *testing.T) {
 	secret := NewSecret(canary)
-	for _, v := range []any{secret, Signer{}, KeyPackageSecrets{}, PSK{}} {
+	for _, v := range []any{secret, Signer{}, KeyPackageSecrets{}, PSK{}, Record{}} {
 		if reflect.TypeOf(v).Comparable() {
 			t.Errorf("%T compares with ==, in a time that tells", v)
 		}
