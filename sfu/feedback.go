@@ -77,16 +77,16 @@ func (k *controller) pictures(p *participant, packet rtcp.Packet, now time.Durat
 
 // keyFrame passes on that p needs a key frame of what it receives under ssrc.
 func (k *controller) keyFrame(p *participant, ssrc uint32) {
-	if from := p.viewer.keyFrame(ssrc); from != nil {
+	if from := p.viewer.keyFrame(k.s.now(), ssrc); from != nil {
 		k.owed(from)
 	}
 }
 
 // keyFrame notes that what leaves under ssrc needs a key frame, and returns whose.
-func (v *viewer) keyFrame(ssrc uint32) *participant {
+func (v *viewer) keyFrame(now time.Duration, ssrc uint32) *participant {
 	v.Lock()
 	defer v.Unlock()
-	l := v.KeyFrame(ssrc)
+	l := v.KeyFrame(now, ssrc)
 	for i := range v.wishes {
 		if l != nil && v.Places[i].Source == l.Source {
 			return v.wishes[i].from

@@ -239,3 +239,24 @@ func TestAFloodOfRequestsForLostPacketsIsBounded(t *testing.T) {
 		t.Error("packets of a strange SSRC are sent again")
 	}
 }
+
+func TestOneReceiverCannotHaveAllOthersPayForKeyFrames(t *testing.T) {
+	v := NewViewer(bwe.New(bwe.Config{}))
+	s := NewSource(VP8, 1, false)
+	p := v.Add(1, 2, 0, 0, 0)
+	v.View(p, s, 720)
+	p.Slot.Show(s.Layers[0])
+	now, asked := time.Second, 0
+	for range 20_000 { // 20 s
+		now += time.Millisecond
+		if v.KeyFrame(now, 1) != nil {
+			asked++
+		}
+	}
+	if asked < 20 || asked > 20+wishBurst {
+		t.Errorf("%d key frames in 20 s", asked)
+	}
+	if v.KeyFrame(now+time.Minute, 9) != nil {
+		t.Error("a strange SSRC has a key frame")
+	}
+}

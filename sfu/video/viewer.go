@@ -21,6 +21,12 @@ const (
 	againPart  = 0.5
 	againLeast = 200_000
 	againBurst = 250 * time.Millisecond
+
+	// wishEvery is how often a receiver may ask for a key frame on average, and
+	// wishBurst how many of them in a row: everybody pays for it who sees the same
+	// layer.
+	wishEvery = time.Second
+	wishBurst = 8
 )
 
 // A Place is a slot at a receiver and what is to be seen there.
@@ -54,8 +60,9 @@ type Viewer struct {
 	Path   *bwe.Estimator
 
 	more   int // bits per second that would be used beyond what Path carries
-	tokens float64
-	filled time.Duration
+	tokens float64       // bytes that may be sent again
+	filled time.Duration // when tokens was
+	wished time.Duration // when the last key frame may be asked for, if they are asked for one by one
 	tiles  [MaxPlaces]Tile
 	offers [MaxPlaces][Layers]Offer
 }
@@ -182,12 +189,13 @@ func (v *Viewer) place(ssrc uint32) *Place {
 }
 
 // KeyFrame asks for a key frame of what leaves under ssrc: a receiver cannot go
-// on. It returns the layer to ask, nil if there is none.
-func (v *Viewer) KeyFrame(ssrc uint32) *Layer {
+// on. It returns the layer to ask, nil if there is none or it was asked too often.
+func (v *Viewer) KeyFrame(now time.Duration, ssrc uint32) *Layer {
 	p := v.place(ssrc)
-	if p == nil {
+	if p == nil || v.wished-now > (wishBurst-1)*wishEvery {
 		return nil
 	}
+	v.wished = max(v.wished, now) + wishEvery
 	l := p.Slot.Wanted()
 	if l == nil {
 		l = p.Slot.Shown()
