@@ -92,12 +92,14 @@ var restart = &webrtc.OfferOptions{ICERestart: true}
 var testCall = CallID{1, 2, 3}
 
 // api is a client as browsers are: GCM offered, on loopback.
-func api(t testing.TB) *webrtc.API {
+func api(t testing.TB) *webrtc.API { return apiOn(t, webrtc.NetworkTypeUDP4) }
+
+func apiOn(t testing.TB, networks ...webrtc.NetworkType) *webrtc.API {
 	t.Helper()
 	var engine webrtc.SettingEngine
 	engine.SetIncludeLoopbackCandidate(true)
 	engine.SetIPFilter(nil)
-	engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	engine.SetNetworkTypes(networks)
 	engine.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)
 	engine.SetICETimeouts(20*time.Second, 40*time.Second, time.Second)
 	media := &webrtc.MediaEngine{}
@@ -115,7 +117,13 @@ func api(t testing.TB) *webrtc.API {
 // newPeer makes a participant that has not joined yet.
 func newPeer(t testing.TB, s *Server, call CallID, id uint32, slots int) *peer {
 	t.Helper()
-	pc, err := api(t).NewPeerConnection(webrtc.Configuration{})
+	return newPeerBy(t, s, call, id, slots, api(t), webrtc.Configuration{})
+}
+
+// newPeerBy is newPeer for a network of another kind.
+func newPeerBy(t testing.TB, s *Server, call CallID, id uint32, slots int, by *webrtc.API, cfg webrtc.Configuration) *peer {
+	t.Helper()
+	pc, err := by.NewPeerConnection(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
