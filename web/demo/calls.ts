@@ -5,6 +5,7 @@ import type {
   CallID,
   CallKeys,
   CallParticipant,
+  CallView,
   DeviceID,
   JoinedCall,
   OwnCallState,
@@ -94,7 +95,10 @@ export class FakeCalls {
     offerCall: () => ({ answer: "" }),
     leaveCall: ({ call }: { call: CallID }) => this.#leave(call),
     callKeys: () => noKeys,
-    viewCall: () => ({}),
+    viewCall: ({ call, views }: CallView) => {
+      const slots = views.map((v) => ({ ...v, paused: false }));
+      queueMicrotask(() => this.#emit("callSlots", { call, slots }));
+    },
     setCallState: ({ call, muted, camera, screen, hand }: OwnCallState) =>
       this.change(call, this.#calls.get(call)?.me ?? 0, { muted, camera, screen, hand: hand ? Date.now() : 0 }),
     reactInCall: ({ call, emoji }: CallEmoji) => {

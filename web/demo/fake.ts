@@ -1,5 +1,6 @@
 import type {
   AccountID,
+  CallID,
   Device,
   DeviceID,
   Item,
@@ -34,6 +35,8 @@ export type Scene =
   | "news"
   | "pending"
   | "long"
+  | "calls" // plain, with a call that goes on in the group and rows of former ones
+  | "unsealed" // plain, in a browser that cannot seal frames
   | "unreachable";
 
 const minute = 60_000;
@@ -62,6 +65,7 @@ export class FakeCore implements Core {
   #devices: Device[] = [];
   #notices: Notice[] = [];
   #count = 0;
+  readonly #calling: boolean;
   #roomCount = 0;
   readonly #ready: Promise<void>;
 
@@ -111,6 +115,7 @@ export class FakeCore implements Core {
       seen: Date.now() - n * 3.2 * 3600_000,
       ...(n === 2 && scene === "pending" ? { code: "K7QP-4MXA-2DTW" } : {}),
     }));
+    this.#calling = scene === "calls";
     if (scene === "notices" || scene === "news") this.#notices = this.#someNotices(scene === "notices");
     this.#ready = scene === "empty" ? Promise.resolve() : this.#live();
   }
@@ -370,6 +375,7 @@ export class FakeCore implements Core {
         files: last.files?.length ?? 0,
         photo: last.files?.[0]?.type.startsWith("image/") ?? false,
         state: last.state,
+        ...(last.call ? { call: last.call } : {}),
         ...(last.change ? { change: last.change } : {}),
       },
     });
@@ -502,6 +508,21 @@ export class FakeCore implements Core {
         ];
   }
 
+  // callRows are calls as a room's timeline keeps them.
+  #callRows(room: RoomID, time: number, who: readonly number[]): void {
+    const people = who.map((n) => this.#people[n]?.name ?? "");
+    const call = { call: "" as CallID, video: false, ring: true, live: false, seconds: 0, people, missed: false };
+    const rows: [number, Item["call"]][] = [
+      [who[0] ?? 0, { ...call, seconds: 1934, end: "ended" }],
+      [0, { ...call, video: true, people: [], end: "none" }],
+      [who[0] ?? 0, { ...call, people: [], end: "cancelled", missed: true }],
+    ];
+    rows.forEach(([from, row], n) => {
+      const item = this.#message(room, from, "", time + n * minute, { kind: "call" });
+      this.#timelines.get(room)?.push({ ...item, ...(row ? { call: row } : {}) });
+    });
+  }
+
   // live fills the rooms.
   async #live(): Promise<void> {
     const w = this.#words;
@@ -527,7 +548,10 @@ export class FakeCore implements Core {
     this.#rooms.set(group.id, group);
     this.#members.set(
       group.id,
-      [0, 1, 2, 3, 4].map((person) => ({ person, owner: person === 0 || person === 3 })),
+      [0, 1, 2, 3, 4, ...(this.#calling ? [5, 6, 7] : [])].map((person) => ({
+        person,
+        owner: person === 0 || person === 3,
+      })),
     );
     const t = this.#timelines.get(group.id) ?? [];
     const push = (item: Held) => t.push(item);
@@ -578,8 +602,11 @@ export class FakeCore implements Core {
         );
       }
     });
-    this.#members.get(group.id);
-    this.#rooms.set(group.id, { ...group, members: 5 });
+    if (this.#calling) {
+      this.#callRows(group.id, now - 130 * minute, [3, 1, 2]);
+      this.calls.live(group.id, [3, 1, 2, 4], now - 754_000, true);
+    }
+    this.#rooms.set(group.id, { ...group, members: this.#members.get(group.id)?.length ?? 1 });
     this.#summary(group.id);
 
     // A direct room with pictures, everything that can happen to a message, id 2.
@@ -630,6 +657,7 @@ export class FakeCore implements Core {
         ],
       }),
     );
+    if (this.#calling) this.#callRows(direct.id, now - 55_000, [2, 0]);
     this.#summary(direct.id);
 
     // Others, for the list.

@@ -5,6 +5,7 @@ import { Model } from "../src/model/model.ts";
 import "../src/ui/tokens.css";
 import "../src/ui/base.css";
 import { FakeCore, type Scene } from "./fake.ts";
+import { demoParts } from "./media.ts";
 
 // index.html?screen=SCENE&theme=light|dark&language=en|ru
 const wanted = new URLSearchParams(location.search);
@@ -16,7 +17,7 @@ const scene = (wanted.get("screen") ?? "main") as Scene;
 const choices = new Choices();
 if (scene === "setup" || scene === "join") history.replaceState(null, "", `/${scene}#DEMO`);
 const core = new FakeCore(scene, document.documentElement.lang === "ru" ? "ru" : "en");
-const model = new Model(core);
+const model = new Model(core, () => demoParts(scene !== "unsealed"));
 model.start();
 Object.assign(globalThis, { demo: { core, model } });
 const root = document.getElementById("root");

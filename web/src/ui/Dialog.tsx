@@ -23,7 +23,7 @@ export function Dialog({
   children: ReactNode;
   foot?: ReactNode;
   start?: ReactNode;
-  size?: "small" | "tall" | "large";
+  size?: "small" | "tall" | "wide" | "large";
   alert?: boolean;
   bare?: boolean; // the content brings its own padding
 }) {

@@ -41,6 +41,30 @@ const settings = (part) => async (page) => {
   await page.getByRole("dialog").getByRole("button", { name: part }).click();
 };
 
+// Calls. What the server would tell is said by the made-up core.
+const say = (event, value) => (page) =>
+  page.evaluate(
+    ([event, value]) => {
+      const call = globalThis.demo.model.calls.live.snapshot()?.state.snapshot().call?.id;
+      globalThis.demo.core.emit(event, { call, ...value });
+    },
+    [event, value],
+  );
+const change = (number, part) => (page) =>
+  page.evaluate(
+    ([number, part]) => {
+      const call = globalThis.demo.model.calls.live.snapshot()?.state.snapshot().call;
+      globalThis.demo.core.calls.change(call.id, number, part);
+    },
+    [number, part],
+  );
+const dialog = (page) => page.getByRole("dialog").first().waitFor();
+const pictures = (page) =>
+  page.waitForFunction(() => {
+    const videos = [...document.querySelectorAll("video")];
+    return videos.length > 0 && videos.every((v) => v.videoWidth > 0);
+  });
+
 // Each screen: the situation of the core, and how one gets there.
 const screens = [
   ["setup", "setup"],
@@ -79,7 +103,89 @@ const screens = [
   ["pending-device", "pending"],
   ["notice-severe", "notices"],
   ["notice-news", "news"],
+  ["call-banner", "calls", steps(group, messages)],
+  ["call-rows", "calls", steps(direct, messages)],
+  ["call-rings", "plain", (page) => rings(page, true)],
+  ["call-lobby", "calls", lobby],
+  ["call-group", "calls", inGroup],
+  ["call-speaker", "calls", steps(inGroup, press(/^(Who speaks is large|Крупно тот, кто говорит)$/), pictures)],
+  ["call-screen", "calls", steps(inGroup, change(3, { screen: true }), pictures)],
+  [
+    "call-people",
+    "calls",
+    steps(
+      inGroup,
+      change(2, { hand: 1 }),
+      say("callKnock", { account: "personzz", name: "Яна Котова" }),
+      press(/^(Participants|Участники)/),
+    ),
+  ],
+  [
+    "call-network",
+    "calls",
+    steps(
+      inGroup,
+      say("callQuality", { lossUp: 96, lossDown: 12, rtt: 340, down: 0, path: "tcp" }),
+      press(/^(Devices and network|Устройства и сеть)$/),
+    ),
+  ],
+  [
+    "call-unverified",
+    "calls",
+    steps(inGroup, change(3, { leaf: -1 }), say("callReaction", { number: 2, name: "Борис Иванов", emoji: "👏" })),
+  ],
+  ["call-mini", "calls", steps(inGroup, press(/^(Back to the chat|Вернуться в чат)$/), pictures)],
+  ["call-direct", "plain", inDirect],
+  ["call-unsealed", "unsealed", steps(direct, messages, press(/^(Call|Позвонить)$/), dialog)],
+  ["call-check", "plain", check],
 ];
+
+async function lobby(page) {
+  await group(page);
+  await messages(page);
+  await button(page, /^(Join|Войти)$/).click();
+  await dialog(page);
+}
+
+async function inGroup(page) {
+  await lobby(page);
+  await button(page, /^(Join the call|Войти в звонок)$/).click();
+  await page.getByRole("toolbar").waitFor();
+  await pictures(page);
+  await say("callSpeakers", { numbers: [2] })(page);
+}
+
+async function inDirect(page) {
+  await direct(page);
+  await messages(page);
+  await button(page, /^(Call|Позвонить)$/).click();
+  await page.getByRole("toolbar").waitFor();
+}
+
+async function rings(page, video) {
+  await page.evaluate((video) => {
+    const { core, model } = globalThis.demo;
+    const { people } = model.people.list.snapshot();
+    const by = people.find((p) => !p.me);
+    core.emit("ring", {
+      call: "callzaaaaaaaaaaaaaaaaaaaaa",
+      room: "roomc".padEnd(26, "a"),
+      direct: true,
+      by: by.id,
+      name: by.name,
+      title: by.name,
+      video,
+      until: Date.now() + 60_000,
+    });
+  }, video);
+  await page.getByRole("alertdialog").waitFor();
+}
+
+async function check(page) {
+  await settings(/^(Calls|Звонки)$/)(page);
+  await button(page, /^(Test now|Проверить)$/).click();
+  await button(page, /^(Test again|Проверить ещё раз)$/).waitFor();
+}
 
 async function enterAccount(page) {
   await page.locator("input[name=username]").fill("Anna");

@@ -65,7 +65,13 @@ export function CallScreen({
           </small>
         </div>
         {(grade === "fair" || grade === "poor") && (
-          <button type="button" className={css.grade} data-grade={grade} onClick={() => setPane("devices")}>
+          <button
+            type="button"
+            className={css.grade}
+            data-grade={grade}
+            aria-label={t(gradeKeys[grade])}
+            onClick={() => setPane("devices")}
+          >
             <GradeIcon grade={grade} />
             <span>{t(gradeKeys[grade])}</span>
           </button>

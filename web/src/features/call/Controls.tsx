@@ -147,13 +147,13 @@ export function Switch({
       type="button"
       className={css.control}
       data-look={look}
-      aria-label={label}
+      aria-label={mark > 0 ? `${label}, ${mark}` : label}
       aria-pressed={pressed}
+      data-mark={mark || undefined}
       title={label}
       onClick={onPress}
     >
       {children}
-      {mark > 0 && <b>{mark}</b>}
     </button>
   );
 }

@@ -41,7 +41,7 @@ export function Lobby({
     <Dialog
       title={live.entry.room.title}
       onClose={onClose}
-      size="large"
+      size="wide"
       foot={
         <>
           <Button look="quiet" onClick={onCheck}>

@@ -7,7 +7,8 @@ import css from "./Stage.module.css";
 import { Tile } from "./Tile.tsx";
 
 const gap = 8; // px between tiles, as in the style sheet
-const shape = 16 / 9;
+// On a phone that is held upright, tiles are less wide.
+const shapeIn = (width: number) => (width < 600 ? 4 / 3 : 16 / 9);
 
 // columns is how many columns make the tiles largest.
 export function columns(
@@ -15,6 +16,7 @@ export function columns(
   width: number,
   height: number,
 ): { readonly columns: number; readonly height: number } {
+  const shape = shapeIn(width);
   let best = { columns: 1, height: 0 };
   for (let n = 1; n <= count; n++) {
     const rows = Math.ceil(count / n);
@@ -88,7 +90,7 @@ export function Stage({ live }: { live: LiveCall }) {
         style={
           shown.main.length > 1
             ? {
-                gridTemplateColumns: `repeat(${grid.columns}, minmax(0, ${Math.floor(grid.height * shape)}px))`,
+                gridTemplateColumns: `repeat(${grid.columns}, minmax(0, ${Math.floor(grid.height * shapeIn(main.width))}px))`,
                 gridAutoRows: `${Math.floor(grid.height)}px`,
               }
             : {}

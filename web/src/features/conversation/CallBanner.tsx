@@ -11,10 +11,10 @@ export function CallBanner({ calls, room }: { calls: Calls; room: Room }) {
   const t = useText();
   const call = useSnapshot(calls.list).byRoom.get(room.id);
   const live = useSnapshot(calls.live);
-  if (!call) return null;
-  const here = live?.entry.room.id === room.id;
+  const here = call !== undefined && call.me > 0 && live?.entry.room.id === room.id;
+  if (!call || here) return null; // one's own call is on screen anyway
   const words =
-    here || call.me > 0
+    call.me > 0
       ? t("call.here")
       : call.elsewhere
         ? t("call.elsewhereIn")
@@ -26,10 +26,10 @@ export function CallBanner({ calls, room }: { calls: Calls; room: Room }) {
       <Phone size={18} aria-hidden="true" />
       <span>
         {words}
-        {call.people.length > 0 && !here && <small>{call.people.map((p) => p.name).join(", ")}</small>}
+        {call.people.length > 0 && <small>{call.people.map((p) => p.name).join(", ")}</small>}
       </span>
       <Button look="main" onClick={() => void calls.dial(room, false)}>
-        {t(here ? "call.show" : "call.join")}
+        {t("call.join")}
       </Button>
     </div>
   );

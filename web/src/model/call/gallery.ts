@@ -89,6 +89,7 @@ export function arrange(
   const large =
     [...screens, ...faces, ...mine.map(face)].find((t) => t.key === pinned) ??
     screens.at(-1) ??
+    (others.length === 1 ? faces[0] : undefined) ?? // of two people the other is large
     (layout === "speaker" ? [...faces].sort((a, b) => rank(a.who) - rank(b.who))[0] : undefined);
   // Beyond a page, those who speak come in; within it nobody moves.
   const order =
