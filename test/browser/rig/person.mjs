@@ -31,8 +31,8 @@ function speak(page, language) {
 }
 
 export class Person {
-  constructor(site, { name, origin, language, device = name, scheme = "light", width = 1280 }) {
-    Object.assign(this, { site, name, origin, language, device, scheme, width });
+  constructor(site, { name, origin, language, device = name, scheme = "light", width = 1280, flags = [] }) {
+    Object.assign(this, { site, name, origin, language, device, scheme, width, flags });
     this.t = words(language);
     this.password = `${name} has a long password`;
     this.profile = join(site.dir, "profiles", device);
@@ -44,7 +44,7 @@ export class Person {
 
   /** open starts the browser. */
   async open() {
-    const args = [...flags];
+    const args = [...flags, ...this.flags];
     if (this.origin.startsWith("https:")) args.push(`--ignore-certificate-errors-spki-list=${this.site.trust()}`);
     this.browser = await chromium.launchPersistentContext(this.profile, {
       executablePath,

@@ -65,6 +65,12 @@ export class Site {
     return this.ended;
   }
 
+  /** kill ends the server as a power cut does. */
+  async kill() {
+    this.process.kill("SIGKILL");
+    return this.ended;
+  }
+
   /** setupToken is the secret part of the set-up link that the server printed. */
   async setupToken() {
     return until("a set-up link is printed", () => this.output.match(/\/setup#([a-z2-7]+)/i)?.[1]);

@@ -1,6 +1,6 @@
 import { Suspense, useEffect, useState } from "react";
 import { useHashLocation } from "wouter/use-hash-location";
-import type { AccountID, Room, Status } from "../core/api.gen.ts";
+import type { AccountID, Room, RoomID, Status } from "../core/api.gen.ts";
 import { Conversation } from "../features/conversation/Conversation.tsx";
 import { conversationParts } from "../features/conversation/parts.ts";
 import { NoticeStack } from "../features/notices/Notices.tsx";
@@ -37,6 +37,11 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
   const details = route.at === "room" && route.details;
 
   const inCall = useFullCall(model);
+  // A direct room is made by its first call, too, and may then have another id.
+  const place = useMovedRoom(model, route.at === "room" ? route.room : undefined);
+  useEffect(() => {
+    if (place) go(roomPath(place), { replace: true });
+  }, [place, go]);
   useTitle(unreadTotal(rooms));
   useEffect(() => fetchParts(conversationParts), []);
 
@@ -170,6 +175,14 @@ function useFullCall(model: Model): boolean {
   const state = useSnapshot(live?.state ?? noCall);
   return state?.full === true && !["lobby", "over"].includes(state.stage.at);
 }
+
+// useMovedRoom is where a room stands now that was only planned when it was called.
+function useMovedRoom(model: Model, room: RoomID | undefined): RoomID | undefined {
+  const live = useSnapshot(model.calls.live);
+  const now = useSnapshot(live?.state ?? noCall)?.call?.room;
+  return live && room === live.entry.room.id && now !== room ? now : undefined;
+}
+
 const noCall: Snapshots<LiveState | undefined> = { snapshot: () => undefined, subscribe: () => () => {} };
 
 // CallLayer fetches what shows calls when there is something to show.

@@ -12,9 +12,6 @@ interface Epoch {
   readonly name: string; // the base key as it came
   readonly base: Uint8Array<ArrayBuffer>;
   readonly open: Map<number, Promise<OpenKey>>; // by key id
-  // Whose leaf was whose while this was the newest epoch; undefined if it never
-  // was one here. A leaf that is gone may be somebody else's later.
-  devices: ReadonlyMap<number, string> | undefined;
 }
 
 /** Verdict says what becomes of a frame before it is tried. */
@@ -28,14 +25,16 @@ export class Keyring {
   #epochs: readonly Epoch[] = []; // newest last
   #own = { leaf: 0, join: 0 };
   #seal: { readonly epoch: Epoch; readonly keys: Map<number, Promise<FrameKey>> } | undefined;
-  #leaves: ReadonlyMap<number, string> = new Map();
+  // Which leaves may be opened, in which epochs: one that is gone from the room
+  // in none, and one that is somebody else's now only since it is.
+  #leaves: ReadonlyMap<number, ReadonlySet<number>> = new Map();
   // What was sealed under each key and key id. It is never forgotten, so that
   // keys which come twice, or late, never seal under a counter that was used.
   readonly #counts = new Map<string, number>();
 
   set(keys: CallKeys): void {
     this.#own = { leaf: keys.leaf, join: keys.join };
-    this.#leaves = new Map(keys.leaves.map((l) => [l.leaf, l.device]));
+    this.#leaves = new Map(keys.leaves.map((l) => [l.leaf, new Set(l.epochs)]));
     const before = this.#epochs;
     this.#epochs = keys.epochs.map(
       ({ epoch, key }) =>
@@ -44,11 +43,8 @@ export class Keyring {
           name: key,
           base: Uint8Array.from(atob(key), (c) => c.charCodeAt(0)),
           open: new Map(),
-          devices: undefined,
         },
     );
-    const newest = this.#epochs.at(-1);
-    if (newest) newest.devices = this.#leaves;
     const sealing = keys.epochs.findIndex((e) => e.seal);
     const epoch = this.#epochs[sealing];
     if (!epoch) this.#seal = undefined;
@@ -74,8 +70,7 @@ export class Keyring {
     if (!parts) return { say: "never" };
     const epoch = this.#epochs.find((e) => e.number === parts.epoch);
     if (!epoch) return { say: "wait", ...parts };
-    const device = this.#leaves.get(parts.leaf);
-    return { say: device !== undefined && epoch.devices?.get(parts.leaf) === device ? "open" : "never", ...parts };
+    return { say: this.#leaves.get(parts.leaf)?.has(parts.epoch) ? "open" : "never", ...parts };
   }
 
   /** open gives the key for a key id that judge lets open. */

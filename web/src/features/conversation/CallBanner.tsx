@@ -11,7 +11,7 @@ export function CallBanner({ calls, room }: { calls: Calls; room: Room }) {
   const t = useText();
   const call = useSnapshot(calls.list).byRoom.get(room.id);
   const live = useSnapshot(calls.live);
-  const here = call !== undefined && call.me > 0 && live?.entry.room.id === room.id;
+  const here = call !== undefined && call.me > 0 && live !== undefined;
   if (!call || here) return null; // one's own call is on screen anyway
   const words =
     call.me > 0
