@@ -1,7 +1,7 @@
 import type { CallKeys, CallLayer, Source, TurnServer } from "../core/api.gen.ts";
-import type { Health, Line, LineConfig, LineSlot } from "./media.ts";
+import type { Health, Line, LineConfig, LineSlot, SlotOwner } from "./media.ts";
 import { withOpus } from "./sdp.ts";
-import { Sealer, type SlotCounts, type SlotOwner } from "./sealer.ts";
+import { type Counted, Sealer } from "./sealer.ts";
 import { sourceNumber } from "./sframe.ts";
 
 // The m-lines that send, in the order that docs/spec/calls.md#joining gives.
@@ -32,7 +32,6 @@ export class PeerLine implements Line {
   #offered: RTCSessionDescriptionInit | undefined;
   #answer = "";
   #dtx = false;
-  readonly #sealed = new Set<RTCRtpTransceiver>();
   // One thing at a time: descriptions must not overtake one another.
   #tail: Promise<unknown> = Promise.resolve();
 
@@ -82,11 +81,6 @@ export class PeerLine implements Line {
 
   async #describe(offer: RTCSessionDescriptionInit, answer: string): Promise<void> {
     await this.#pc.setLocalDescription({ type: "offer", sdp: offer.sdp ?? "" });
-    for (const t of this.#receiving()) {
-      if (t.mid === null || this.#sealed.has(t)) continue;
-      this.#sealed.add(t);
-      this.#sealer.open(t.receiver, kindOf(t), t.mid);
-    }
     const spoken = withOpus(answer, 0, { ...speech, dtx: this.#dtx });
     await this.#pc.setRemoteDescription({ type: "answer", sdp: withOpus(spoken, 3, { ...music, dtx: this.#dtx }) });
     this.#answer = answer;
@@ -121,7 +115,8 @@ export class PeerLine implements Line {
   }
 
   setSlots(slots: readonly SlotOwner[]): void {
-    this.#sealer.setSlots(slots);
+    const mids = this.#pc.getTransceivers().map((t) => t.mid);
+    this.#sealer.setSlots(slots.map(({ mid, leaf, source }) => ({ place: mids.indexOf(mid), leaf, source })));
   }
 
   slots(): readonly LineSlot[] {
@@ -149,7 +144,7 @@ export class PeerLine implements Line {
     };
   }
 
-  counts(): Promise<readonly SlotCounts[]> {
+  counts(): Promise<readonly Counted[]> {
     return this.#sealer.counts();
   }
 
@@ -159,7 +154,11 @@ export class PeerLine implements Line {
   }
 
   #receive(kind: "audio" | "video"): void {
-    prefer(this.#pc.addTransceiver(kind, { direction: "recvonly" }), kind, kind === "audio");
+    const t = this.#pc.addTransceiver(kind, { direction: "recvonly" });
+    prefer(t, kind, kind === "audio");
+    // At once, before any description: Chromium gives a later transform nothing,
+    // and lets frames past it. An m-line has no mid yet, but it has its place.
+    this.#sealer.open(t.receiver, kind, this.#pc.getTransceivers().length - 1);
   }
 
   #receiving(): readonly RTCRtpTransceiver[] {

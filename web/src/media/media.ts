@@ -2,7 +2,8 @@
 // the call's server. browser.ts is the real one; tests and the demo have others.
 import type { CallKeys, CallLayer, JoinedTry, Source, TurnServer } from "../core/api.gen.ts";
 import type { Path, Tried } from "./paths.ts";
-import type { SlotCounts, SlotOwner } from "./sealer.ts";
+import type { Counted } from "./sealer.ts";
+import type { Owner } from "./streams.ts";
 
 /** Trouble says why a device could not be used. */
 export type Trouble = "denied" | "none" | "busy" | "cancelled";
@@ -64,6 +65,9 @@ export interface LineSlot {
   readonly track: MediaStreamTrack;
 }
 
+/** SlotOwner is whom a slot was announced to carry: leaf -1 if they have none. */
+export type SlotOwner = Owner & { readonly mid: string };
+
 /** Health is what the line has done so far. */
 export interface Health {
   readonly heard: number; // grows with everything that arrives, connectivity checks too
@@ -87,6 +91,6 @@ export interface Line {
   setSlots(slots: readonly SlotOwner[]): void;
   slots(): readonly LineSlot[];
   health(): Promise<Health>;
-  counts(): Promise<readonly SlotCounts[]>;
+  counts(): Promise<readonly Counted[]>;
   close(): void;
 }

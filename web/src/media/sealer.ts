@@ -1,30 +1,26 @@
 import type { CallKeys } from "../core/api.gen.ts";
 import { scriptURL } from "../core/tabs/trusted.ts";
-import type { Counts, MediaKind } from "./streams.ts";
+import type { Counts, MediaKind, Owner } from "./streams.ts";
 import address from "./worker.ts?worker&url";
 
 /** StreamPart says which stream a transform is in. */
 export type StreamPart =
   | { readonly way: "seal"; readonly kind: MediaKind; readonly source: number }
-  | { readonly way: "open"; readonly kind: MediaKind; readonly mid: string };
+  | { readonly way: "open"; readonly kind: MediaKind; readonly place: number };
 
-/** SlotOwner is whom a slot was announced to carry: leaf -1 if they have none. */
-export interface SlotOwner {
-  readonly mid: string;
-  readonly leaf: number;
-  readonly source: number;
-}
+/** PlaceOwner is whom the m-line at a place was announced to carry. */
+export type PlaceOwner = Owner & { readonly place: number };
 
 /** From the page to the worker. */
 export type ToSealer =
   | { readonly kind: "keys"; readonly keys: CallKeys }
-  | { readonly kind: "slots"; readonly slots: readonly SlotOwner[] }
+  | { readonly kind: "slots"; readonly slots: readonly PlaceOwner[] }
   | { readonly kind: "count" };
 
-export type SlotCounts = Counts & { readonly mid: string };
+export type Counted = Counts & { readonly place: number };
 
 /** From the worker to the page, when asked. */
-export type FromSealer = { readonly kind: "counts"; readonly counts: readonly SlotCounts[] };
+export type FromSealer = { readonly kind: "counts"; readonly counts: readonly Counted[] };
 
 interface Transform {
   readonly brand?: "RTCRtpScriptTransform";
@@ -55,20 +51,20 @@ export class Sealer {
     this.#attach(sender, { way: "seal", kind, source });
   }
 
-  open(receiver: RTCRtpReceiver, kind: MediaKind, mid: string): void {
-    this.#attach(receiver, { way: "open", kind, mid });
+  open(receiver: RTCRtpReceiver, kind: MediaKind, place: number): void {
+    this.#attach(receiver, { way: "open", kind, place });
   }
 
   setKeys(keys: CallKeys): void {
     this.#tell({ kind: "keys", keys });
   }
 
-  setSlots(slots: readonly SlotOwner[]): void {
+  setSlots(slots: readonly PlaceOwner[]): void {
     this.#tell({ kind: "slots", slots });
   }
 
   /** counts asks how many frames of each slot opened. */
-  counts(): Promise<readonly SlotCounts[]> {
+  counts(): Promise<readonly Counted[]> {
     return new Promise((resolve) => {
       this.#worker.addEventListener("message", (e) => resolve((e.data as FromSealer).counts), { once: true });
       this.#tell({ kind: "count" });

@@ -13,7 +13,7 @@ interface Transformer {
 }
 
 const ring = new Keyring();
-const slots = new Map<string, Opening<Frame>>();
+const slots = new Map<number, Opening<Frame>>();
 const keyFramePause = 500; // ms between requests for a whole picture
 
 addEventListener("rtctransform", (e) => {
@@ -26,7 +26,7 @@ addEventListener("rtctransform", (e) => {
             if (await sealInto(ring, part.source, part.kind, frame)) out.enqueue(frame);
           },
         })
-      : opening(transformer, part.mid, part.kind);
+      : opening(transformer, part.place, part.kind);
   // It ends with the connection; there is nobody to tell.
   void transformer.readable
     .pipeThrough(through)
@@ -34,7 +34,7 @@ addEventListener("rtctransform", (e) => {
     .catch(() => {});
 });
 
-function opening(transformer: Transformer, mid: string, kind: "audio" | "video"): TransformStream<Frame, Frame> {
+function opening(transformer: Transformer, place: number, kind: "audio" | "video"): TransformStream<Frame, Frame> {
   let asked = 0;
   const askWhole = () => {
     if (kind !== "video" || performance.now() - asked < keyFramePause) return;
@@ -45,14 +45,14 @@ function opening(transformer: Transformer, mid: string, kind: "audio" | "video")
   return new TransformStream<Frame, Frame>({
     start(out) {
       slot = new Opening(ring, kind, (frame) => out.enqueue(frame), askWhole);
-      slot.owner = owners.get(mid);
-      slots.set(mid, slot);
+      slot.owner = owners.get(place);
+      slots.set(place, slot);
     },
     transform: (frame) => slot.take(frame),
   });
 }
 
-const owners = new Map<string, { readonly leaf: number; readonly source: number }>();
+const owners = new Map<number, { readonly leaf: number; readonly source: number }>();
 
 addEventListener("message", (e) => {
   const told = (e as MessageEvent).data as ToSealer;
@@ -63,13 +63,13 @@ addEventListener("message", (e) => {
       break;
     case "slots":
       owners.clear();
-      for (const s of told.slots) owners.set(s.mid, s);
-      for (const [mid, slot] of slots) slot.owner = owners.get(mid);
+      for (const s of told.slots) owners.set(s.place, s);
+      for (const [place, slot] of slots) slot.owner = owners.get(place);
       break;
     case "count":
       postMessage({
         kind: "counts",
-        counts: [...slots].map(([mid, slot]) => ({ mid, ...slot.counts })),
+        counts: [...slots].map(([place, slot]) => ({ place, ...slot.counts })),
       } satisfies FromSealer);
       break;
   }

@@ -1,7 +1,6 @@
 import type { Call, CallGoneReason, CallID, CallLayer, CallSlot, FailureCode, View } from "../../core/api.gen.ts";
 import type { Core } from "../../core/core.ts";
-import type { Line, Media, Sound } from "../../media/media.ts";
-import type { SlotOwner } from "../../media/sealer.ts";
+import type { Line, Media, SlotOwner, Sound } from "../../media/media.ts";
 import { sourceNumber } from "../../media/sframe.ts";
 import type { Store } from "../store.ts";
 import { assign, sameViews, slotsFor, type Wanted } from "./gallery.ts";
