@@ -22,7 +22,7 @@ type CommitOptions struct {
 	AuthenticatedData []byte          // of the commit message, for all to read
 	Private           bool            // send the commit as a PrivateMessage, which a server cannot check
 
-	LeafExtensions *mls.Extensions // replaces those of this member's leaf node, if the commit has a path
+	Leaf LeafChange // of this member's leaf node; then the commit has a path
 
 	WelcomeExtensions mls.Extensions // for the joiners' eyes: group info extensions inside the Welcome
 	TreeInWelcome     bool           // put the tree into the Welcome; otherwise joiners get it elsewhere
@@ -47,6 +47,8 @@ type commitSecrets struct {
 	path Secret // path secret of the lowest node; empty without a path
 	init Secret // of an external commit
 	psk  Secret
+
+	signer Secret // private key of our next signer; empty if it is the same as before
 }
 
 // pendingCommit is a commit of our own that waits to be accepted.
@@ -60,6 +62,7 @@ type pendingCommit struct {
 func (s *commitSecrets) all() []*Secret { return []*Secret{&s.leaf, &s.path, &s.init, &s.psk} }
 
 func (p *pendingCommit) wipe() {
+	p.secrets.signer.Wipe()
 	for _, s := range p.secrets.all() {
 		s.Wipe()
 	}
@@ -91,8 +94,12 @@ func (g *Group) Commit(opts CommitOptions) (*Pending, error) {
 		g: g, sender: mls.MemberSender(g.leaf), list: choosing{g, opts, now}.proposals(), opts: opts, init: g.epoch.init,
 		leaf: *g.public.Leaf(g.leaf),
 	}
-	if opts.LeafExtensions != nil {
-		m.leaf.Extensions = slices.Clone(*opts.LeafExtensions)
+	m.signer = opts.Leaf.apply(&m.leaf, g.signer)
+	if m.signer.scheme != g.signer.scheme {
+		return nil, fmt.Errorf("commit: %w: a signer of another scheme", ErrConfig)
+	}
+	if opts.Leaf.Signer != nil {
+		m.secrets.signer = NewSecret(m.signer.priv.bytes())
 	}
 	p, err := m.make()
 	if err != nil {
@@ -109,6 +116,7 @@ type making struct {
 	opts   CommitOptions
 	init   Secret
 	leaf   mls.LeafNode // the committer's, to be renewed
+	signer Signer       // of leaf, and of what belongs to the new epoch; empty if it is the group's own
 
 	draft   *mls.Draft
 	keys    *pathKeys
@@ -121,6 +129,9 @@ type making struct {
 // make follows RFC 9420 §12.4.1.
 func (m *making) make() (*Pending, error) {
 	g := m.g
+	if m.signer.public == nil {
+		m.signer = g.signer
+	}
 	context := g.public.Context()
 	draft, err := g.public.Draft(m.sender, m.list)
 	if err != nil {
@@ -135,7 +146,7 @@ func (m *making) make() (*Pending, error) {
 		return nil, err
 	}
 	commit := &mls.Commit{Proposals: m.list}
-	if !m.opts.NoPath || draft.NeedsPath() {
+	if !m.opts.NoPath || !m.opts.Leaf.empty() || draft.NeedsPath() {
 		if commit.Path, err = m.makePath(&context); err != nil {
 			return nil, err
 		}
@@ -197,13 +208,13 @@ func (m *making) makePath(context *mls.GroupContext) (*mls.UpdatePath, error) {
 	}
 	leaf := m.leaf
 	leaf.EncryptionKey = public
-	leaf.SignatureKey = m.g.signer.Public()
+	leaf.SignatureKey = m.signer.Public()
 	leaf.Source = mls.LeafCommit
 	leaf.Lifetime = mls.Lifetime{}
 	if leaf.ParentHash, err = m.draft.SetPathKeys(m.keys.public); err != nil {
 		return nil, err
 	}
-	if err := m.g.signer.signLeaf(&leaf, context.GroupID, m.draft.Leaf()); err != nil {
+	if err := m.signer.signLeaf(&leaf, context.GroupID, m.draft.Leaf()); err != nil {
 		return nil, err
 	}
 	if err := m.draft.SetLeaf(&leaf); err != nil {
@@ -227,7 +238,10 @@ func (m *making) enter() error {
 	if err != nil {
 		return err
 	}
-	m.staged = &Staged{StagedPublicCommit: public, own: true, keys: keysFor(m.g, public.Tree())}
+	if err := validateCommit(m.g, public, m.draft.Leaf()); err != nil {
+		return err
+	}
+	m.staged = &Staged{StagedPublicCommit: public, own: true, signer: m.signer, keys: keysFor(m.g, public.Tree())}
 	commit := zeroSecret(m.g.suite())
 	if m.keys != nil {
 		commit = m.keys.commit
@@ -253,7 +267,7 @@ func (m *making) info(extensions mls.Extensions) (*mls.GroupInfo, error) {
 		ConfirmationTag: m.content.Auth.ConfirmationTag,
 		Signer:          m.draft.Leaf(),
 	}
-	return info, m.g.signer.signInfo(info)
+	return info, m.signer.signInfo(info)
 }
 
 func (m *making) groupInfo() ([]byte, error) {

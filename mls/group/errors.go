@@ -33,6 +33,9 @@ var (
 	// ErrRecord: the bytes are not the record of an epoch, or the roster is
 	// not the one beside it.
 	ErrRecord = errors.New("group: not a record, or with another roster")
+	// ErrUntrusted: the Authority does not vouch for a credential, or there
+	// is no Authority and it is not a basic one.
+	ErrUntrusted = errors.New("group: credential that nobody vouches for")
 	// ErrConfig: something that was asked for makes no sense by itself.
 	ErrConfig = errors.New("group: not a valid request")
 )

@@ -40,6 +40,8 @@ type Group struct {
 	leaf   mls.LeafIndex // own; while joining, where it will be
 	signer Signer
 
+	authority Authority // not stored
+
 	epoch   *epochSecrets // nil unless member
 	secrets *secretTree
 	keys    map[mls.NodeIndex]*Secret // private HPKE keys of the own leaf and of nodes above
@@ -53,12 +55,6 @@ type Group struct {
 
 	welcome mls.Extensions // of the GroupInfo by which we joined; not stored
 	saved   saved
-}
-
-// ownUpdate is the private key behind an Update proposal of our own.
-type ownUpdate struct {
-	public  []byte
-	private Secret
 }
 
 // Create starts a group with one member at epoch 0 (RFC 9420 §11).
@@ -75,14 +71,14 @@ func Create(cfg Config) (*Group, error) {
 		EncryptionKey: public,
 		SignatureKey:  cfg.Signer.Public(),
 		Credential:    cfg.Credential,
-		Capabilities:  capabilitiesFor(cfg.Capabilities, cfg.LeafExtensions, cfg.Extensions),
+		Capabilities:  capabilitiesFor(cfg.Capabilities, cfg.Credential, cfg.LeafExtensions, cfg.Extensions),
 		Source:        mls.LeafUpdate, // a key package would need a lifetime, a commit a parent hash
 		Extensions:    slices.Clone(cfg.LeafExtensions),
 	}
 	if err := cfg.Signer.signLeaf(leaf, cfg.GroupID, 0); err != nil {
 		return nil, fmt.Errorf("create a group: %w", err)
 	}
-	g := &Group{status: Member, signer: cfg.Signer, recording: cfg.Records, keys: map[mls.NodeIndex]*Secret{0: &private}}
+	g := &Group{status: Member, signer: cfg.Signer, authority: cfg.Authority, recording: cfg.Records, keys: map[mls.NodeIndex]*Secret{0: &private}}
 	var encryption Secret
 	g.epoch, encryption = deriveEpoch(s, randomSecret(s.HashSize()))
 	g.public, err = mls.FoundPublicGroup(s, bytes.Clone(cfg.GroupID), slices.Clone(cfg.Extensions), leaf,

@@ -95,7 +95,7 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, opts Joi
 	if err != nil {
 		return nil, fmt.Errorf("%w: group secrets: %w", mls.ErrWelcome, err)
 	}
-	g := &Group{status: Member, signer: secrets.signer, recording: opts.Records, keys: map[mls.NodeIndex]*Secret{}}
+	g := &Group{status: Member, signer: secrets.signer, authority: opts.Authority, recording: opts.Records, keys: map[mls.NodeIndex]*Secret{}}
 	if err := g.psks.add(opts.PSKs); err != nil {
 		return nil, err
 	}
@@ -114,6 +114,9 @@ func join(w *mls.Welcome, kp mls.KeyPackage, secrets KeyPackageSecrets, opts Joi
 		return nil, fmt.Errorf("%w: group of suite %v", mls.ErrWelcome, info.Context.Suite)
 	}
 	if g.public, err = mls.NewPublicGroup(info, opts.Tree); err != nil {
+		return nil, err
+	}
+	if err := validateGroup(opts.Authority, g.public); err != nil {
 		return nil, err
 	}
 	if l := g.psks.link; l != nil {
@@ -264,6 +267,9 @@ func joinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOpt
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := validateGroup(cfg.Authority, public); err != nil {
+		return nil, nil, err
+	}
 	pub, ok, err := info.Extensions.ExternalPub()
 	if err != nil {
 		return nil, nil, err
@@ -309,14 +315,14 @@ func joinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOpt
 		list = append(list, mls.ProposalOrRef{Proposal: &p})
 	}
 	m := &making{
-		g:      &Group{public: public, status: Joining, signer: cfg.Signer, recording: cfg.Records, keys: map[mls.NodeIndex]*Secret{}, psks: keys},
+		g:      &Group{public: public, status: Joining, signer: cfg.Signer, authority: cfg.Authority, recording: cfg.Records, keys: map[mls.NodeIndex]*Secret{}, psks: keys},
 		sender: mls.Sender{Type: mls.SenderNewMemberCommit},
 		list:   list,
 		opts:   CommitOptions{AuthenticatedData: opts.AuthenticatedData},
 		init:   init,
 		leaf: mls.LeafNode{
 			Credential:   cfg.Credential,
-			Capabilities: capabilitiesFor(cfg.Capabilities, cfg.LeafExtensions, context.Extensions),
+			Capabilities: capabilitiesFor(cfg.Capabilities, cfg.Credential, cfg.LeafExtensions, context.Extensions),
 			Extensions:   slices.Clone(cfg.LeafExtensions),
 		},
 	}

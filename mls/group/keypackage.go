@@ -47,8 +47,9 @@ func DefaultCapabilities(extensions ...mls.ExtensionType) mls.Capabilities {
 	return c
 }
 
-// capabilitiesFor returns given, or the default with the types of all lists.
-func capabilitiesFor(given *mls.Capabilities, lists ...mls.Extensions) mls.Capabilities {
+// capabilitiesFor returns given, or the default with the types of the credential
+// and of all lists.
+func capabilitiesFor(given *mls.Capabilities, credential mls.Credential, lists ...mls.Extensions) mls.Capabilities {
 	if given != nil {
 		return *given
 	}
@@ -58,7 +59,11 @@ func capabilitiesFor(given *mls.Capabilities, lists ...mls.Extensions) mls.Capab
 			types = append(types, x.Type)
 		}
 	}
-	return DefaultCapabilities(types...)
+	c := DefaultCapabilities(types...)
+	if !slices.Contains(c.Credentials, credential.Type) {
+		c.Credentials = append(c.Credentials, credential.Type)
+	}
+	return c
 }
 
 // KeyPackageSecrets is the private half of a key package.
@@ -99,7 +104,7 @@ func NewKeyPackage(cfg KeyPackageConfig) (mls.KeyPackage, KeyPackageSecrets, err
 			EncryptionKey: leafKey,
 			SignatureKey:  cfg.Signer.Public(),
 			Credential:    cfg.Credential,
-			Capabilities:  capabilitiesFor(cfg.Capabilities, extensions, cfg.LeafExtensions),
+			Capabilities:  capabilitiesFor(cfg.Capabilities, cfg.Credential, extensions, cfg.LeafExtensions),
 			Source:        mls.LeafKeyPackage,
 			Lifetime:      cfg.Lifetime,
 			Extensions:    slices.Clone(cfg.LeafExtensions),

@@ -114,6 +114,9 @@ func (h *Handshake) Receive() (*mls.StagedProposal, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := validateProposal(g, p.Proposal, p.Sender); err != nil {
+		return nil, err
+	}
 	return p, g.public.AddProposal(p)
 }
 

@@ -8,8 +8,9 @@ import (
 
 // ProposeOptions say how a proposal travels. The zero value is a PublicMessage.
 type ProposeOptions struct {
-	Private           bool   // as a PrivateMessage, which a server cannot check
-	AuthenticatedData []byte // of the message, for all to read
+	Private           bool       // as a PrivateMessage, which a server cannot check
+	AuthenticatedData []byte     // of the message, for all to read
+	Leaf              LeafChange // of ProposeUpdate: what else changes of this member's leaf node
 }
 
 // ProposeUpdate returns a proposal to renew the key of this member's own leaf,
@@ -24,17 +25,24 @@ func (g *Group) ProposeUpdate(opts ProposeOptions) ([]byte, error) {
 	}
 	leaf := *g.public.Leaf(g.leaf)
 	leaf.EncryptionKey = public
-	leaf.SignatureKey = g.signer.Public()
+	signer := opts.Leaf.apply(&leaf, g.signer)
+	if signer.scheme != g.signer.scheme {
+		return nil, fmt.Errorf("propose: %w: a signer of another scheme", ErrConfig)
+	}
 	leaf.Source = mls.LeafUpdate
 	leaf.Lifetime, leaf.ParentHash = mls.Lifetime{}, nil
-	if err := g.signer.signLeaf(&leaf, g.public.Context().GroupID, g.leaf); err != nil {
+	if err := signer.signLeaf(&leaf, g.public.Context().GroupID, g.leaf); err != nil {
 		return nil, fmt.Errorf("propose: %w", err)
 	}
 	message, err := g.propose(mls.ProposeUpdate(leaf), opts)
 	if err != nil {
 		return nil, err
 	}
-	g.updates = append(g.updates, ownUpdate{public, private})
+	update := ownUpdate{public: public, private: private}
+	if opts.Leaf.Signer != nil {
+		update.signer = NewSecret(signer.priv.bytes())
+	}
+	g.updates = append(g.updates, update)
 	return message, nil
 }
 
@@ -48,6 +56,8 @@ func (g *Group) ProposeUpdate(opts ProposeOptions) ([]byte, error) {
 // bytes leave.
 func (g *Group) Propose(p mls.Proposal, opts ProposeOptions) ([]byte, error) {
 	switch {
+	case !opts.Leaf.empty():
+		return nil, fmt.Errorf("propose: %w: a change of the leaf without an update", ErrConfig)
 	case p.Type == mls.ProposalUpdate:
 		return nil, fmt.Errorf("propose: %w: an update is made by ProposeUpdate", ErrConfig)
 	case p.Type == mls.ProposalPSK && p.PSK != nil && len(p.PSK.ID.Nonce) == 0:
@@ -77,6 +87,11 @@ func (g *Group) propose(p mls.Proposal, opts ProposeOptions) ([]byte, error) {
 	staged, err := g.public.StageProposalContent(a)
 	if err != nil {
 		return nil, fmt.Errorf("propose: %w", err)
+	}
+	if p.Type == mls.ProposalAdd {
+		if err := validateProposal(g, &p, a.Content.Sender); err != nil {
+			return nil, fmt.Errorf("propose: %w", err)
+		}
 	}
 	message, err := framingOf(g).frame(a)
 	if err != nil {

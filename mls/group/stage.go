@@ -13,7 +13,8 @@ type Staged struct {
 	*mls.StagedPublicCommit
 	RemovesUs bool // this member is out after the commit; nothing of the new epoch can be derived
 
-	own        bool // made by this Group
+	own        bool   // made by this Group
+	signer     Signer // ours after the commit
 	epoch      *epochSecrets
 	encryption Secret
 	keys       map[mls.NodeIndex]*Secret
@@ -68,6 +69,15 @@ func (g *Group) stage(a *mls.AuthenticatedContent, own *commitSecrets) (*Staged,
 			out.RemovesUs = true
 			return out, nil
 		}
+	}
+	at, signer := g.leaf, Secret{}
+	if own != nil {
+		at, signer = public.Committer, own.signer
+	} else if err := validateCommit(g, public, g.leaf); err != nil {
+		return nil, err
+	}
+	if out.signer, err = nextSigner(g, public.Tree(), at, signer); err != nil {
+		return nil, err
 	}
 	var psk Secret
 	current := g.public.Context()
@@ -157,6 +167,7 @@ func (g *Group) Apply(c *Staged) error {
 	}
 	for i := range g.updates {
 		g.updates[i].private.Wipe()
+		g.updates[i].signer.Wipe()
 	}
 	g.updates = nil
 	if g.pending != nil {
@@ -174,7 +185,7 @@ func (g *Group) Apply(c *Staged) error {
 	if c.own {
 		g.leaf = c.Committer
 	}
-	g.status = Member
+	g.status, g.signer = Member, c.signer
 	g.epoch, g.keys = c.epoch, c.keys
 	recordBeginning(g, c.encryption, tree)
 	g.secrets = newSecretTree(c.Context.Suite, c.encryption, c.Tree().Root())

@@ -240,6 +240,9 @@ func (r *rows) savePending(g *Group) {
 				if g.pending.content != nil {
 					g.pending.content.MarshalMLS(e)
 				}
+				if g.pending.secrets.signer.Len() > 0 {
+					e.Bytes(g.pending.secrets.signer.bytes())
+				}
 			})
 		}
 		g.saved.pending = g.pending
@@ -254,6 +257,11 @@ func (r *rows) savePending(g *Group) {
 					for _, u := range g.updates {
 						e.Bytes(u.public)
 						e.Bytes(u.private.bytes())
+					}
+				})
+				e.Vector(func() {
+					for _, u := range g.updates {
+						e.Bytes(u.signer.bytes())
 					}
 				})
 			})
@@ -444,12 +452,26 @@ func (r *rows) loadPending(g *Group) {
 			p.content = new(mls.AuthenticatedContent)
 			p.content.UnmarshalMLS(d)
 		}
+		if d.Rest() > 0 {
+			p.secrets.signer = takeSecret(d)
+		}
 		g.pending = p
 	})
 	r.get(updatesKey, false, func(d *mls.Decoder) {
 		g.updates = mls.Vector(d, mls.MaxPendingProposals, func(d *mls.Decoder, u *ownUpdate) {
 			u.public, u.private = d.Bytes(maxSecret), takeSecret(d)
 		})
+		if d.Rest() == 0 {
+			return // stored before a signer could change
+		}
+		signers := mls.Vector(d, mls.MaxPendingProposals, func(d *mls.Decoder, s *Secret) { *s = takeSecret(d) })
+		if len(signers) != len(g.updates) {
+			d.Fail("%d signers of %d updates", len(signers), len(g.updates))
+			return
+		}
+		for i := range signers {
+			g.updates[i].signer = signers[i]
+		}
 	})
 	g.saved.pending, g.saved.updates = g.pending, slices.Clone(g.updates)
 	r.get(psksKey, false, func(d *mls.Decoder) {
