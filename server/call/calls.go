@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -111,9 +113,9 @@ type Calls struct {
 	byRoom map[wire.RoomID]*call
 	busy   map[wire.AccountID]int // in how many calls its devices are
 	tests  map[wire.DeviceID]wire.CallID
-	dead   []wire.CallID // whose rows are to be forgotten
-	later  []func()      // to be run without the lock
-	closed bool          // nothing ends any more
+	dead   map[wire.CallID]bool // that ended, whose rows are still there
+	later  []func()             // to be run without the lock
+	closed bool                 // nothing ends any more
 }
 
 // call is a meeting. Its fields belong to Calls.mu.
@@ -170,7 +172,7 @@ func New(ctx context.Context, cfg Config) (*Calls, error) {
 	}
 	cs := &Calls{
 		cfg: cfg, wake: make(chan struct{}, 1), byID: map[wire.CallID]*call{}, byRoom: map[wire.RoomID]*call{},
-		busy: map[wire.AccountID]int{}, tests: map[wire.DeviceID]wire.CallID{},
+		busy: map[wire.AccountID]int{}, tests: map[wire.DeviceID]wire.CallID{}, dead: map[wire.CallID]bool{},
 	}
 	list, err := load(ctx, cfg.DB)
 	if err != nil {
@@ -217,8 +219,7 @@ func (cs *Calls) Run(ctx context.Context) error {
 // it, for a minute.
 func (cs *Calls) forget(ctx context.Context) {
 	cs.mu.Lock()
-	dead := cs.dead
-	cs.dead = nil
+	dead := slices.Collect(maps.Keys(cs.dead))
 	cs.mu.Unlock()
 	if len(dead) == 0 {
 		return
@@ -231,13 +232,15 @@ func (cs *Calls) forget(ctx context.Context) {
 		}
 		return nil
 	})
-	if err == nil {
+	if err != nil {
+		cs.cfg.Log.Error("forget calls that ended", "calls", len(dead), "err", err)
 		return
 	}
-	cs.cfg.Log.Error("forget calls that ended", "calls", len(dead), "err", err)
 	cs.mu.Lock()
-	cs.dead = append(cs.dead, dead...)
-	cs.mu.Unlock()
+	defer cs.mu.Unlock()
+	for _, id := range dead {
+		delete(cs.dead, id)
+	}
 }
 
 // shut stops all timers.
@@ -320,7 +323,7 @@ func (cs *Calls) end(c *call) {
 	if cs.byRoom[c.room] == c {
 		delete(cs.byRoom, c.room)
 	}
-	cs.dead = append(cs.dead, c.id)
+	cs.dead[c.id] = true
 	select {
 	case cs.wake <- struct{}{}:
 	default:

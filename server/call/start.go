@@ -32,19 +32,19 @@ func (cs *Calls) Start(ctx context.Context, a authz.Actor, p wire.StartCall) (w 
 			return err
 		}
 		cs.mu.Lock()
-		var there *call
-		if had != nil {
-			there = cs.byID[had.id] // else it has ended, and its row is about to go
-		}
-		taken := cs.byID[p.Call]
-		if there != nil {
-			w = there.describe(wire.MaxCallBrief)
+		there := had != nil && !cs.dead[had.id] // else its row is about to go
+		taken := cs.byID[p.Call] != nil || cs.dead[p.Call]
+		if there {
+			if begun := cs.byID[had.id]; begun != nil {
+				had = begun // else it was stored in this very transaction
+			}
+			w = had.describe(wire.MaxCallBrief)
 		}
 		cs.mu.Unlock()
 		switch {
-		case there != nil:
+		case there:
 			return nil
-		case taken != nil:
+		case taken:
 			return wire.Refuse(wire.BadRequest, "the id is of another call")
 		}
 		c := newCall()
