@@ -219,11 +219,13 @@ func (c *child) Usage() (load.Usage, error) {
 // One run of each is enough: -benchtime 1x.
 func BenchmarkCalls(b *testing.B) {
 	for _, sc := range []load.Scenario{
+		{Name: "2 talkers", Callers: 2, Talkers: 2, Slots: 8},
 		{Name: "10 talkers", Callers: 10, Talkers: 10, Slots: 10},
 		{Name: "20 talkers", Callers: 20, Talkers: 20, Slots: 20},
 		{Name: "30 talkers", Callers: 30, Talkers: 30, Slots: 30},
 		{Name: "1 to 200", Callers: 201, Talkers: 1, Slots: 3},
 		{Name: "3 to 200", Callers: 203, Talkers: 3, Slots: 3},
+		{Name: "3 to 997", Callers: 1000, Talkers: 3, Slots: 3},
 		{Name: "200 open microphones", Callers: 200, Talkers: 3, Noise: 197, Slots: 3},
 	} {
 		b.Run(sc.Name, func(b *testing.B) {
