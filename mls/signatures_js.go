@@ -1,6 +1,9 @@
 package mls
 
-import "syscall/js"
+import (
+	"strconv"
+	"syscall/js"
+)
 
 const (
 	// fewSignatures are verified sooner here than the browser answers.
@@ -12,84 +15,89 @@ const (
 
 // firstInvalid returns the position of the first signature that is not valid, or
 // -1. A browser that can do so verifies many Ed25519 signatures in several
-// threads, each five times as fast as we can; what it does not find valid is
-// looked at again here, so that the answer is the same everywhere. The
-// goroutine sleeps meanwhile, and so must not be one that JavaScript waits for.
+// threads; where it does not find all of them valid they are looked at again
+// here, so that the answer is the same everywhere. The goroutine sleeps
+// meanwhile, and so must not be one that JavaScript waits for.
 func firstInvalid(scheme SignatureScheme, list []signed) int {
 	crypto := js.Global().Get("crypto")
-	if scheme != Ed25519 || len(list) < fewSignatures || !crypto.Truthy() || !crypto.Get("subtle").Truthy() {
-		return firstOf(scheme, list)
-	}
-	w := webCrypto{crypto.Get("subtle")}
+	able := scheme == Ed25519 && len(list) >= fewSignatures && crypto.Truthy() && crypto.Get("subtle").Truthy()
 	for from := 0; from < len(list); from += atOnce {
 		part := list[from:min(from+atOnce, len(list))]
-		valid, known := w.verify(part)
-		for i := range part {
-			if !valid[i] && !part[i].valid(scheme) {
-				return from + i
-			}
+		if able && browserAccepts(crypto.Get("subtle"), part) {
+			continue
 		}
-		if !known { // no Ed25519 in this browser
-			if at := firstOf(scheme, list[from+len(part):]); at >= 0 {
-				return from + len(part) + at
-			}
-			return -1
+		able = false // a browser without Ed25519, or a bad signature, and then this is the last part
+		if at := firstOf(scheme, part); at >= 0 {
+			return from + at
 		}
 	}
 	return -1
 }
 
-// webCrypto is the SubtleCrypto of a browser or of Node.
-type webCrypto struct{ subtle js.Value }
-
-// verify reports which signatures are valid; known is false if not one key could
-// be imported.
-func (w webCrypto) verify(list []signed) (valid []bool, known bool) {
-	valid = make([]bool, len(list))
-	parts := make([]struct{ key, message, signature js.Value }, len(list))
+// browserAccepts reports whether the browser finds all signatures valid. Each
+// step into JavaScript costs some microseconds, so there are as few as possible.
+func browserAccepts(subtle js.Value, list []signed) bool {
+	pieces := toJS(list)
+	raw, algorithm, uses := js.ValueOf("raw"), js.ValueOf("Ed25519"), js.ValueOf([]any{"verify"})
 	imports := make([]any, len(list))
-	for i := range list {
-		parts[i].key, parts[i].message, parts[i].signature = toJS(list[i].key, list[i].message, list[i].signature)
-		imports[i] = w.subtle.Call("importKey", "raw", parts[i].key, "Ed25519", false, []any{"verify"})
+	for i := range imports {
+		imports[i] = subtle.Call("importKey", raw, pieces.Index(3*i), algorithm, false, uses)
 	}
-	var asked []int
-	var answers []any
-	for i, key := range settled(imports) {
-		if key.Truthy() {
-			asked = append(asked, i)
-			answers = append(answers, w.subtle.Call("verify", "Ed25519", key, parts[i].signature, parts[i].message))
+	keys, ok := all(imports)
+	if !ok {
+		return false
+	}
+	answers := make([]any, len(list))
+	for i := range answers {
+		answers[i] = subtle.Call("verify", algorithm, keys.Index(i), pieces.Index(3*i+1), pieces.Index(3*i+2))
+	}
+	valid, ok := all(answers)
+	return ok && valid.Call("every", js.Global().Get("Boolean")).Bool()
+}
+
+// all waits for promises and returns an array of what they were fulfilled with;
+// ok is false if one was rejected.
+func all(promises []any) (values js.Value, ok bool) {
+	type outcome struct {
+		values js.Value
+		ok     bool
+	}
+	done := make(chan outcome, 1)
+	settle := func(ok bool) js.Func {
+		return js.FuncOf(func(_ js.Value, args []js.Value) any {
+			done <- outcome{args[0], ok}
+			return nil
+		})
+	}
+	then, fail := settle(true), settle(false)
+	defer then.Release()
+	defer fail.Release()
+	js.Global().Get("Promise").Call("all", promises).Call("then", then, fail)
+	o := <-done
+	return o.values, o.ok
+}
+
+// toJS returns an array of Uint8Arrays: key, signature and message of each. They
+// are copied together, and taken apart by JavaScript alone.
+func toJS(list []signed) js.Value {
+	var bytes []byte
+	ranges := []byte{'['}
+	for i := range list {
+		for _, b := range [][]byte{list[i].key, list[i].signature, list[i].message} {
+			if len(ranges) > 1 {
+				ranges = append(ranges, ',')
+			}
+			ranges = append(ranges, '[')
+			ranges = strconv.AppendInt(ranges, int64(len(bytes)), 10)
+			bytes = append(bytes, b...)
+			ranges = append(ranges, ',')
+			ranges = strconv.AppendInt(ranges, int64(len(bytes)), 10)
+			ranges = append(ranges, ']')
 		}
 	}
-	for i, answer := range settled(answers) {
-		valid[asked[i]] = answer.Truthy()
-	}
-	return valid, len(asked) > 0
-}
-
-// settled waits for promises and returns what they were fulfilled with,
-// undefined for those that were rejected.
-func settled(promises []any) []js.Value {
-	done := make(chan js.Value, 1)
-	then := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		done <- args[0]
-		return nil
-	})
-	defer then.Release()
-	js.Global().Get("Promise").Call("allSettled", promises).Call("then", then)
-	results := <-done
-	out := make([]js.Value, len(promises))
-	for i := range out {
-		out[i] = results.Index(i).Get("value")
-	}
-	return out
-}
-
-// toJS copies three strings of bytes in one go.
-func toJS(a, b, c []byte) (x, y, z js.Value) {
-	all := make([]byte, 0, len(a)+len(b)+len(c))
-	all = append(append(append(all, a...), b...), c...)
-	v := js.Global().Get("Uint8Array").New(len(all))
-	js.CopyBytesToJS(v, all)
-	ab := len(a) + len(b)
-	return v.Call("subarray", 0, len(a)), v.Call("subarray", len(a), ab), v.Call("subarray", ab, len(all))
+	ranges = append(ranges, ']')
+	array := js.Global().Get("Uint8Array").New(len(bytes))
+	js.CopyBytesToJS(array, bytes)
+	cut := js.Global().Get("Reflect").Get("apply").Call("bind", js.Undefined(), array.Get("subarray"), array)
+	return js.Global().Get("JSON").Call("parse", string(ranges)).Call("map", cut)
 }

@@ -43,19 +43,37 @@ function openRoom(temperature) {
   }
 }
 
+// cpuTime is what this process has had of all cores, in milliseconds.
+function cpuTime() {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
 // measure runs f once before the clock starts, then for the budget, and at least
-// once. f returns a size in bytes.
+// once. f returns a size in bytes, and may put what is not to be measured aside.
 async function measure(what, f) {
-  const size = await f()
+  const apart = { wall: 0, cpu: 0 }
+  const aside = async (g) => {
+    const wall = performance.now()
+    const cpu = cpuTime()
+    await g()
+    apart.cpu += cpuTime() - cpu
+    apart.wall += performance.now() - wall
+  }
+  const size = await f(aside)
+  Object.assign(apart, { wall: 0, cpu: 0 })
   let rounds = 0
+  let wall = 0
   const start = performance.now()
-  let took = 0
+  const startCPU = cpuTime()
   do {
-    await f()
+    await f(aside)
     rounds++
-    took = performance.now() - start
-  } while (took < budget)
-  console.log(`BenchmarkMLS/${shortName}/${members}/${what} ${rounds} ${Math.round((took * 1e6) / rounds)} ns/op ${size} bytes`)
+    wall = performance.now() - start - apart.wall
+  } while (wall < budget)
+  const cpu = cpuTime() - startCPU - apart.cpu
+  const each = (milliseconds) => Math.round((milliseconds * 1e6) / rounds)
+  console.log(`BenchmarkMLS/${shortName}/${members}/${what} ${rounds} ${each(wall)} ns/op ${each(cpu)} cpu-ns/op ${size} bytes`)
 }
 
 async function client() {
@@ -147,41 +165,29 @@ async function measureOne(room, ann, bob) {
     from = r.newState
     return encode(r.message).length
   })
-  let sealed = []
+  const sealed = []
   let to = bob
   let sender = ann
-  let paused = 0
   const more = async () => {
-    const start = performance.now()
     for (let i = 0; i < 256; i++) {
       const r = await m.createApplicationMessage({ context, state: sender, message: text })
       sender = r.newState
       sealed.push(encode(r.message))
     }
-    paused += performance.now() - start
   }
-  await more()
-  paused = 0
-  let rounds = 0
-  let size = 0
-  const start = performance.now()
-  let took = 0
-  do {
-    if (sealed.length === 0) await more()
+  await measure('open', async (aside) => {
+    if (sealed.length === 0) await aside(more)
     const next = sealed.shift()
     const r = await receive(to, next)
     if (r.kind !== 'applicationMessage') throw new Error('not opened')
     to = r.newState
-    size = next.length
-    rounds++
-    took = performance.now() - start - paused
-  } while (took < budget)
-  console.log(`BenchmarkMLS/${shortName}/${members}/open ${rounds} ${Math.round((took * 1e6) / rounds)} ns/op ${size} bytes`)
+    return next.length
+  })
 }
 
 // warmUp works for a second, until the engine has compiled what is used most.
 async function warmUp(room) {
-  for (const start = performance.now(); performance.now() - start < 1000; ) {
+  for (const start = cpuTime(); cpuTime() - start < 1000; ) {
     let [from, to] = await pair(room)
     for (let i = 0; i < 10; i++) {
       const r = await m.createApplicationMessage({ context, state: from, message: new TextEncoder().encode('hello') })

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,7 +13,7 @@ type row struct{ suite, size, what string }
 
 // figure is what was measured of it in all rounds.
 type figure struct {
-	times []float64 // nanoseconds
+	times []float64 // nanoseconds of all cores
 	bytes string
 }
 
@@ -46,7 +47,7 @@ func (t *table) add(runner, out string) {
 		}
 		for i := 2; i+1 < len(f); i += 2 {
 			switch f[i+1] {
-			case "ns/op":
+			case "cpu-ns/op":
 				if v, err := strconv.ParseFloat(f[i], 64); err == nil {
 					t.figures[r][runner].times = append(t.figures[r][runner].times, v)
 				}
@@ -68,7 +69,7 @@ func trimProcs(name string) string {
 }
 
 // print writes the table as Markdown. Ratios say how many times faster than
-// ts-mls; each time is the middle of its rounds.
+// ts-mls; each time is the shortest of its rounds, which others disturbed least.
 func (t *table) print(w io.Writer) {
 	fmt.Fprintf(w, "%s\n\n", machine())
 	fmt.Fprintln(w, "| suite | members | | native | wasm | ts-mls | native is faster | wasm is faster | bytes; ts-mls |")
@@ -96,7 +97,7 @@ func timeOf(f *figure) float64 {
 	if f == nil || len(f.times) == 0 {
 		return 0
 	}
-	return median(f.times)
+	return slices.Min(f.times)
 }
 
 func ratio(other, own float64) string {
