@@ -41,9 +41,11 @@ func TestMain(m *testing.M) {
 
 // A request and a response are each one line of JSON on standard input and output.
 type request struct {
-	Join  uint32 `json:",omitempty"`
-	Offer string `json:",omitempty"`
-	Trim  bool   `json:",omitempty"` // collect garbage first
+	Join  uint32            `json:",omitempty"`
+	Offer string            `json:",omitempty"`
+	Trim  bool              `json:",omitempty"` // collect garbage first
+	View  uint32            `json:",omitempty"` // who looks
+	At    map[string]uint32 `json:",omitempty"` // in which slot at whom
 }
 
 type response struct {
@@ -98,6 +100,9 @@ func serveChild(speakers string) error {
 				r.Error = err.Error()
 			}
 		}
+		if q.View != 0 {
+			s.View(CallID{1}, q.View, views(q.At))
+		}
 		if q.Trim {
 			debug.FreeOSMemory()
 		}
@@ -107,6 +112,14 @@ func serveChild(speakers string) error {
 			return err
 		}
 	}
+}
+
+// views are those of large places.
+func views(at map[string]uint32) (list []View) {
+	for mid, who := range at {
+		list = append(list, View{MID: mid, Participant: who, Source: Camera, Height: 720})
+	}
+	return list
 }
 
 // profile writes processor and heap profiles into a folder until stop, if one is
@@ -210,6 +223,11 @@ func (c *child) Join(_ context.Context, id uint32, offer string) (string, error)
 	return r.Answer, err
 }
 
+func (c *child) View(_ context.Context, id uint32, at map[string]uint32) error {
+	_, err := c.ask(request{View: id, At: at})
+	return err
+}
+
 func (c *child) Usage() (load.Usage, error) {
 	r, err := c.ask(request{Trim: true})
 	return r.Usage, err
@@ -227,6 +245,7 @@ func BenchmarkCalls(b *testing.B) {
 		{Name: "3 to 200", Callers: 203, Talkers: 3, Slots: 3},
 		{Name: "3 to 997", Callers: 1000, Talkers: 3, Slots: 3},
 		{Name: "200 open microphones", Callers: 200, Talkers: 3, Noise: 197, Slots: 3},
+		{Name: "10 cameras to 10", Callers: 10, Talkers: 10, Slots: 1, Pictures: 4, Warm: 15 * time.Second},
 	} {
 		b.Run(sc.Name, func(b *testing.B) {
 			for range b.N {

@@ -31,6 +31,10 @@ type wish struct {
 	track *track
 }
 
+// assumed is what the path carries to a receiver that does not tell when packets
+// came, bits per second.
+const assumed = 3_000_000
+
 // header is the size of an RTP header to this receiver, in bytes.
 func (v *viewer) header() int {
 	if v.congestion == 0 {
@@ -63,6 +67,9 @@ func (v *viewer) take(o *sdp.Offer, sources []sdp.Source) {
 		}
 		v.codecs(s)
 		v.add(s.MID, sources[slot-1])
+		if v.congestion == 0 && !v.Path.Known() {
+			v.Path = bwe.New(bwe.Config{Start: assumed}) // all that will ever be known
+		}
 	}
 }
 

@@ -11,6 +11,8 @@ const (
 	lossEvery = 200 * time.Millisecond // between two judgements of loss
 	lossLeast = 20                     // packets that one is made of
 
+	blindProbes = 20 // of a receiver that has not told anything yet
+
 	silence = time.Second // without feedback while packets leave: the path is dead or clogged
 )
 
@@ -289,14 +291,14 @@ func (e *Estimator) Tick(now time.Duration) {
 // out if the path carries wanted, in bits per second; mostly 0. To be called
 // about every 10 ms while wanted is above Target.
 func (e *Estimator) Padding(now time.Duration, wanted int) int {
-	if !e.began && e.history.next == 0 {
-		return 0 // it takes media to begin with
+	if !e.began && e.probe.tries >= blindProbes {
+		return 0 // the receiver tells nothing
 	}
 	calm := e.delay.state != signalOver && now-e.lastOver > 2*time.Second && now-e.lowered > 2*time.Second
 	// A path that fell silent has to be asked whether it is back: nothing else is
 	// sent when not even the smallest layer fits.
 	alive := now-e.heard < silence || now-e.sent > silence
-	return e.probe.padding(now, e.Target(), min(wanted, e.cfg.Max), calm && e.began && alive)
+	return e.probe.padding(now, e.Target(), min(wanted, e.cfg.Max), calm && alive)
 }
 
 // acked is what arrives at the receiver, by its own clock.

@@ -218,6 +218,28 @@ func TestOutageOfTenSeconds(t *testing.T) {
 	l.wantTarget("8 s after", 1_200_000, 4_200_000)
 }
 
+func TestBeginsThoughTheFirstLayerIsMoreThanTheStart(t *testing.T) {
+	e := New(Config{Start: 500_000})
+	l := newLink(t, e, 3_000_000)
+	l.run(5*time.Second, 1_000_000, func() int {
+		if e.Target() < 1_000_000 {
+			return 0
+		}
+		return 1_000_000
+	})
+	l.wantTarget("5 s after", 1_000_000, 3_300_000)
+	deaf, sent := New(Config{Start: 500_000}), 0
+	for now := time.Second; now < time.Hour; now += 10 * time.Millisecond {
+		if n := deaf.Padding(now, 1_000_000); n > 0 {
+			deaf.Sent(now, n)
+			sent += n
+		}
+	}
+	if sent == 0 || sent > 400_000 {
+		t.Errorf("%d bytes of padding in an hour for who tells nothing", sent)
+	}
+}
+
 // TestAfterAnOutageTheSmallestLayerNeedNotFit stops sending when the estimate is
 // below what there is to send, as a viewer whose places are all paused.
 func TestAfterAnOutageTheSmallestLayerNeedNotFit(t *testing.T) {

@@ -16,6 +16,7 @@ const (
 // probe sends more than is needed for a moment, to see if it fits.
 type probe struct {
 	id     uint8
+	tries  int  // probes begun
 	on     bool // it is being sent
 	open   bool // word of it is awaited
 	target float64
@@ -61,7 +62,7 @@ func (p *probe) padding(now time.Duration, have, wanted int, calm bool) int {
 
 func (p *probe) start(now time.Duration, target float64) {
 	id := p.id%255 + 1
-	*p = probe{id: id, on: true, open: true, target: target, begin: now, pause: p.pause}
+	*p = probe{id: id, tries: p.tries + 1, on: true, open: true, target: target, begin: now, pause: p.pause}
 }
 
 // sent notes a packet that leaves and returns the number of the probe that it

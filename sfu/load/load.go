@@ -59,6 +59,7 @@ type Caller struct {
 	tasks   sync.WaitGroup
 	ready   atomic.Bool
 	streams map[uint32]*srtp.Stream
+	camera  camera
 	failed  error // of the reader, read after tasks are done
 
 	Sent     atomic.Uint64 // packets
@@ -72,6 +73,11 @@ type credentials struct{ ufrag, password string }
 
 // Dial joins as one participant and returns when media can flow.
 func Dial(ctx context.Context, join Join, participant uint32, slots int) (*Caller, error) {
+	return dial(ctx, join, participant, slots, 0)
+}
+
+// dial is Dial with slots for pictures besides.
+func dial(ctx context.Context, join Join, participant uint32, slots, pictures int) (*Caller, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectLimit)
 	defer cancel()
 	socks, err := udp.Listen(udp.Config{Addr: netip.MustParseAddrPort("127.0.0.1:0"), Buffer: 1 << 20})
@@ -82,8 +88,9 @@ func Dial(ctx context.Context, join Join, participant uint32, slots int) (*Calle
 		sock: socks[0], local: credentials{token(8), token(24)}, ssrc: random32(),
 		proved: make(chan struct{}), hello: newPipe(), streams: map[uint32]*srtp.Stream{},
 	}
+	c.camera.ssrc = random32()
 	c.hello.send = func(b []byte) { _ = c.sock.WriteTo(b, c.server, netip.Addr{}) }
-	answer, err := join(ctx, participant, c.offer(slots))
+	answer, err := join(ctx, participant, c.offer(slots, pictures))
 	if err == nil {
 		err = c.read(answer)
 	}
@@ -106,20 +113,21 @@ func (c *Caller) Close() {
 	c.tasks.Wait()
 }
 
-// offer is the SDP of a participant with nothing but a microphone.
-func (c *Caller) offer(slots int) string {
+// offer is the SDP of a participant with a microphone, a camera of one layer, and
+// nothing else.
+func (c *Caller) offer(slots, pictures int) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\r\n", args...) }
 	line("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0")
-	mids := make([]string, 4+slots)
+	mids := make([]string, 4+slots+pictures)
 	for i := range mids {
 		mids[i] = strconv.Itoa(i)
 	}
 	line("a=group:BUNDLE %s", strings.Join(mids, " "))
 	for i := range mids {
-		video := i == 1 || i == 2
-		if video {
-			line("m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000")
+		if i == 1 || i == 2 || i >= 4+slots {
+			line("m=video 9 UDP/TLS/RTP/SAVPF %d %d", vp8Type, repairType)
+			pictureLines(line)
 		} else {
 			line("m=audio 9 UDP/TLS/RTP/SAVPF %d\r\na=rtpmap:%d opus/48000/2", opusType, opusType)
 		}
@@ -132,8 +140,11 @@ func (c *Caller) offer(slots int) string {
 		} else {
 			line("a=recvonly")
 		}
-		if i == 0 {
+		switch i {
+		case 0:
 			line("a=ssrc:%d cname:load", c.ssrc)
+		case 1:
+			line("a=ssrc:%d cname:load", c.camera.ssrc)
 		}
 	}
 	return b.String()
@@ -248,27 +259,40 @@ func (c *Caller) listen() {
 				c.hear(&x, b, now)
 			}
 		}
+		c.word(now)
 	}
 }
 
 // hear counts a packet, and times one of some.
 func (c *Caller) hear(x *srtp.Scratch, b []byte, now time.Time) {
-	if c.Received.Add(1)%openEvery != 0 || len(b) < rtp.HeaderSize {
+	h, err := rtp.Parse(b)
+	if err != nil {
+		c.Bad.Add(1)
 		return
 	}
-	ssrc := binary.BigEndian.Uint32(b[8:])
+	at := 0 // where in a payload it stands when it was sent
+	if h.Type != opusType {
+		if !c.see(&h, now) {
+			return
+		}
+		at = descriptor + clear
+	}
+	if c.Received.Add(1)%openEvery != 0 {
+		return
+	}
+	ssrc := h.SSRC
 	stream := c.streams[ssrc]
 	if stream == nil {
 		stream = &srtp.Stream{}
 		c.streams[ssrc] = stream
 	}
-	payload, _, err := c.opener.Open(x, stream, b, rtp.HeaderSize)
-	if err != nil || len(payload) < stampSize {
+	payload, _, err := c.opener.Open(x, stream, b, h.Size)
+	if err != nil || len(payload) < at+stampSize {
 		c.Bad.Add(1)
 		return
 	}
 	c.Opened.Add(1)
-	c.times.add(now.Sub(time.Unix(0, int64(binary.BigEndian.Uint64(payload)))))
+	c.times.add(now.Sub(time.Unix(0, int64(binary.BigEndian.Uint64(payload[at:])))))
 }
 
 // Say sends one packet of sound: size bytes as loud as level says, length after the

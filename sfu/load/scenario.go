@@ -16,6 +16,8 @@ type Scenario struct {
 	Noise   int // that send soft packets besides, next after the talkers
 	Slots   int // audio slots of each caller
 
+	Pictures int // packets of 1,100 bytes in each frame of a camera, 25 frames a second; all look at all. 0: the talkers send sound
+
 	Size   int           // bytes of a payload; 0: 76, Opus at 24 kbit/s, sealed
 	Frame  time.Duration // 0: 20 ms
 	Warm   time.Duration // before it is measured; 0: 1 s
@@ -87,6 +89,11 @@ func Run(ctx context.Context, s Server, sc Scenario) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if sc.Pictures > 0 {
+		if err := lookAll(ctx, s, sc); err != nil {
+			return Result{}, err
+		}
+	}
 	ctx, stop := context.WithCancel(ctx)
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
@@ -97,6 +104,10 @@ func Run(ctx context.Context, s Server, sc Scenario) (Result, error) {
 			level = noise
 		}
 		offset := sc.Frame * time.Duration(i*7%sc.Callers) / time.Duration(sc.Callers)
+		if sc.Pictures > 0 {
+			tasks.Go(func() { c.film(ctx, sc.Pictures, offset*2) })
+			continue
+		}
 		tasks.Go(func() { c.talk(ctx, level, sc.Size, sc.Frame, offset) })
 	}
 	if err := sleep(ctx, sc.Warm); err != nil {
@@ -156,7 +167,11 @@ func dialAll(ctx context.Context, s Server, sc Scenario) ([]*Caller, error) {
 		places <- struct{}{}
 		tasks.Go(func() {
 			defer func() { <-places }()
-			callers[i], errs[i] = Dial(ctx, s.Join, uint32(i+1), sc.Slots)
+			pictures := 0
+			if sc.Pictures > 0 {
+				pictures = sc.Callers - 1
+			}
+			callers[i], errs[i] = dial(ctx, s.Join, uint32(i+1), sc.Slots, pictures)
 		})
 	}
 	tasks.Wait()

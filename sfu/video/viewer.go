@@ -59,7 +59,7 @@ type Viewer struct {
 	Places []*Place
 	Path   *bwe.Estimator
 
-	more   int // bits per second that would be used beyond what Path carries
+	more   int           // bits per second that would be used beyond what Path carries
 	tokens float64       // bytes that may be sent again
 	filled time.Duration // when tokens was
 	wished time.Duration // when the last key frame may be asked for, if they are asked for one by one
