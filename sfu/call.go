@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/veche-im/veche/sfu/audio"
 	"github.com/veche-im/veche/sfu/srtp"
@@ -21,7 +22,8 @@ type call struct {
 	// receivers are those whose handshake is done: a list that is replaced whole,
 	// so that workers read it without a lock.
 	receivers atomic.Pointer[[]*participant]
-	dirty     atomic.Bool // somebody must hear of new slots
+	dirty     atomic.Bool   // somebody must hear of new slots
+	toldAt    time.Duration // when they last did; the keeper's own
 
 	mu           sync.Mutex // guards what follows
 	participants map[uint32]*participant

@@ -102,7 +102,7 @@ func TestHostileParticipantsHarmNobody(t *testing.T) {
 					time.Sleep(time.Millisecond) // not to overrun the socket, which would lose others' packets too
 				}
 			}
-		}, func(d Dropped) uint64 { return d.Rate }, 5000, 1 << 30},
+		}, func(d Dropped) uint64 { return d.Rate }, 5000, 10 * soundRate},
 
 		{"reports about everything", func(t *testing.T, _ *Server, eve *load.Caller) {
 			for i := range uint32(300) {

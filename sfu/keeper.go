@@ -13,6 +13,10 @@ const (
 	qualityEvery = 2 * time.Second
 	probeEvery   = 10 * time.Millisecond
 	keeperQueue  = 1024
+
+	// In a call larger than this, news are told at most every keepEvery: whoever
+	// makes much of it happen must not make everybody hear each time.
+	promptUpTo = 20
 )
 
 // A keeper does everything that is not forwarding: it reads reports, writes them,
@@ -140,10 +144,12 @@ func (k *keeper) bury() {
 // tell says who is gone, and who is in which slot where that changed.
 func (k *keeper) tell() {
 	k.bury()
+	now := k.s.now()
 	for _, c := range k.s.all() {
-		if !c.dirty.Swap(false) {
+		if now-c.toldAt < keepEvery*9/10 && len(*c.receivers.Load()) > promptUpTo || !c.dirty.Swap(false) {
 			continue
 		}
+		c.toldAt = now
 		k.air = c.onAir(k.air)
 		k.each(c, func(p *participant) {
 			p.tellSlots(k.air)

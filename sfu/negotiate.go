@@ -107,7 +107,7 @@ func newTrack(s *sdp.Section) *track {
 		mid: s.MID, clock: 90_000, types: map[uint8]coding{}, ssrcs: s.SSRCs, rids: s.Layers,
 	}
 	if t.source.Audio() {
-		t.clock = 48_000
+		t.clock, t.limit = 48_000, newBucket(soundRate)
 	}
 	for _, c := range s.Codecs {
 		code := codingOf(c.Coding)

@@ -20,6 +20,7 @@ import (
 const (
 	packetRate  = 2000           // RTP packets a second
 	byteRate    = 12_000_000 / 8 // and bytes
+	soundRate   = 150            // packets a second of one source of sound: 10 ms in each, and half as many again
 	reportRate  = 200            // RTCP packets a second
 	helloRate   = 50             // DTLS packets a second
 	maxInputs   = 16             // SSRCs: 6 sources and layers, their RTX, and room to change one
@@ -105,6 +106,7 @@ type track struct {
 	ssrcs  []sdp.SSRC // that the offer announces
 	rids   []string   // in the order of the offer
 
+	limit    bucket    // of sound; guarded by participant.mu
 	pictures *pictures // nil for sound, and for codings that are not forwarded
 
 	voice audio.Voice // guarded by call.mu

@@ -63,6 +63,10 @@ func (w *worker) audio(p *participant, in *input, known bool, h *rtp.Header, b [
 		w.count.malformed++
 		return
 	}
+	if !t.limit.take(1, w.now) { // what all others get has a limit of its own
+		w.count.rate++
+		return
+	}
 	level, stated := h.Level(p.plan.level)
 	if !t.onAir.Load() && c.quiet(t, level, stated, w.now) && in.skipped < openEvery {
 		in.skipped++

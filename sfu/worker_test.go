@@ -41,10 +41,12 @@ func (w *worker) forward(p *udp.Packet) {
 }
 
 func TestNothingIsAllocatedForAPacket(t *testing.T) {
-	s := newServer(t)
+	var c clock
+	s := newServer(t, func(cfg *Config) { cfg.Now = c.Now })
 	w, in := hands(t, s, 10, 1200)
 	next := 0
 	forward := func() {
+		c.advance(10 * time.Millisecond) // within the limits
 		w.forward(&in[next])
 		next++
 	}
