@@ -28,6 +28,7 @@ var callScenarios = []load.Scenario{
 	{Name: "1 to 200", Callers: 201, Talkers: 1, Slots: 3},
 	{Name: "3 to 200", Callers: 203, Talkers: 3, Slots: 3},
 	{Name: "200 open microphones", Callers: 200, Talkers: 3, Noise: 197, Slots: 3},
+	{Name: "10 cameras to 10", Callers: 10, Talkers: 10, Slots: 1, Pictures: 4, Warm: 10 * time.Second},
 	{Name: "1 to 1000", Callers: 1000, Talkers: 1, Slots: 3},
 }
 

@@ -27,6 +27,9 @@ type request struct {
 	Join  uint32 `json:"join,omitempty"`
 	Offer string `json:"offer,omitempty"`
 	Trim  bool   `json:"trim,omitempty"` // give memory back that is not in use
+
+	View uint32            `json:"view,omitempty"` // who looks
+	At   map[string]uint32 `json:"at,omitempty"`   // in which slot at whom
 }
 
 type response struct {
@@ -68,6 +71,13 @@ func serve(s *sfu.Server, q request) (r response) {
 		if r.Answer = a.SDP; err != nil {
 			r.Error = err.Error()
 		}
+	}
+	if q.View != 0 {
+		views := make([]sfu.View, 0, len(q.At))
+		for mid, who := range q.At {
+			views = append(views, sfu.View{MID: mid, Participant: who, Source: sfu.Camera, Height: 720})
+		}
+		s.View(sfu.CallID{1}, q.View, views)
 	}
 	if q.Trim {
 		debug.FreeOSMemory()
@@ -141,6 +151,12 @@ func (p *Process) ask(q request) (r response, err error) {
 func (p *Process) Join(_ context.Context, participant uint32, offer string) (string, error) {
 	r, err := p.ask(request{Join: participant, Offer: offer})
 	return r.Answer, err
+}
+
+// View says at whom a participant looks: in each of its slots for pictures, by mid.
+func (p *Process) View(_ context.Context, participant uint32, at map[string]uint32) error {
+	_, err := p.ask(request{View: participant, At: at})
+	return err
 }
 
 // Usage returns what the process has used, after it gave back what it can.
