@@ -19,6 +19,7 @@ type Config struct {
 	Extensions     mls.Extensions    // of the group context; Create alone
 	LeafExtensions mls.Extensions    // of this member's leaf node
 	Capabilities   *mls.Capabilities // nil means DefaultCapabilities, with the types of all extensions, the group's included
+	Grease         bool              // put values into the leaf node that peers must ignore (RFC 9420 §13.5)
 	Records        Recording         // which epochs to keep readable, see Record
 	Authority      Authority         // nil leaves basic credentials to the caller, and refuses X.509
 }
@@ -74,6 +75,9 @@ func Create(cfg Config) (*Group, error) {
 		Capabilities:  capabilitiesFor(cfg.Capabilities, cfg.Credential, cfg.LeafExtensions, cfg.Extensions),
 		Source:        mls.LeafUpdate, // a key package would need a lifetime, a commit a parent hash
 		Extensions:    slices.Clone(cfg.LeafExtensions),
+	}
+	if cfg.Grease {
+		leaf.Capabilities = grease(leaf.Capabilities, &leaf.Extensions)
 	}
 	if err := cfg.Signer.signLeaf(leaf, cfg.GroupID, 0); err != nil {
 		return nil, fmt.Errorf("create a group: %w", err)

@@ -62,7 +62,7 @@ func newDuet(t *testing.T, s mls.Suite, bob *peer, seed uint64) *duet {
 	if seed%2 == 0 {
 		ann := d.client()
 		var err error
-		ann.group, err = Create(Config{Suite: s, GroupID: []byte("duet"), Signer: ann.signer, Credential: mls.Basic([]byte(ann.name))})
+		ann.group, err = Create(Config{Suite: s, GroupID: []byte("duet"), Signer: ann.signer, Credential: mls.Basic([]byte(ann.name)), Grease: d.rng.IntN(2) == 0})
 		d.check(err)
 		d.ours = []*client{ann}
 		d.welcomeBob(CommitOptions{NoPath: d.rng.IntN(2) == 0})
@@ -86,7 +86,7 @@ func (d *duet) newcomer() (*client, keyPackage) {
 	d.t.Helper()
 	c := d.client()
 	kp, private, err := NewKeyPackage(KeyPackageConfig{
-		Suite: d.suite, Signer: c.signer, Credential: mls.Basic([]byte(c.name)), LastResort: d.rng.IntN(2) == 0,
+		Suite: d.suite, Signer: c.signer, Credential: mls.Basic([]byte(c.name)), LastResort: d.rng.IntN(2) == 0, Grease: d.rng.IntN(2) == 0,
 	})
 	d.check(err)
 	return c, keyPackage{kp, private}

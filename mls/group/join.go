@@ -326,6 +326,9 @@ func joinExternal(info *mls.GroupInfo, tree []byte, cfg Config, opts ExternalOpt
 			Extensions:   slices.Clone(cfg.LeafExtensions),
 		},
 	}
+	if cfg.Grease {
+		m.leaf.Capabilities = grease(m.leaf.Capabilities, &m.leaf.Extensions)
+	}
 	p, err := m.make()
 	if err != nil {
 		return nil, nil, err

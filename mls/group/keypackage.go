@@ -22,6 +22,7 @@ type KeyPackageConfig struct {
 	Signer         Signer
 	Credential     mls.Credential
 	Lifetime       mls.Lifetime      // zero means 90 days from an hour ago
+	Grease         bool              // put values into it that peers must ignore (RFC 9420 §13.5)
 	LastResort     bool              // may be used more than once
 	LeafExtensions mls.Extensions    // of the leaf node
 	Extensions     mls.Extensions    // of the key package itself
@@ -110,6 +111,9 @@ func NewKeyPackage(cfg KeyPackageConfig) (mls.KeyPackage, KeyPackageSecrets, err
 			Extensions:    slices.Clone(cfg.LeafExtensions),
 		},
 		Extensions: extensions,
+	}
+	if cfg.Grease {
+		kp.Leaf.Capabilities = grease(kp.Leaf.Capabilities, &kp.Leaf.Extensions, &kp.Extensions)
 	}
 	if err := cfg.Signer.signLeaf(&kp.Leaf, nil, 0); err != nil {
 		return fail(err)
