@@ -23,6 +23,7 @@ type Recorder func(s Sender) (io.WriteCloser, error)
 type hearing struct {
 	keys   *keyring
 	record Recorder
+	heard  func(Sender)
 	start  time.Time
 	now    func() time.Time
 	failed func(error) // a recording that cannot go on
@@ -46,8 +47,12 @@ type tape interface {
 	io.Closer
 }
 
-func newHearing(keys *keyring, record Recorder, now func() time.Time, failed func(error)) *hearing {
-	return &hearing{keys: keys, record: record, start: now(), now: now, failed: failed, senders: map[sframe.KID]*heardSender{}}
+func newHearing(keys *keyring, cfg Config, failed func(error)) *hearing {
+	h := &hearing{keys: keys, record: cfg.Record, heard: cfg.Heard, start: time.Now(), now: time.Now, failed: failed, senders: map[sframe.KID]*heardSender{}}
+	if h.heard == nil {
+		h.heard = func(Sender) {}
+	}
+	return h
 }
 
 // hear reads a slot's track until it ends.
@@ -91,6 +96,7 @@ func (h *hearing) sound(red bool, seq uint16, timestamp uint32, sealed []byte) {
 	}
 	s.Frames++
 	s.Bytes += len(plain)
+	h.heard(s.Sender)
 	s.play.put(seq, timestamp, frames, h.now())
 }
 
@@ -140,6 +146,7 @@ func (h *hearing) picture(sealed []byte) {
 	}
 	s.Frames++
 	s.Bytes += len(plain)
+	h.heard(s.Sender)
 	if key {
 		s.Keys++
 	}

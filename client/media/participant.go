@@ -48,6 +48,9 @@ type Config struct {
 	// Told hears what happened, in words of ours: "joined", "connected",
 	// "keys", "lost", "left". nil is nobody.
 	Told func(what string)
+	// Heard hears of every frame that opened; it must return at once. nil is
+	// nobody.
+	Heard func(Sender)
 }
 
 // Participant is one device in a call.
@@ -92,7 +95,7 @@ func New(cfg Config) (*Participant, error) {
 // once. It leaves the call before it returns.
 func (p *Participant) Run(ctx context.Context) (Report, error) {
 	p.start = time.Now()
-	p.hearing = newHearing(p.keys, p.cfg.Record, time.Now, p.broken)
+	p.hearing = newHearing(p.keys, p.cfg, p.broken)
 	p.speaking = newSpeaking(p.keys, p.cfg.Play, p.cfg.Redundancy)
 	call, err := ask(ctx, p.cfg.Core, api.BeginCall, api.StartCall{Room: p.cfg.Room, Ring: p.cfg.Ring})
 	if err != nil {
