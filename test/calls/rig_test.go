@@ -135,7 +135,7 @@ func (p *taking) until(what string, n int) {
 		select {
 		case <-more:
 		case <-p.done:
-			p.t.Fatalf("it ended before %q came %d times: %v", what, n, p.err)
+			p.t.Fatalf("it ended before %q came %d times: %v, %+v", what, n, p.err, p.report)
 		case <-deadline:
 			p.t.Fatalf("%q did not come %d times but %d", what, n, seen)
 		}
