@@ -224,3 +224,33 @@ func TestSoundComesBackAfterAnOutage(t *testing.T) {
 		t.Fatal("nothing is heard again")
 	}
 }
+
+func TestARoomHasOneCallWhoeverStartsIt(t *testing.T) {
+	names := []string{"ann", "bob", "cat", "dan"}
+	w := newWorld(t, nil, names...)
+	room := w.Client("ann").Group("team", names[1:]...)
+	for _, n := range names {
+		w.Client(n).Open("team")
+	}
+	for round := range 5 {
+		ids := make(chan string, len(names))
+		for _, n := range names {
+			go func() {
+				v, err := testenv.Ask(w.Client(n), api.BeginCall, api.StartCall{Room: room})
+				if err != nil {
+					t.Error(err)
+				}
+				ids <- v.ID.String()
+			}()
+		}
+		first := <-ids
+		for range names[1:] {
+			if id := <-ids; id != first {
+				t.Fatalf("round %d: calls %s and %s at once", round, first, id)
+			}
+		}
+		p := take(t, w.Client("ann"), room, nil)
+		p.until("connected", 1)
+		p.leave() // the last to leave ends it
+	}
+}
