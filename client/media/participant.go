@@ -155,8 +155,11 @@ func (p *Participant) stay(ctx context.Context) error {
 		began := time.Now()
 		err := p.once(ctx)
 		var over errOver
-		if errors.As(err, &over) || ctx.Err() != nil {
+		if errors.As(err, &over) {
 			return err
+		}
+		if ctx.Err() != nil {
+			return nil // whatever was under way was cut off
 		}
 		if f := api.FailureOf(err); f.Code == api.NotFound {
 			return errOver("ended")

@@ -238,7 +238,7 @@ func TestARoomHasOneCallWhoeverStartsIt(t *testing.T) {
 			go func() {
 				v, err := testenv.Ask(w.Client(n), api.BeginCall, api.StartCall{Room: room})
 				if err != nil {
-					t.Error(err)
+					t.Errorf("%s, round %d: %v", n, round, err)
 				}
 				ids <- v.ID.String()
 			}()
