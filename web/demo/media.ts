@@ -60,11 +60,11 @@ class PaintedLine implements Line {
   }
 
   async health() {
-    return { heard: performance.now(), media: performance.now(), rtt: 24, path: "udp" } as const;
+    return { unsealed: false, heard: performance.now(), media: performance.now(), rtt: 24, path: "udp" } as const;
   }
 
   async counts() {
-    return [];
+    return { kind: "counts", sealed: 0, counts: [] } as const;
   }
 
   close(): void {}

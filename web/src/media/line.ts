@@ -1,7 +1,7 @@
 import type { CallKeys, CallLayer, Source, TurnServer } from "../core/api.gen.ts";
 import type { Health, Line, LineConfig, LineSlot, SlotOwner } from "./media.ts";
 import { withOpus } from "./sdp.ts";
-import { type Counted, Sealer } from "./sealer.ts";
+import { type FromSealer, Sealer } from "./sealer.ts";
 import { sourceNumber } from "./sframe.ts";
 
 // The m-lines that send, in the order that docs/spec/calls.md#joining gives.
@@ -22,6 +22,8 @@ const cameraLayers: RTCRtpEncodingParameters[] = [
 const screenLayer: RTCRtpEncodingParameters[] = [{ maxBitrate: 2_500_000, maxFramerate: 15 }];
 
 const speech = { bitrate: 32_000, stereo: false };
+const something = 500; // bytes: what a second's look finds of any source
+
 const music = { bitrate: 96_000, stereo: true };
 
 // PeerLine is a Line by RTCPeerConnection. An offer takes effect only once it
@@ -129,14 +131,17 @@ export class PeerLine implements Line {
     const stats = (await this.#pc.getStats()) as unknown as ReadonlyMap<string, Stat>;
     let heard = 0;
     let media = 0;
+    let sent = 0;
     let pair: Stat | undefined;
     for (const s of stats.values()) {
       if (s.type === "inbound-rtp") media += s.packetsReceived ?? 0;
+      if (s.type === "outbound-rtp") sent += s.bytesSent ?? 0; // of payloads, without padding
       if (s.type === "candidate-pair") heard += (s.responsesReceived ?? 0) + (s.bytesReceived ?? 0);
       if (s.type === "transport" && s.selectedCandidatePairId) pair = stats.get(s.selectedCandidatePairId);
     }
     const local = pair?.localCandidateId ? stats.get(pair.localCandidateId) : undefined;
     return {
+      unsealed: sent >= something && (await this.#sealer.counts()).sealed === 0,
       heard: heard + media,
       media,
       rtt: pair?.currentRoundTripTime === undefined ? undefined : Math.round(pair.currentRoundTripTime * 1000),
@@ -144,7 +149,7 @@ export class PeerLine implements Line {
     };
   }
 
-  counts(): Promise<readonly Counted[]> {
+  counts(): Promise<FromSealer> {
     return this.#sealer.counts();
   }
 
@@ -182,6 +187,7 @@ export class PeerLine implements Line {
 
 interface Stat {
   readonly type: string;
+  readonly bytesSent?: number;
   readonly packetsReceived?: number;
   readonly bytesReceived?: number;
   readonly responsesReceived?: number;

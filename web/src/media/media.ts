@@ -2,7 +2,7 @@
 // the call's server. browser.ts is the real one; tests and the demo have others.
 import type { CallKeys, CallLayer, JoinedTry, Source, TurnServer } from "../core/api.gen.ts";
 import type { Path, Tried } from "./paths.ts";
-import type { Counted } from "./sealer.ts";
+import type { FromSealer } from "./sealer.ts";
 import type { Owner } from "./streams.ts";
 
 /** Trouble says why a device could not be used. */
@@ -72,6 +72,7 @@ export type SlotOwner = Owner & { readonly mid: string };
 export interface Health {
   readonly heard: number; // grows with everything that arrives, connectivity checks too
   readonly media: number; // packets of sound and picture that arrived
+  readonly unsealed: boolean; // something left, and nothing was sealed: the browser lets frames past
   readonly rtt: number | undefined; // ms
   readonly path: "udp" | "tcp" | "tls" | undefined;
 }
@@ -91,6 +92,6 @@ export interface Line {
   setSlots(slots: readonly SlotOwner[]): void;
   slots(): readonly LineSlot[];
   health(): Promise<Health>;
-  counts(): Promise<readonly Counted[]>;
+  counts(): Promise<FromSealer>;
   close(): void;
 }

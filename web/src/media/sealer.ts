@@ -20,7 +20,11 @@ export type ToSealer =
 export type Counted = Counts & { readonly place: number };
 
 /** From the worker to the page, when asked. */
-export type FromSealer = { readonly kind: "counts"; readonly counts: readonly Counted[] };
+export type FromSealer = {
+  readonly kind: "counts";
+  readonly sealed: number; // own frames, since the beginning
+  readonly counts: readonly Counted[];
+};
 
 interface Transform {
   readonly brand?: "RTCRtpScriptTransform";
@@ -63,10 +67,10 @@ export class Sealer {
     this.#tell({ kind: "slots", slots });
   }
 
-  /** counts asks how many frames of each slot opened. */
-  counts(): Promise<readonly Counted[]> {
+  /** counts asks how many frames were sealed, and how many of each slot opened. */
+  counts(): Promise<FromSealer> {
     return new Promise((resolve) => {
-      this.#worker.addEventListener("message", (e) => resolve((e.data as FromSealer).counts), { once: true });
+      this.#worker.addEventListener("message", (e) => resolve(e.data as FromSealer), { once: true });
       this.#tell({ kind: "count" });
     });
   }

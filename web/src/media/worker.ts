@@ -14,6 +14,7 @@ interface Transformer {
 
 const ring = new Keyring();
 const slots = new Map<number, Opening<Frame>>();
+let sealed = 0; // frames
 const keyFramePause = 500; // ms between requests for a whole picture
 
 addEventListener("rtctransform", (e) => {
@@ -23,7 +24,9 @@ addEventListener("rtctransform", (e) => {
     part.way === "seal"
       ? new TransformStream<Frame, Frame>({
           async transform(frame, out) {
-            if (await sealInto(ring, part.source, part.kind, frame)) out.enqueue(frame);
+            if (!(await sealInto(ring, part.source, part.kind, frame))) return;
+            sealed++;
+            out.enqueue(frame);
           },
         })
       : opening(transformer, part.place, part.kind);
@@ -69,6 +72,7 @@ addEventListener("message", (e) => {
     case "count":
       postMessage({
         kind: "counts",
+        sealed,
         counts: [...slots].map(([place, slot]) => ({ place, ...slot.counts })),
       } satisfies FromSealer);
       break;

@@ -21,6 +21,7 @@ interface Cfg {
   readonly own: OwnMedia;
   readonly state: Store<LiveState>;
   readonly now: () => number;
+  readonly joined: () => void; // the first time and each further one
   readonly over: (over: Over) => void;
 }
 
@@ -33,6 +34,7 @@ export class Connection {
   readonly #own: OwnMedia;
   readonly #state: Store<LiveState>;
   readonly #now: () => number;
+  readonly #joined: () => void;
   readonly #over: (over: Over) => void;
   #call: CallID | undefined;
   #line: Line | undefined;
@@ -53,12 +55,13 @@ export class Connection {
   #closed = false;
   readonly #unhear: () => void;
 
-  constructor({ core, media, own, state, now, over }: Cfg) {
+  constructor({ core, media, own, state, now, joined, over }: Cfg) {
     this.#core = core;
     this.#media = media;
     this.#own = own;
     this.#state = state;
     this.#now = now;
+    this.#joined = joined;
     this.#over = over;
     this.#watch = new Watch(now());
     // What the server forgot while it was away is found out at once.
@@ -179,6 +182,8 @@ export class Connection {
     const call = this.#call;
     if (!call) return "not_found";
     this.#joining = true;
+    // Before the server is asked: who is in which slot may be told before the answer is in place.
+    this.#state.update({ slots: [] });
     const line = this.#media.line({
       audioSlots,
       videoSlots: this.#videoSlots,
@@ -205,8 +210,9 @@ export class Connection {
       for (const s of line.slots()) if (s.kind === "audio") this.#sound.play(s.mid, s.track);
       await this.#own.attach(line);
       if (this.#closed) return undefined;
-      this.#state.update({ call: value.call, slots: [], stage: { at: "in", since: this.#joinedAt } });
+      this.#state.update({ call: value.call, stage: { at: "in", since: this.#joinedAt } });
       this.#lostAt = 0;
+      this.#joined();
       this.changed(undefined);
       this.#tellViews();
       void this.#grow();
@@ -244,6 +250,10 @@ export class Connection {
     if (!line || !call || this.#joining) return;
     const health = await line.health();
     if (line !== this.#line || this.#joining || this.#closed) return;
+    if (health.unsealed) {
+      this.#over({ why: "unsealed" });
+      return;
+    }
     const sends = call.people.some((p) => !p.me && !p.away && p.known && !p.muted);
     const expected = sends && call.people.length <= silenceAbove && this.#watch.begun;
     const now = this.#now();

@@ -115,7 +115,15 @@ export class LiveCall {
       pinned: undefined,
     });
     this.own = new OwnMedia(media, kept, () => this.#tellState());
-    this.connection = new Connection({ core, media, own: this.own, state: this.state, now, over: (o) => this.#end(o) });
+    this.connection = new Connection({
+      core,
+      media,
+      own: this.own,
+      state: this.state,
+      now,
+      joined: () => this.#tellState(true),
+      over: (o) => this.#cut(o),
+    });
     this.own.state.subscribe(() => this.connection.setSpeaker(this.own.state.snapshot().chosen.speaker ?? ""));
     this.#hear();
   }
@@ -244,7 +252,6 @@ export class LiveCall {
     }
     this.#aloneIn(call);
     this.connection.changed(before);
-    if (call.me !== 0 && before?.me !== call.me) this.#tellState(true);
   }
 
   // A direct call in which nobody is any more, not even to ring, ends by itself.
@@ -326,6 +333,13 @@ export class LiveCall {
 
   #isOver(): boolean {
     return this.state.snapshot().stage.at === "over";
+  }
+
+  // cut ends the call for a reason that lies with the connection. Where the
+  // server may still count this device in, it is told.
+  #cut(over: Over): void {
+    if (over.why === "lost" || over.why === "unsealed" || over.why === "failed") this.leave(over);
+    else this.#end(over);
   }
 
   #end(over: Over): void {
