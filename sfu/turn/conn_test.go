@@ -3,6 +3,7 @@ package turn
 import (
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,7 +30,9 @@ func TestWhoComesToNothingIsSentAway(t *testing.T) {
 					}
 				}
 			}()
-			time.AfterFunc(2*time.Minute, func() { close(stop) })
+			var once sync.Once
+			end := func() { once.Do(func() { close(stop) }) }
+			time.AfterFunc(2*time.Minute, end)
 			began := time.Now()
 			_, err := io.Copy(io.Discard, c)
 			lasted := time.Since(began)
@@ -39,8 +42,10 @@ func TestWhoComesToNothingIsSentAway(t *testing.T) {
 			if !relaying && lasted != firstWithin || relaying && lasted < 2*time.Minute {
 				t.Errorf("relaying %v: lasted %v", relaying, lasted)
 			}
+			end()
 			_ = client.Close()
 			_ = c.Close()
+			synctest.Wait()
 		})
 	}
 }
