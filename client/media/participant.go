@@ -97,7 +97,7 @@ func (p *Participant) Run(ctx context.Context) (Report, error) {
 	p.start = time.Now()
 	p.hearing = newHearing(p.keys, p.cfg, p.broken)
 	p.speaking = newSpeaking(p.keys, p.cfg.Play, p.cfg.Redundancy)
-	call, err := ask(ctx, p.cfg.Core, api.BeginCall, api.StartCall{Room: p.cfg.Room, Ring: p.cfg.Ring})
+	call, err := p.begin(ctx)
 	if err != nil {
 		return Report{}, fmt.Errorf("start the call: %w", err)
 	}
@@ -126,6 +126,21 @@ func (p *Participant) Run(ctx context.Context) (Report, error) {
 	done(nil)
 	wg.Wait()
 	return p.finish(ctx, err)
+}
+
+// begin starts the room's call or finds it, as soon as the server lets us.
+func (p *Participant) begin(ctx context.Context) (api.Call, error) {
+	for pause := firstPause; ; pause = min(2*pause, mostPause) {
+		call, err := ask(ctx, p.cfg.Core, api.BeginCall, api.StartCall{Room: p.cfg.Room, Ring: p.cfg.Ring})
+		if err == nil || api.FailureOf(err).Code != api.Busy {
+			return call, err
+		}
+		select {
+		case <-ctx.Done():
+			return call, err
+		case <-time.After(pause):
+		}
+	}
 }
 
 // errPlayed: what is played has ended.
