@@ -222,9 +222,13 @@ func (c *Calls) peopleMoved(ctx context.Context, m wire.CallPeople) error {
 			delete(l.in.sealed, n)
 			delete(l.in.shown, n)
 		}
-		for _, p := range m.Joined {
+		for i := range m.Joined {
+			p := &m.Joined[i]
 			if len(l.people) < wire.MaxParticipants {
-				l.people[p.Number] = p
+				l.people[p.Number] = *p
+			}
+			if early := l.in.sealed[p.Number]; early != nil && len(p.State) == 0 {
+				p.State = early // said before we knew who it was
 			}
 		}
 		l.call.Count = len(l.people)

@@ -8,7 +8,6 @@ import (
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/client/feed"
 	"github.com/veche-im/veche/client/session"
-	"github.com/veche-im/veche/e2ee/sframe"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -130,40 +129,48 @@ func (c *Calls) sayState(ctx context.Context, id wire.CallID) error {
 	return c.say(ctx, id, wire.CallState, 0, s)
 }
 
-// hear takes a signal that the server passed on.
-func (c *Calls) hear(id wire.CallID, m wire.CallSignal) {
+// hear takes a signal that the server passed on. One of an epoch or a participant
+// that is not known yet is kept for a moment: word of it may be under way.
+func (c *Calls) hear(id wire.CallID, m wire.CallSignal) { c.hearOr(id, m, c.hold) }
+
+func (c *Calls) hearOr(id wire.CallID, m wire.CallSignal, early func(wire.CallID, *part, wire.CallSignal)) {
 	p, l, err := c.partOf(id)
 	if err != nil || len(m.Body) > wire.MaxCallSealed {
+		return
+	}
+	c.mu.Lock()
+	who, known := l.people[m.Number]
+	c.mu.Unlock()
+	if !known { // not opened either: it opens once
+		early(id, p, m)
 		return
 	}
 	got, err := p.keys.open(m.Body)
 	switch {
 	case errors.Is(err, errEpoch):
-		c.hold(id, p, m)
+		early(id, p, m)
 		return
 	case err != nil:
 		c.cfg.Log.Debug("signal does not open", "call", id, "err", err)
 		return
 	}
 	s, err := decodeSignal(got.plain)
-	c.mu.Lock()
-	who, known := l.people[m.Number]
-	mine := l.in == p
-	c.mu.Unlock()
 	// It counts for the participant that sealed it, not for whom the server names.
-	if err != nil || !mine || !known || s.From != m.Number || who.Device != got.from.Device || who.Account != got.from.Account {
+	if err != nil || s.From != m.Number || who.Device != got.from.Device || who.Account != got.from.Account {
 		c.cfg.Log.Debug("signal is not that participant's", "call", id)
 		return
 	}
 	c.obey(id, p, m.Number, got, s)
 }
 
-// hold keeps a signal for a moment, until its epoch may have come; a state until
-// then.
+// hold keeps a signal for a moment; a state until its epoch or its participant
+// has come.
 func (c *Calls) hold(id wire.CallID, p *part, m wire.CallSignal) {
 	c.mu.Lock()
 	if m.State {
-		p.sealed[m.Number] = m.Body
+		if len(p.sealed) < wire.MaxParticipants {
+			p.sealed[m.Number] = m.Body
+		}
 	}
 	full := m.State || p.held >= mostHeld
 	if !full {
@@ -180,16 +187,8 @@ func (c *Calls) hold(id wire.CallID, p *part, m wire.CallSignal) {
 		if got, _, err := c.partOf(id); err != nil || got != p {
 			return
 		}
-		if h, _, err := sframe.ParseHeader(m.Body); err == nil && p.keys.knows(h.KID.Epoch()) {
-			c.hear(id, m)
-		}
+		c.hearOr(id, m, func(wire.CallID, *part, wire.CallSignal) {}) // then it is dropped
 	})
-}
-
-func (k *keyring) knows(epoch uint8) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.opener.Knows(epoch)
 }
 
 // obey does what a signal says.
