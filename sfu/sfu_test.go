@@ -117,7 +117,7 @@ func TestSpeakersFollowOneAnotherInOneStream(t *testing.T) {
 		t.Errorf("%d slots, want one", len(listener.heard))
 	}
 	for _, packets := range listener.heard {
-		if n := len(packets); n < sent || n > sent+6*keepPackets {
+		if n := len(packets); n < sent || n > 2*sent { // silence of who spoke before may come first
 			t.Errorf("%d packets came of %d", n, sent)
 		}
 		if span := packets[len(packets)-1].Timestamp - packets[0].Timestamp; span < 48*(6*400+5*1100)*9/10 {
