@@ -63,8 +63,8 @@ type Viewer struct {
 	tokens float64       // bytes that may be sent again
 	filled time.Duration // when tokens was
 	wished time.Duration // when the last key frame may be asked for, if they are asked for one by one
-	tiles  [MaxPlaces]Tile
-	offers [MaxPlaces][Layers]Offer
+	tiles  []Tile        // as many as Places: most participants of a call have none
+	offers [][Layers]Offer
 }
 
 // NewViewer returns a Viewer without places.
@@ -75,6 +75,7 @@ func NewViewer(path *bwe.Estimator) *Viewer { return &Viewer{Path: path} }
 func (v *Viewer) Add(ssrc, repair uint32, first, firstRepair uint16, stamp uint32) *Place {
 	p := &Place{Slot: NewSlot(first, stamp), SSRC: ssrc, Repair: repair, given: -1, repairs: uint64(firstRepair & 0x7fff)}
 	v.Places = append(v.Places, p)
+	v.tiles, v.offers = append(v.tiles, Tile{}), append(v.offers, [Layers]Offer{})
 	return p
 }
 
