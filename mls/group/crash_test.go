@@ -152,6 +152,11 @@ func TestPowerCut(t *testing.T) {
 		{"see the end of the group", follow(end)},
 		{"learn a psk", func(g *Group) error { return g.AddPSK(known) }},
 		{"apply a commit with a psk", chain(func(g *Group) error { return g.AddPSK(known) }, follow(withPSK))},
+		{"change the own key", chain(commit(CommitOptions{Leaf: LeafChange{Signer: &c.client().signer}}), (*Group).MergePending)},
+		{"propose to change the own key", func(g *Group) error {
+			_, err := g.ProposeUpdate(ProposeOptions{Leaf: LeafChange{Signer: &c.client().signer}})
+			return err
+		}},
 		{"begin to keep records", chain(func(g *Group) error { g.Records().Keep(RecordEnds); return nil }, follow(removal))},
 		{"have a record", chain(func(g *Group) error { g.Records().Keep(RecordBeginnings); return nil }, follow(removal))},
 		{"export for a component", func(g *Group) error { _, err := g.SafeExport(7); return err }},

@@ -129,7 +129,7 @@ func pathAttacks() []attack {
 // otherPathSecrets is a path that opens, but to other keys than those in it.
 func otherPathSecrets(c *court) *forgery {
 	g := c.mallory.group
-	m := &making{g: g, sender: mls.MemberSender(g.OwnLeaf()), leaf: *g.public.Leaf(g.OwnLeaf()), init: g.epoch.init}
+	m := &making{g: g, sender: mls.MemberSender(g.OwnLeaf()), leaf: *g.public.Leaf(g.OwnLeaf()), init: g.epoch.init, signer: g.signer}
 	var err error
 	m.draft, err = g.public.Draft(m.sender, nil)
 	c.check(err)

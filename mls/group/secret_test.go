@@ -106,8 +106,9 @@ func audited(t *testing.T) map[string]any {
 		"KeyPackageConfig": &KeyPackageConfig{Suite: c.suite, Signer: joining},
 		"JoinOptions":      &JoinOptions{PSKs: []PSK{psk}, From: other},
 		"ExternalOptions":  &ExternalOptions{},
-		"CommitOptions":    &CommitOptions{},
-		"ProposeOptions":   &ProposeOptions{},
+		"CommitOptions":    &CommitOptions{Leaf: LeafChange{Signer: &joining}},
+		"ProposeOptions":   &ProposeOptions{Leaf: LeafChange{Signer: &joining}},
+		"LeafChange":       &LeafChange{Signer: &joining},
 		"Opened":           &Opened{},
 		"Record":           &ready[0], "Reader": reader, "Records": &Records{c.mallory.group},
 		"RosterEntry": &RosterEntry{},
@@ -122,7 +123,7 @@ func firstOf[K comparable, V any](m map[K]V) (k K) {
 }
 
 // holdsNone are the types that have no secrets to show.
-var holdsNone = map[string]bool{"CommitOptions": true, "ProposeOptions": true, "Opened": true, "ExternalOptions": true, "RosterEntry": true}
+var holdsNone = map[string]bool{"ExternalOptions": true, "Opened": true, "RosterEntry": true}
 
 // TestSecretsDoNotLeak hands every exported type, with canaries in the place of
 // all its secrets, to whatever prints or encodes things, and looks for them.
