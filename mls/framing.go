@@ -110,6 +110,21 @@ func (c *FramedContent) MarshalBody(e *Encoder) {
 	}
 }
 
+// about is roughly the size of the encoding with a context, for an Encoder to
+// begin with: a path to a room that was filled in one go has a megabyte.
+func (c *FramedContent) about() int {
+	n := 512 + len(c.ApplicationData) + len(c.AuthenticatedData)
+	if c.Commit != nil && c.Commit.Path != nil {
+		for _, node := range c.Commit.Path.Nodes {
+			n += len(node.EncryptionKey) + 16
+			for _, c := range node.Secrets {
+				n += len(c.KEMOutput) + len(c.Ciphertext) + 8
+			}
+		}
+	}
+	return n
+}
+
 // UnmarshalMLS implements Unmarshaler.
 func (c *FramedContent) UnmarshalMLS(d *Decoder) {
 	c.GroupID = d.Bytes(maxGroupID)
@@ -194,7 +209,7 @@ func (a *AuthenticatedContent) ProposalRef(s Suite) ([]byte, error) {
 // context is the GroupContext of the epoch in which the message is sent; it
 // counts only for members and external committers (RFC 9420 §6.1).
 func (a *AuthenticatedContent) SignedContent(context *GroupContext) ([]byte, error) {
-	e := encoderFor(512 + len(a.Content.ApplicationData) + len(a.Content.AuthenticatedData))
+	e := encoderFor(a.Content.about())
 	a.marshalSigned(&e, context)
 	return e.Result()
 }
@@ -211,7 +226,7 @@ func (a *AuthenticatedContent) marshalSigned(e *Encoder, context *GroupContext) 
 // TaggedContent is what the membership tag of a PublicMessage covers (RFC 9420
 // §6.2).
 func (a *AuthenticatedContent) TaggedContent(context *GroupContext) ([]byte, error) {
-	e := encoderFor(512)
+	e := encoderFor(a.Content.about())
 	a.marshalSigned(&e, context)
 	a.Auth.MarshalFor(&e, a.Content.Type)
 	return e.Result()
@@ -220,7 +235,7 @@ func (a *AuthenticatedContent) TaggedContent(context *GroupContext) ([]byte, err
 // ConfirmedHash returns the confirmed transcript hash after the commit in a,
 // where interim is the interim transcript hash before it (RFC 9420 §8.2).
 func (a *AuthenticatedContent) ConfirmedHash(s Suite, interim []byte) ([]byte, error) {
-	e := encoderFor(512)
+	e := encoderFor(a.Content.about())
 	e.Uint16(uint16(a.WireFormat))
 	a.Content.MarshalMLS(&e)
 	e.Bytes(a.Auth.Signature)
