@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/server/call"
 	"github.com/veche-im/veche/wire"
 )
@@ -47,6 +48,7 @@ type Config struct {
 	// of calls: in the clear as ICE-TCP does, inside TLS as TURN does. They return
 	// when the connection, which they close, has ended; nil: such are closed.
 	MediaTCP, MediaTURN func(net.Conn)
+	MediaAt             func() admin.Media // where all that is, for "veche doctor"; nil: nowhere
 
 	Cost account.Cost // of a password's hash; zero means account.DefaultCost
 

@@ -179,7 +179,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	s.admin, err = admin.New(admin.Config{Dir: s.data.path, DB: s.db, Log: log, Now: s.cfg.Now, Base: s.URL})
+	s.admin, err = admin.New(admin.Config{Dir: s.data.path, DB: s.db, Log: log, Now: s.cfg.Now, Base: s.URL, State: s.state})
 	return err
 }
 
@@ -201,6 +201,16 @@ func (s *Server) sessions() (*session.Sessions, error) {
 		Table: t, Hub: s.hub, Log: s.cfg.Log, Now: s.cfg.Now,
 		RoomsOf: s.rooms.Of, Hello: session.HelloOf(deps), Observe: s.metrics.request,
 	})
+}
+
+// state is what "veche doctor" examines.
+func (s *Server) state() admin.State {
+	st := admin.State{Site: s.URL(), Version: s.cfg.Version, CA: s.certs.CA()}
+	if s.cfg.MediaAt != nil {
+		m := s.cfg.MediaAt()
+		st.Media = &m
+	}
+	return st
 }
 
 // URL is where people reach the site.

@@ -161,8 +161,8 @@ func (s *Server) candidates(local netip.Addr) []sdp.Candidate {
 			}
 		}
 		list = append(list, sdp.Candidate{Addr: netip.AddrPortFrom(a, s.Addr().Port())})
-		if s.cfg.TCP != 0 {
-			list = append(list, sdp.Candidate{Addr: netip.AddrPortFrom(a, s.cfg.TCP), TCP: true})
+		if port := s.tcp.Load(); port != 0 {
+			list = append(list, sdp.Candidate{Addr: netip.AddrPortFrom(a, uint16(port)), TCP: true})
 		}
 	}
 	for _, a := range s.cfg.Public {

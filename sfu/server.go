@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/veche-im/veche/sfu/dtls"
@@ -36,6 +37,7 @@ type Server struct {
 	dtls    *dtls.Server
 	streams *stream.Streams
 	turn    *turn.Server
+	tcp     atomic.Uint32 // port of ICE-TCP; 0: none
 	keeper  *keeper
 	total   counters
 	keeping sync.WaitGroup // the keeper
@@ -54,6 +56,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, log: cfg.Log, start: cfg.Now(), calls: map[CallID]*call{}}
+	s.tcp.Store(uint32(cfg.TCP))
 	s.ice = ice.New(ice.Config{Now: cfg.Now})
 	var err error
 	if s.dtls, err = dtls.New(dtls.Config{Log: cfg.Log}); err != nil {

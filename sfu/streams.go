@@ -36,13 +36,26 @@ func (s *Server) openStreams() (err error) {
 
 // media is where devices reach this server by UDP.
 func (s *Server) media() (list []netip.AddrPort) {
-	for _, c := range s.candidates(netip.Addr{}) {
-		if !c.TCP {
-			list = append(list, c.Addr)
-		}
-	}
+	list, _ = s.Where()
 	return list
 }
+
+// Where is where devices are told to come, by UDP and by TCP, best first. A device
+// whose own connection reached another address of this machine is told that one.
+func (s *Server) Where() (udp, tcp []netip.AddrPort) {
+	for _, c := range s.candidates(netip.Addr{}) {
+		if c.TCP {
+			tcp = append(tcp, c.Addr)
+		} else {
+			udp = append(udp, c.Addr)
+		}
+	}
+	return udp, tcp
+}
+
+// TCPAt says at which port connections come that ServeTCP gets, where that was not
+// known in time for Config.TCP.
+func (s *Server) TCPAt(port uint16) { s.tcp.Store(uint32(port)) }
 
 // ServeTCP carries the media of a device over conn, which begins with an ICE-TCP
 // packet, until it ends.

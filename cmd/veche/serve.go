@@ -8,10 +8,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strconv"
 
 	"github.com/veche-im/veche/cmd/veche/media"
 	"github.com/veche-im/veche/server"
+	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/server/call"
 	"github.com/veche-im/veche/web"
 )
@@ -45,12 +45,14 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 	}
 	var calls call.Media
 	var overTCP, overTURN func(net.Conn)
+	var where func() admin.Media
 	if forwarder != nil {
-		calls, overTCP, overTURN = forwarder, forwarder.Server().ServeTCP, forwarder.Server().ServeTURN
+		calls, where = forwarder, forwarder.Where
+		overTCP, overTURN = forwarder.Server().ServeTCP, forwarder.Server().ServeTURN
 		defer forwarder.Close() // after the server has ended: it ends the calls' connections
 	}
 	s, err := server.New(ctx, server.Config{
-		Media: calls, CallSize: c.CallSize, MediaTCP: overTCP, MediaTURN: overTURN,
+		Media: calls, CallSize: c.CallSize, MediaTCP: overTCP, MediaTURN: overTURN, MediaAt: where,
 		Data: c.Data, HTTPS: c.Listen, HTTP: c.Local, Metrics: c.Metrics, Host: c.Host,
 		Version: version, Web: webApp(),
 		Started: func(i server.Info) { fmt.Fprint(t.out, i) },
@@ -63,7 +65,9 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 		return err
 	}
 	if forwarder != nil {
-		forwarder.RelayAt(s.URL())
+		if err := forwarder.Beside(s.URL()); err != nil {
+			return err
+		}
 	}
 	return s.Run(ctx)
 }
@@ -87,7 +91,7 @@ func (c serveCmd) forwarder(log *slog.Logger) (*media.Media, error) {
 	if err != nil {
 		return nil, err
 	}
-	return media.New(media.Config{UDP: address, TCP: portOf(listen), Public: public, Size: c.CallSize, Log: log})
+	return media.New(media.Config{UDP: address, Public: public, Size: c.CallSize, Log: log})
 }
 
 // addresses reads what --public names. Names are refused: devices are told
@@ -101,19 +105,6 @@ func addresses(list []string) (found []netip.Addr, err error) {
 		found = append(found, a.Unmap())
 	}
 	return found, nil
-}
-
-// portOf is the port of host:port, 0 if it is not known yet.
-func portOf(address string) uint16 {
-	_, text, err := net.SplitHostPort(address)
-	if err != nil {
-		return 0
-	}
-	port, err := strconv.ParseUint(text, 10, 16)
-	if err != nil {
-		return 0
-	}
-	return uint16(port)
 }
 
 // webApp is the built web app, or nil in a binary that was built without it.

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -38,13 +39,29 @@ type Invite struct {
 	Expires wire.Millis `json:"expires"`
 }
 
+// State is what a running server says of itself to "veche doctor".
+type State struct {
+	Site    string `json:"site"` // its address for everybody: https://…
+	Version string `json:"version"`
+	CA      []byte `json:"ca"`              // certificate of its authority, DER
+	Media   *Media `json:"media,omitempty"` // nil: there are no calls
+}
+
+// Media is where devices are told to bring the media of calls.
+type Media struct {
+	UDP   []netip.AddrPort `json:"udp"`
+	TCP   []netip.AddrPort `json:"tcp"`
+	Relay *wire.TurnServer `json:"relay,omitempty"` // credentials are for who asks now
+}
+
 // Config says what a Server works with. All is required.
 type Config struct {
-	Dir  string // the data directory
-	DB   *db.DB
-	Log  *slog.Logger
-	Now  func() time.Time
-	Base func() string // the site's address, to make links with: "https://host:8443"
+	Dir   string // the data directory
+	DB    *db.DB
+	Log   *slog.Logger
+	Now   func() time.Time
+	Base  func() string // the site's address, to make links with: "https://host:8443"
+	State func() State
 }
 
 // Server answers the administrator's commands.
@@ -77,6 +94,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, l: l}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /invite", s.invite)
+	mux.HandleFunc("POST /state", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, cfg.State()) })
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout}
 	return s, nil
 }
@@ -136,6 +154,14 @@ func MakeInvite(ctx context.Context, dir string) (Invite, error) {
 	var inv Invite
 	err := ask(ctx, dir, "/invite", &inv)
 	return inv, err
+}
+
+// AskState asks the server that runs on dir what it is. ErrNotRunning says that
+// there is none.
+func AskState(ctx context.Context, dir string) (State, error) {
+	var st State
+	err := ask(ctx, dir, "/state", &st)
+	return st, err
 }
 
 func ask(ctx context.Context, dir, path string, answer any) error {

@@ -12,8 +12,10 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"sync/atomic"
 
+	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/server/call"
 	"github.com/veche-im/veche/sfu"
 	"github.com/veche-im/veche/wire"
@@ -59,19 +61,36 @@ func BesideHTTPS(address string) (string, error) {
 // Server is the forwarder itself, for what hands it connections and counts.
 func (m *Media) Server() *sfu.Server { return m.sfu }
 
-// RelayAt says that the site's https port, at the address site, relays media. It
-// is called once the address is known.
-func (m *Media) RelayAt(site string) {
+// Beside says that the site's https port, at the address site, takes media by TCP
+// and relays it. It is called once the address is known.
+func (m *Media) Beside(site string) error {
 	u, err := url.Parse(site)
 	if err != nil || u.Hostname() == "" {
-		return
+		return fmt.Errorf("relay media at %q: no address of a site", site)
 	}
-	port := u.Port()
-	if port == "" {
-		port = "443"
+	text := u.Port()
+	if text == "" {
+		text = "443"
 	}
-	relay := "turns:" + net.JoinHostPort(u.Hostname(), port) + "?transport=tcp" // RFC 7065
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return fmt.Errorf("relay media at %q: %w", site, err)
+	}
+	m.sfu.TCPAt(uint16(port))
+	relay := "turns:" + net.JoinHostPort(u.Hostname(), text) + "?transport=tcp" // RFC 7065
 	m.relay.Store(&relay)
+	return nil
+}
+
+// Where tells an administrator's tools where media comes, and lets them try.
+func (m *Media) Where() admin.Media {
+	var w admin.Media
+	w.UDP, w.TCP = m.sfu.Where()
+	if at := m.relay.Load(); at != nil {
+		r := m.sfu.Relay("doctor")
+		w.Relay = &wire.TurnServer{URLs: []string{*at}, Username: r.Username, Password: r.Password}
+	}
+	return w
 }
 
 // turn makes a participant's credentials for the relay.
