@@ -208,11 +208,11 @@ func (k *keeper) tick() {
 	}
 }
 
-// watch notices who fell silent.
+// watch notices who fell silent, and who never finished the handshake: checks alone
+// keep nobody in a call.
 func (k *keeper) watch(p *participant, now time.Duration) {
 	last := p.last.Load()
-	began := last >= 0
-	if !began {
+	if p.egress.Load() == nil {
 		last = int64(p.joined)
 	}
 	silent := now - time.Duration(last)

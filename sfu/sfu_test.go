@@ -234,19 +234,56 @@ func TestSilenceOfTheNetworkIsNoticed(t *testing.T) {
 }
 
 // TestWhoNeverConnectsIsGone: an offer without anything after it takes no place for
-// long.
+// long, nor do checks without a handshake.
 func TestWhoNeverConnectsIsGone(t *testing.T) {
-	var c clock
-	s := newServer(t, func(cfg *Config) { cfg.Now = c.Now })
-	p := newPeer(t, s, testCall, 1, 1)
-	if _, err := s.Join(context.Background(), Join{Call: testCall, Participant: 1, Offer: p.offer(nil), Listener: &p.ear}); err != nil {
+	for name, checks := range map[string]bool{"nothing": false, "checks": true} {
+		t.Run(name, func(t *testing.T) {
+			var c clock
+			s := newServer(t, func(cfg *Config) { cfg.Now = c.Now })
+			p := newPeer(t, s, testCall, 1, 1)
+			if _, err := s.Join(context.Background(), Join{Call: testCall, Participant: 1, Offer: p.offer(nil), Listener: &p.ear}); err != nil {
+				t.Fatal(err)
+			}
+			q, err := s.find(testCall, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.advance(goneAfter + time.Second)
+			if checks {
+				q.heard(s.now())
+			}
+			p.wait("the end", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return slices.Equal(p.gone, []Reason{Silent}) })
+			if len(p.alive) != 0 {
+				t.Error("one who never connected was said to live")
+			}
+		})
+	}
+}
+
+// jumpy is a Listener with a fault.
+type jumpy struct{ ear }
+
+func (j *jumpy) Levels([]Level) { panic("a fault in a listener") }
+
+// TestAListenersPanicIsItsOwn: the keeper goes on for all others.
+func TestAListenersPanicIsItsOwn(t *testing.T) {
+	s := newServer(t)
+	ann, bob := newPeer(t, s, testCall, 1, 8).join(), newPeer(t, s, testCall, 2, 8).join()
+	eve := newPeer(t, s, testCall, 3, 8)
+	var j jumpy
+	a, err := s.Join(context.Background(), Join{Call: testCall, Participant: 3, Offer: eve.offer(nil), Listener: &j})
+	if err != nil {
 		t.Fatal(err)
 	}
-	c.advance(goneAfter + time.Second)
-	p.wait("the end", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return slices.Equal(p.gone, []Reason{Silent}) })
-	if len(p.alive) != 0 {
-		t.Error("one who never connected was said to live")
-	}
+	eve.answer(a.SDP)
+	wait(t, "the handshake", func() bool { q, err := s.find(testCall, 3); return err == nil && q.egress.Load() != nil })
+	ann.say(1, 960, 20, "hello") // levels change
+	wait(t, "the end of the faulty one", func() bool {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return slices.Equal(j.gone, []Reason{Failed})
+	})
+	bob.wait("ann's level", func() bool { bob.mu.Lock(); defer bob.mu.Unlock(); return len(bob.levels) == 1 })
 }
 
 func TestEchoIsForOneAlone(t *testing.T) {
