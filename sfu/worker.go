@@ -15,7 +15,7 @@ import (
 
 const (
 	maxPacket  = 1500 // bytes of a packet that is forwarded; longer ones do not come from WebRTC
-	outPackets = 512  // that one send collects; beyond, it is sent and begun anew
+	outPackets = 128  // that one send collects; beyond, it is sent and begun anew
 	sideSize   = 16 << 10
 )
 
