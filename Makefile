@@ -94,10 +94,10 @@ test-wasm: bin/veche bin/tally
 	exit $$status
 
 # What has a second implementation for the browser is tested there too: sealing
-# through WebCrypto, the store on the browser's SQLite, both in Node.
+# and verifying through WebCrypto, the store on the browser's SQLite, in Node.
 test-js: web/node_modules/.package-lock.json bin/tally
 	GOOS=js GOARCH=wasm NODE_OPTIONS=--import=$(CURDIR)/client/store/testdata/sqlite.mjs \
-	  go test -json -exec "$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./e2ee/seal ./client/store | $(TALLY) go js
+	  go test -json -exec "$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./e2ee/seal ./client/store ./mls | $(TALLY) go js
 
 test-web: web/node_modules/.package-lock.json bin/tally
 	cd web && npm test --silent | TALLY_DIR=../$(OUT) ../bin/tally text web
