@@ -129,6 +129,10 @@ type oggWriter struct {
 
 const oggSerial = 1
 
+// CreateOgg begins an Ogg Opus file: each Write is one packet, Close ends the
+// stream and leaves w open.
+func CreateOgg(w io.Writer) (io.WriteCloser, error) { return newOggWriter(w) }
+
 func newOggWriter(w io.Writer) (*oggWriter, error) {
 	o := &oggWriter{w: w}
 	head := append([]byte("OpusHead"), 1, 2, 0, 0) // version, channels, pre-skip
