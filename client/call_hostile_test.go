@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 	"testing"
@@ -246,5 +247,38 @@ func TestTheEndOfACallIsWrittenByWhoIsThere(t *testing.T) {
 	bob.Start()
 	if row := callRow(bob, room, a.Call.ID, "over", func(i api.CallItem) bool { return i.End != "" }); row.Missed {
 		t.Error("bob missed a call that he was in")
+	}
+}
+
+// The server sees that something was said, and nothing of what.
+func TestWhatIsSaidInACallIsSealed(t *testing.T) {
+	w, room := council(t, "ann", "bob")
+	ann, bob := w.Client("ann"), w.Client("bob")
+	id := begin(ann, room, false).Call.ID
+	b := join(bob, id)
+	sees(ann, id, "both are in", func(v api.Call) bool { return len(v.People) == 2 })
+	var mu sync.Mutex
+	var sizes []int
+	const emoji = "🦫"
+	ann.Link.Requests(func(f *wire.Frame) {
+		mu.Lock()
+		defer mu.Unlock()
+		if bytes.Contains(f.Body, []byte(emoji)) {
+			t.Errorf("%s carries the reaction", f.Method)
+		}
+		var s wire.CallSealed
+		if (f.Method == wire.CallSay.Name || f.Method == wire.CallState.Name) && wire.Decode(f.Body, &s) == nil {
+			sizes = append(sizes, len(s.Body))
+		}
+	})
+	testenv.Do(ann, api.ReactInCall, api.CallEmoji{Call: id, Emoji: emoji})
+	testenv.Do(ann, api.SetCallState, api.OwnCallState{Call: id, Muted: true, Camera: true, Screen: true, Hand: true})
+	testenv.Do(ann, api.SetCallState, api.OwnCallState{Call: id})
+	testenv.Do(ann, api.MuteInCall, api.CallNumber{Call: id, Number: b.Number})
+	told(bob, api.OnCallReaction, always)
+	mu.Lock()
+	defer mu.Unlock()
+	if len(sizes) != 4 || len(slices.Compact(slices.Clone(sizes))) != 1 {
+		t.Errorf("what was said has the sizes %v", sizes)
 	}
 }

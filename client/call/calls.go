@@ -40,6 +40,7 @@ type Calls struct {
 	rings map[wire.CallID]*ring // what rings, or would if its room were here
 	trees map[wire.RoomID]*tree // of rooms with calls
 	jobs  []func(context.Context)
+	asked chan struct{} // closed once the server has said, since connecting, which go on
 	skew  time.Duration // what to add to the server's time to have ours
 }
 
@@ -89,7 +90,8 @@ func treeOf(e *room.Epoch) *tree {
 
 // New returns Calls that do nothing until Run is called.
 func New(cfg Config) *Calls {
-	c := &Calls{cfg: cfg, wake: make(chan struct{}, 1)}
+	c := &Calls{cfg: cfg, wake: make(chan struct{}, 1), asked: make(chan struct{})}
+	close(c.asked)
 	c.reset()
 	return c
 }

@@ -70,7 +70,47 @@ func (c *Calls) Clock(now wire.Millis) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.skew = c.cfg.Now().Sub(now.Time())
+	if isClosed(c.asked) {
+		c.asked = make(chan struct{})
+	}
 }
+
+func (c *Calls) answeredAll(context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !isClosed(c.asked) {
+		close(c.asked)
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// known waits, a little, until the server has said which calls go on, if there is
+// a connection.
+func (c *Calls) known(ctx context.Context) {
+	if !isClosed(c.cfg.Session.Online()) {
+		return
+	}
+	c.mu.Lock()
+	asked := c.asked
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, knownWait)
+	defer cancel()
+	select {
+	case <-asked:
+	case <-ctx.Done():
+	}
+}
+
+// knownWait is how long a list of calls waits for the server at most.
+const knownWait = 3 * time.Second
 
 // Refresh asks the server which calls go on, and whether this device is still in
 // those that it was in: at connecting, and when events did not reach us.
@@ -98,6 +138,7 @@ func (c *Calls) refresh(ctx context.Context) error {
 			return err
 		}
 	}
+	c.do(c.answeredAll) // after the rings that came before the answer
 	c.mu.Lock()
 	var gone, in []*live
 	for id, l := range c.live {

@@ -13,6 +13,7 @@ import (
 // List returns the calls that go on in rooms that are here, and what rings.
 func (c *Calls) List(ctx context.Context) (api.Calls, error) {
 	out := api.Calls{Calls: []api.Call{}, Rings: []api.Ring{}}
+	c.known(ctx)
 	c.mu.Lock()
 	var ids []wire.CallID
 	for id := range c.live {

@@ -38,6 +38,7 @@ type commands struct {
 	Send    sendCmd    `cmd:"" group:"client" help:"Send a message, and wait until it is on the server's disk."`
 	Read    readCmd    `cmd:"" group:"client" help:"Show a conversation."`
 	Fetch   fetchCmd   `cmd:"" group:"client" help:"Save the files of a message."`
+	Calls   callsCmd   `cmd:"" group:"client" help:"List the calls that are going on."`
 	Call    callCmd    `cmd:"" group:"client" help:"Take part in a conversation's call: play, record, count."`
 	Devices devicesCmd `cmd:"" group:"client" help:"List your devices."`
 	Device  deviceCmd  `cmd:"" group:"client" help:"Let a device in, turn it away, remove it."`
