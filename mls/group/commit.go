@@ -116,7 +116,7 @@ type making struct {
 	opts   CommitOptions
 	init   Secret
 	leaf   mls.LeafNode // the committer's, to be renewed
-	signer Signer       // of leaf, and of what belongs to the new epoch; empty if it is the group's own
+	signer Signer       // the new one; empty if it stays
 
 	draft   *mls.Draft
 	keys    *pathKeys
@@ -129,9 +129,6 @@ type making struct {
 // make follows RFC 9420 §12.4.1.
 func (m *making) make() (*Pending, error) {
 	g := m.g
-	if m.signer.public == nil {
-		m.signer = g.signer
-	}
 	context := g.public.Context()
 	draft, err := g.public.Draft(m.sender, m.list)
 	if err != nil {
@@ -187,6 +184,14 @@ func (m *making) make() (*Pending, error) {
 	return out, nil
 }
 
+// by is who signs the new leaf, and what belongs to the new epoch.
+func (m *making) by() Signer {
+	if m.signer.public == nil {
+		return m.g.signer
+	}
+	return m.signer
+}
+
 func wireFormat(private bool) mls.WireFormat {
 	if private {
 		return mls.WirePrivateMessage
@@ -208,13 +213,13 @@ func (m *making) makePath(context *mls.GroupContext) (*mls.UpdatePath, error) {
 	}
 	leaf := m.leaf
 	leaf.EncryptionKey = public
-	leaf.SignatureKey = m.signer.Public()
+	leaf.SignatureKey = m.by().Public()
 	leaf.Source = mls.LeafCommit
 	leaf.Lifetime = mls.Lifetime{}
 	if leaf.ParentHash, err = m.draft.SetPathKeys(m.keys.public); err != nil {
 		return nil, err
 	}
-	if err := m.signer.signLeaf(&leaf, context.GroupID, m.draft.Leaf()); err != nil {
+	if err := m.by().signLeaf(&leaf, context.GroupID, m.draft.Leaf()); err != nil {
 		return nil, err
 	}
 	if err := m.draft.SetLeaf(&leaf); err != nil {
@@ -241,7 +246,7 @@ func (m *making) enter() error {
 	if err := validateCommit(m.g, public, m.draft.Leaf()); err != nil {
 		return err
 	}
-	m.staged = &Staged{StagedPublicCommit: public, own: true, signer: m.signer, keys: keysFor(m.g, public.Tree())}
+	m.staged = &Staged{StagedPublicCommit: public, own: true, signer: m.by(), keys: keysFor(m.g, public.Tree())}
 	commit := zeroSecret(m.g.suite())
 	if m.keys != nil {
 		commit = m.keys.commit
@@ -267,7 +272,7 @@ func (m *making) info(extensions mls.Extensions) (*mls.GroupInfo, error) {
 		ConfirmationTag: m.content.Auth.ConfirmationTag,
 		Signer:          m.draft.Leaf(),
 	}
-	return info, m.signer.signInfo(info)
+	return info, m.by().signInfo(info)
 }
 
 func (m *making) groupInfo() ([]byte, error) {

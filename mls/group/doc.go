@@ -6,8 +6,8 @@
 // three ways: a commit is applied (Apply, MergePending), a proposal is received,
 // or a message key is used up (Seal, Open). Stage… methods change nothing: they
 // return what a message would do, and the caller judges that before it applies
-// it, since who may be a member is its own decision (RFC 9420 §5.3.1); who is who it
-// may leave to an Authority.
+// it, since who may be a member is its own decision (RFC 9420 §5.3.1). Who is
+// who may be left to an Authority.
 //
 // Nothing is stored until Save, which writes only what has changed. The rule
 // that keeps keys from being used twice: what Seal or Commit returned leaves

@@ -22,6 +22,9 @@ func newExporterTree(s mls.Suite, root Secret) *secretTree {
 // derived that were not taken yet.
 func (t *secretTree) encodeFrontier(e *mls.Encoder) {
 	e.Vector(func() {
+		if t == nil {
+			return
+		}
 		for _, x := range slices.Sorted(maps.Keys(t.frontier)) {
 			e.Uint32(uint32(x))
 			e.Bytes(t.frontier[x].bytes())

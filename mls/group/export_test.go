@@ -75,6 +75,41 @@ func TestSafeExportForgets(t *testing.T) {
 	}
 }
 
+// TestOldLayout: a group that was stored in the first layout is read, and written
+// in the new one at the next Save.
+func TestOldLayout(t *testing.T) {
+	c := newCourt(t)
+	must(c.victim.group.ProposeUpdate(ProposeOptions{}))
+	p := must(c.victim.group.Commit(CommitOptions{}))
+	c.victim.reload(t)
+	rows := c.victim.store.rows
+	cut := func(key string, n int) { rows[key] = rows[key][:len(rows[key])-n] }
+	rows[selfKey][0] = 1
+	cut(selfKey, 1)
+	var e mls.Encoder
+	c.victim.group.epoch.exports.encodeFrontier(&e)
+	cut(epochKey, len(must(e.Result()))+1)
+	cut(pendingKey, 1)
+	cut(updatesKey, 2)
+	g := must(Load(c.victim.store))
+	if _, err := g.SafeExport(1); !errors.Is(err, ErrExported) {
+		t.Errorf("a safe export in an epoch of the old layout: %v", err)
+	}
+	c.check(g.Save(c.victim.store))
+	c.victim.group = g
+	c.victim.reload(t)
+	if rows[selfKey][0] != storeVersion {
+		t.Errorf("still stored as version %d", rows[selfKey][0])
+	}
+	c.check(c.victim.group.MergePending())
+	if !bytes.Equal(c.victim.group.EpochAuthenticator(), p.EpochAuthenticator()) {
+		t.Error("the commit of the old layout leads elsewhere")
+	}
+	if _, err := c.victim.group.SafeExport(1); err != nil {
+		t.Errorf("in the next epoch: %v", err)
+	}
+}
+
 // TestSafeExportOfOldStates: a group that was stored before there was an
 // exporter tree is read, and has one from the next epoch on.
 func TestSafeExportOfOldStates(t *testing.T) {

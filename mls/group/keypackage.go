@@ -67,6 +67,9 @@ func capabilitiesFor(given *mls.Capabilities, credential mls.Credential, lists .
 	return c
 }
 
+// secretsVersion is that of the form in which KeyPackageSecrets are exported.
+const secretsVersion = 1
+
 // KeyPackageSecrets is the private half of a key package.
 type KeyPackageSecrets struct {
 	init, leaf Secret
@@ -135,7 +138,7 @@ func NewKeyPackage(cfg KeyPackageConfig) (mls.KeyPackage, KeyPackageSecrets, err
 // the caller to store: about 110 bytes.
 func (k KeyPackageSecrets) Export() []byte {
 	var e mls.Encoder
-	e.Uint8(storeVersion)
+	e.Uint8(secretsVersion)
 	e.Uint8(uint8(k.signer.scheme))
 	e.Bytes(k.signer.priv.bytes())
 	e.Bytes(k.init.bytes())
@@ -150,7 +153,7 @@ func (k KeyPackageSecrets) Export() []byte {
 // ParseKeyPackageSecrets reads what Export returned.
 func ParseKeyPackageSecrets(b []byte) (KeyPackageSecrets, error) {
 	d := mls.NewDecoder(b)
-	if v := d.Uint8(); v != storeVersion {
+	if v := d.Uint8(); v != secretsVersion {
 		return KeyPackageSecrets{}, fmt.Errorf("%w: key package secrets of version %d", mls.ErrStorage, v)
 	}
 	scheme := mls.SignatureScheme(d.Uint8())

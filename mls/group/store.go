@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	storeVersion = 1
+	storeVersion = 2        // of the rows of a Group; those of version 1 are read, and written anew
 	maxSecret    = 4 << 10  // bytes of one stored secret
 	maxStored    = 32 << 20 // bytes of a stored message
 	maxRows      = 2 * mls.MaxLeaves
@@ -62,6 +62,7 @@ func takeSecret(d *mls.Decoder) Secret { return own(d.Bytes(maxSecret)) }
 // error.
 type rows struct {
 	s   mls.Storage
+	old bool // they are of version 1
 	err error
 }
 
@@ -177,10 +178,8 @@ func encodeEpoch(e *mls.Encoder, g *Group) {
 			e.Bytes(p.resumption.bytes())
 		}
 	})
-	if g.epoch.exports != nil {
-		g.epoch.exports.encodeFrontier(e)
-		e.Bytes(g.epoch.encryption.bytes())
-	}
+	g.epoch.exports.encodeFrontier(e)
+	e.Bytes(g.epoch.encryption.bytes())
 }
 
 // saveSecrets writes what has changed in the secret tree.
@@ -240,9 +239,7 @@ func (r *rows) savePending(g *Group) {
 				if g.pending.content != nil {
 					g.pending.content.MarshalMLS(e)
 				}
-				if g.pending.secrets.signer.Len() > 0 {
-					e.Bytes(g.pending.secrets.signer.bytes())
-				}
+				e.Bytes(g.pending.secrets.signer.bytes())
 			})
 		}
 		g.saved.pending = g.pending
@@ -341,6 +338,9 @@ func Load(s mls.Storage) (*Group, error) {
 	}
 	r.loadPending(g)
 	r.loadRecords(g)
+	if r.old { // the next Save writes all that has another form now
+		g.saved.self, g.saved.epoch, g.saved.pending, g.saved.updates = nil, nil, nil, nil
+	}
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -352,7 +352,8 @@ func Load(s mls.Storage) (*Group, error) {
 
 func (r *rows) loadSelf(g *Group) {
 	r.get(selfKey, true, func(d *mls.Decoder) {
-		if v := d.Uint8(); v != storeVersion {
+		v := d.Uint8()
+		if v != 1 && v != storeVersion {
 			d.Fail("written by version %d of the layout", v)
 			return
 		}
@@ -360,7 +361,7 @@ func (r *rows) loadSelf(g *Group) {
 		g.leaf = mls.LeafIndex(d.Uint32())
 		scheme := mls.SignatureScheme(d.Uint8())
 		private := takeSecret(d)
-		if d.Rest() > 0 { // else it was stored before there were records
+		if r.old = v == 1; !r.old {
 			g.recording = Recording(d.Uint8())
 		}
 		if d.Err() != nil {
@@ -395,7 +396,7 @@ func (r *rows) loadEpoch(g *Group) {
 		g.psks.past = mls.Vector(d, keepPast, func(d *mls.Decoder, p *pastEpoch) {
 			p.epoch, p.resumption = d.Uint64(), takeSecret(d)
 		})
-		if d.Rest() > 0 { // else it was stored before there was an exporter tree
+		if !r.old {
 			g.epoch.exports = decodeExporterTree(g.suite(), d)
 			g.epoch.encryption = takeSecret(d)
 		}
@@ -452,7 +453,7 @@ func (r *rows) loadPending(g *Group) {
 			p.content = new(mls.AuthenticatedContent)
 			p.content.UnmarshalMLS(d)
 		}
-		if d.Rest() > 0 {
+		if !r.old {
 			p.secrets.signer = takeSecret(d)
 		}
 		g.pending = p
@@ -461,8 +462,8 @@ func (r *rows) loadPending(g *Group) {
 		g.updates = mls.Vector(d, mls.MaxPendingProposals, func(d *mls.Decoder, u *ownUpdate) {
 			u.public, u.private = d.Bytes(maxSecret), takeSecret(d)
 		})
-		if d.Rest() == 0 {
-			return // stored before a signer could change
+		if r.old {
+			return
 		}
 		signers := mls.Vector(d, mls.MaxPendingProposals, func(d *mls.Decoder, s *Secret) { *s = takeSecret(d) })
 		if len(signers) != len(g.updates) {
