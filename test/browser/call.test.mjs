@@ -88,8 +88,9 @@ step("hanging up ends it for both, and the chat keeps how long it was", async ()
   await calls.out(ann);
   await calls.out(bob);
   for (const p of [ann, bob]) {
-    await calls.callRow(p, p === ann ? "call.rowOut" : "call.rowAudio").last().waitFor();
-    await until(`${p.name} sees how long it was`, async () => /\d:\d\d\s·/.test(await does.messages(p).last().innerText()));
+    const row = calls.callRow(p, p === ann ? "call.rowOut" : "call.rowAudio").last();
+    await row.waitFor();
+    await until(`${p.name} sees how long it was`, async () => /\d:\d\d\s·/.test(await row.innerText()));
   }
   await does.reads(bob, "written while we talk");
 });

@@ -93,6 +93,7 @@ describe("ringing", () => {
     await s.live.enter();
     s.desk.say("ringAnswer", { call: id, account: bob.account, name: "Bob", how: "declined" });
     expect(stage(s)).toMatchObject({ at: "in" });
+    s.desk.say("call", callOf([me])); // whatever else is told meanwhile
     await tick(4000);
     expect(stage(s)).toEqual({ at: "over", over: { why: "declined", name: "Bob" } });
     expect(s.desk.asked("leaveCall")).toHaveLength(1);

@@ -87,6 +87,7 @@ export class LiveCall {
   #waiting: (() => void) | undefined; // stops the tone that one waits by
   #met = false; // somebody else was in since this device came in last
   #alone: ReturnType<typeof setTimeout> | undefined;
+  #refused: ReturnType<typeof setTimeout> | undefined;
   #count = 0;
   #looked = false; // in the lobby, where the camera may have been turned off again
   #told = "";
@@ -190,6 +191,7 @@ export class LiveCall {
   /** close ends all that this call holds; the other tabs and the server hear nothing. */
   close(): void {
     clearTimeout(this.#alone);
+    clearTimeout(this.#refused);
     this.#waiting?.();
     this.#waiting = undefined;
     for (const unhear of this.#unhear.splice(0)) unhear();
@@ -269,8 +271,8 @@ export class LiveCall {
     this.#waiting = undefined;
     const over = { why: answer.how, name: answer.name } as const;
     this.#sound("over");
-    clearTimeout(this.#alone);
-    this.#alone = setTimeout(() => !this.#met && this.leave(over), unanswered);
+    clearTimeout(this.#refused);
+    this.#refused = setTimeout(() => !this.#met && this.leave(over), unanswered);
   }
 
   // toneOf plays the tone that one waits by, while somebody's devices ring.
