@@ -2,7 +2,7 @@
 # make build   bin/veche with the web app inside
 # make test    everything that must hold, about ten minutes on two cores
 # make lint    formatting, vet, staticcheck, types, biome
-# make bench   what a start costs, how large things are, MLS beside another implementation
+# make bench   what a start costs, how large things are, MLS and calls beside others
 # make fuzz    every fuzz target for FUZZTIME each
 #
 # Needs Go 1.26, Node 20 and, for the tests, gcc (race detector) and chromium.
@@ -24,7 +24,7 @@ GO_SOURCES   := $(shell git ls-files -co --exclude-standard -- '*.go' '*.sql' go
 WASM_SOURCES := $(filter client/% e2ee/% mls/% wire/% internal/% cmd/veche-wasm/% go.%,$(filter-out %_test.go,$(GO_SOURCES)))
 WEB_SOURCES  := $(shell git ls-files -co --exclude-standard -- web ':!web/test' ':!web/demo' ':!web/dist')
 
-.PHONY: run build web lint test steps bench bench-mls fuzz clean needs-build needs-test \
+.PHONY: run build web lint test steps bench bench-mls bench-calls fuzz clean needs-build needs-test \
 	test-go test-wasm test-js test-web test-browser lint-go lint-web
 
 run: build
@@ -111,6 +111,13 @@ bench: bin/veche
 	@bin/veche bench start
 	@node test/sizes.mjs
 	@$(MAKE) --no-print-directory bench-mls
+	@$(MAKE) --no-print-directory bench-calls
+
+# Calls of many shapes; then our forwarder beside Janus, if Debian's package is
+# there, with the same callers: about two minutes.
+bench-calls: bin/veche
+	@bin/veche bench calls
+	@go run ./test/bench/calls
 
 # Natively, as in a browser, and ts-mls, in turns: about four minutes.
 bench-mls: test/interop/node_modules/.package-lock.json
