@@ -81,7 +81,7 @@ func TestLossIsRepaired(t *testing.T) {
 			up.loss.Store(tt.loss)
 			down.loss.Store(tt.loss)
 			v.begin()
-			eventually(t, "pictures in spite of loss", func() bool { return v.seen(1, 0)+v.seen(1, 1) > 100 })
+			eventually(t, "pictures in spite of loss", func() bool { return v.seen(1, 0)+v.seen(1, 1) > 40 })
 			if longest, faults := v.stats(); longest > tt.longest || len(faults) > 0 {
 				t.Errorf("nothing was seen for %v; faults %v", longest, faults)
 			}

@@ -9,6 +9,7 @@ const (
 	lossHigh  = 0.10 // §6
 	lossLow   = 0.02
 	lossEvery = 200 * time.Millisecond // between two judgements of loss
+	lossFloor = 250_000                // loss alone does not lower the estimate further: where no queue grows it is the air's, and the smallest layer can live with it
 	lossLeast = 20                     // packets that one is made of
 
 	blindProbes = 20 // of a receiver that has not told anything yet
@@ -249,7 +250,7 @@ func (e *Estimator) judge(now time.Duration) {
 		}
 		e.lowered = now
 		e.probe.failed(now)
-		e.byLoss = max(min(e.byLoss, e.byDelay)*(1-0.5*p), float64(e.cfg.Min))
+		e.byLoss = max(min(e.byLoss, e.byDelay)*(1-0.5*p), min(lossFloor, e.byDelay))
 	case p < lossLow:
 		e.byLoss = min(e.byLoss*(1+0.25*since.Seconds()), max(e.byDelay, e.byLoss), float64(e.cfg.Max))
 		if e.fraction < lossLow && now-e.lowered > 2*time.Second {

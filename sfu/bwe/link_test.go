@@ -191,7 +191,7 @@ func TestLoss(t *testing.T) {
 	}{
 		{"1 % does no harm", 0.01, 1_500_000, 4_400_000},
 		{"5 % neither", 0.05, 800_000, 4_400_000},
-		{"20 % is taken for a queue that is full", 0.20, 40_000, 800_000},
+		{"20 % is taken for a queue that is full", 0.20, 200_000, 800_000},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newLink(t, New(Config{}), 4_000_000)

@@ -11,10 +11,10 @@ const recorded = 512
 
 // A Recorder notes when the packets of one sender came. The zero value is ready.
 type Recorder struct {
-	at    [recorded]time.Duration // by number; 0 for not come
-	next  int64                   // first that feedback has not spoken of
-	top   int64                   // highest that came
-	count uint8                   // feedback packets sent
+	at    *[recorded]time.Duration // by number; 0 for not come
+	next  int64                    // first that feedback has not spoken of
+	top   int64                    // highest that came
+	count uint8                    // feedback packets sent
 	news  bool
 	began bool
 }
@@ -22,7 +22,7 @@ type Recorder struct {
 // Record notes that packet seq came now; now must be above 0.
 func (r *Recorder) Record(now time.Duration, seq uint16) {
 	if !r.began {
-		r.began = true
+		r.began, r.at = true, new([recorded]time.Duration)
 		r.next = 1<<16 + int64(seq)
 		r.top = r.next - 1
 	}
@@ -32,7 +32,7 @@ func (r *Recorder) Record(now time.Duration, seq uint16) {
 	}
 	if n > r.top {
 		if n-r.top >= recorded { // a new series, or an outage
-			r.at = [recorded]time.Duration{}
+			clear(r.at[:])
 			r.next = n
 		}
 		for i := max(r.top+1, n-recorded+1); i <= n; i++ {

@@ -12,9 +12,6 @@ const (
 	// for sending again what was lost.
 	share = 0.9
 
-	// MaxPlaces is the most slots of a Viewer.
-	MaxPlaces = 64
-
 	// againPart is the part of a path that packets sent again may take, and
 	// againLeast the rate that they always have: who asks for everything twice
 	// harms nobody but itself.
@@ -70,7 +67,7 @@ type Viewer struct {
 // NewViewer returns a Viewer without places.
 func NewViewer(path *bwe.Estimator) *Viewer { return &Viewer{Path: path} }
 
-// Add makes one more place. first and stamp are where its stream begins, repair the
+// Add makes one more place; beyond 64 they stay empty. first and stamp are where its stream begins, repair the
 // same for packets sent again: random numbers.
 func (v *Viewer) Add(ssrc, repair uint32, first, firstRepair uint16, stamp uint32) *Place {
 	p := &Place{Slot: NewSlot(first, stamp), SSRC: ssrc, Repair: repair, given: -1, repairs: uint64(firstRepair & 0x7fff)}
@@ -106,12 +103,11 @@ func (v *Viewer) Forget(s *Source) (changed bool) {
 // layer that its sender was told to pause is wanted again. To be called every
 // 100 ms, and when views change.
 func (v *Viewer) Allocate(now time.Duration) (changed, woken bool) {
-	n := min(len(v.Places), MaxPlaces)
-	for i, p := range v.Places[:n] {
+	for i, p := range v.Places {
 		v.tiles[i] = p.tile(now, &v.offers[i])
 	}
-	v.more = Allocate(now, int(share*float64(v.Path.Target())), v.tiles[:n])
-	for i, p := range v.Places[:n] {
+	v.more = Allocate(now, int(share*float64(v.Path.Target())), v.tiles)
+	for i, p := range v.Places {
 		t := &v.tiles[i]
 		if t.Give != p.given {
 			changed = true
