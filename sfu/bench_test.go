@@ -65,10 +65,12 @@ func (nobody) Alive(bool)      {}
 func (nobody) Gone(Reason)     {}
 
 func serveChild(speakers string) error {
-	n := 0
-	if _, err := fmt.Sscan(speakers, &n); err != nil {
+	var n int
+	var sc load.Scenario
+	if _, err := fmt.Sscan(speakers, &n, &sc.Each); err != nil {
 		return err
 	}
+	call := func(participant uint32) CallID { return CallID{1, byte(sc.Call(participant))} }
 	s, err := New(Config{UDP: "127.0.0.1:0", Speakers: n, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		return err
@@ -95,13 +97,13 @@ func serveChild(speakers string) error {
 		}
 		var r response
 		if q.Join != 0 {
-			a, err := s.Join(context.Background(), Join{Call: CallID{1}, Participant: q.Join, Offer: q.Offer, Listener: nobody{}})
+			a, err := s.Join(context.Background(), Join{Call: call(q.Join), Participant: q.Join, Offer: q.Offer, Listener: nobody{}})
 			if r.Answer = a.SDP; err != nil {
 				r.Error = err.Error()
 			}
 		}
 		if q.View != 0 {
-			s.View(CallID{1}, q.View, views(q.At))
+			s.View(call(q.View), q.View, views(q.At))
 		}
 		if q.Trim {
 			debug.FreeOSMemory()
@@ -171,10 +173,10 @@ type child struct {
 	out *bufio.Reader
 }
 
-func newChild(b testing.TB, speakers int) *child {
+func newChild(b testing.TB, sc load.Scenario) *child {
 	b.Helper()
 	c := &child{cmd: exec.Command(os.Args[0])}
-	c.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", childEnv, speakers))
+	c.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %d", childEnv, sc.Slots, sc.Each))
 	c.cmd.Stderr = os.Stderr
 	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
@@ -244,12 +246,13 @@ func BenchmarkCalls(b *testing.B) {
 		{Name: "1 to 200", Callers: 201, Talkers: 1, Slots: 3},
 		{Name: "3 to 200", Callers: 203, Talkers: 3, Slots: 3},
 		{Name: "3 to 997", Callers: 1000, Talkers: 3, Slots: 3},
+		{Name: "20 calls of 5", Callers: 100, Each: 5, Talkers: 100, Slots: 5},
 		{Name: "200 open microphones", Callers: 200, Talkers: 3, Noise: 197, Slots: 3},
 		{Name: "10 cameras to 10", Callers: 10, Talkers: 10, Slots: 1, Pictures: 4, Warm: 15 * time.Second},
 	} {
 		b.Run(sc.Name, func(b *testing.B) {
 			for range b.N {
-				r, err := load.Run(context.Background(), newChild(b, sc.Slots), sc)
+				r, err := load.Run(context.Background(), newChild(b, sc), sc)
 				if err != nil {
 					b.Fatal(err)
 				}

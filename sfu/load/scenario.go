@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// Scenario is a call that is measured.
+// Scenario is a call that is measured, or several.
 type Scenario struct {
 	Name    string
 	Callers int
-	Talkers int // that speak, and all of them are on air; the first of the callers
+	Each    int // callers of one call, the first of them talk; 0: all are in one
+	Talkers int // that speak, and all of them are on air; the first of the callers, with Each all
 	Noise   int // that send soft packets besides, next after the talkers
 	Slots   int // audio slots of each caller
 
@@ -30,7 +31,16 @@ const (
 	noise   = 55
 )
 
-// Server is the forwarder under test. Usage may be nil.
+// Call is the number of the call that a participant is in, from 0.
+func (sc Scenario) Call(participant uint32) uint32 {
+	if sc.Each == 0 {
+		return 0
+	}
+	return (participant - 1) / uint32(sc.Each)
+}
+
+// Server is the forwarder under test. Which call a participant joins is its matter:
+// see Scenario.Call.
 type Server interface {
 	Join(ctx context.Context, participant uint32, offer string) (answer string, err error)
 	Usage() (Usage, error)
@@ -128,7 +138,11 @@ func Run(ctx context.Context, s Server, sc Scenario) (Result, error) {
 	r := Result{Scenario: sc, Took: time.Since(began)}
 	sentAfter, onAirAfter, receivedAfter := count(callers, sc)
 	r.Sent, r.Received = sentAfter-sent, receivedAfter-received
-	r.Expected = (onAirAfter - onAir) * uint64(sc.Callers-1)
+	others := sc.Callers - 1
+	if sc.Each != 0 {
+		others = sc.Each - 1
+	}
+	r.Expected = (onAirAfter - onAir) * uint64(others)
 	after, err := s.Usage()
 	if err != nil {
 		return Result{}, err
