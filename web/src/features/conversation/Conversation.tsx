@@ -202,6 +202,7 @@ function Head({
   onDetails: () => void;
 }) {
   const t = useText();
+  const calls = useSnapshot(model.session.status)?.calls;
   const typing = useSnapshot(model.typing.rooms).get(room.id) ?? [];
   const people = useSnapshot(model.people.list);
   const peer: Person | undefined = room.peer ? people.byId.get(room.peer) : undefined;
@@ -231,7 +232,7 @@ function Head({
           <small data-live={typing.length > 0 || peer?.online || undefined}>{below()}</small>
         </span>
       </button>
-      {room.state === "open" && !room.self && (
+      {room.state === "open" && !room.self && calls && (
         <>
           <IconButton label={t("call.audio")} onClick={() => void model.calls.dial(room, false)}>
             <Phone size={20} />
