@@ -103,11 +103,16 @@ func (k *controller) owed(p *participant) {
 			continue
 		}
 		for i, l := range t.pictures.Layers {
+			key := l.Asks.Due(now)
+			k.lost = l.Missing(now, p.agent.RTT(), k.lost[:0])
+			if !key && len(k.lost) == 0 {
+				continue
+			}
 			ssrc, ok := p.asks(t, t.pictures.rids[i])
-			if ok && l.Asks.Due(now) {
+			if ok && key {
 				k.send(p, appendPLI(k.word[:0], p.plan.control, ssrc))
 			}
-			if k.lost = l.Missing(now, p.agent.RTT(), k.lost[:0]); ok && len(k.lost) > 0 {
+			if ok && len(k.lost) > 0 {
 				k.send(p, appendNACK(k.word[:0], p.plan.control, ssrc, k.lost))
 			}
 		}

@@ -504,6 +504,40 @@ func (p *videoPeer) sendCamera() *videoPeer {
 	return p
 }
 
+// sendingLayers takes out of a later offer of this client the layers that the answer
+// said it would receive, which the client puts there as if it received them.
+func sendingLayers(offer string) string {
+	var keep strings.Builder
+	for l := range strings.Lines(offer) {
+		if received := strings.HasPrefix(l, "a=rid:") && strings.HasSuffix(strings.TrimSpace(l), " recv"); !received && !strings.HasPrefix(l, "a=simulcast:recv ") {
+			keep.WriteString(l)
+		}
+	}
+	return keep.String()
+}
+
+func TestSlotsGrow(t *testing.T) {
+	s := newServer(t)
+	newVideoPeer(t, s, testCall, 1, 0).joinVideo().sendAll()
+	bob := newVideoPeer(t, s, testCall, 2, 1).joinVideo()
+	first := bob.look(0, 1, Camera, 150)
+	wait(t, "the first slot", func() bool { return first.seen(1, 0) > 5 })
+	for range 3 {
+		if _, err := bob.pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer, err := s.Offer(t.Context(), testCall, 2, sendingLayers(bob.offer(nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bob.answer(answer)
+	last := bob.look(3, 1, Screen, 1080)
+	first.begin()
+	wait(t, "the slot that was added", func() bool { return last.seen(1, 3) > 5 })
+	wait(t, "the first slot, as before", func() bool { return first.seen(1, 0) > 5 })
+}
+
 func TestEachSeesTheLayerForItsHeight(t *testing.T) {
 	s := newServer(t)
 	ann := newVideoPeer(t, s, testCall, 1, 0).joinVideo().sendAll()

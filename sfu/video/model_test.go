@@ -42,16 +42,7 @@ func (s *sender) next(id int) []Packet {
 	}
 	var all []Packet
 	for i := range n {
-		b := []byte{0x80, 0xe0}
-		if i == 0 {
-			b[0] |= 0x10
-		}
-		if s.long {
-			b = binary.BigEndian.AppendUint16(b, 0x8000|s.picture&0x7fff)
-		} else {
-			b = append(b, byte(s.picture&0x7f))
-		}
-		b = append(b, s.tl0, 0x20)
+		b := s.descriptor(i == 0, i == n-1)
 		frame := make([]byte, 20)
 		if !s.key {
 			frame[0] = 1
@@ -76,9 +67,38 @@ func (s *sender) next(id int) []Packet {
 	return all
 }
 
+// descriptor is that of a packet of the frame.
+func (s *sender) descriptor(first, last bool) []byte {
+	b := []byte{0x80, 0xe0}
+	if first {
+		b[0] |= 0x10
+	}
+	if s.layer.Codec == VP9 {
+		b = []byte{0xa0} // picture id and layers
+		if !s.key {
+			b[0] |= 0x40
+		}
+		if first {
+			b[0] |= 0x08
+		}
+		if last {
+			b[0] |= 0x04
+		}
+	}
+	if s.long {
+		b = binary.BigEndian.AppendUint16(b, 0x8000|s.picture&0x7fff)
+	} else {
+		b = append(b, byte(s.picture&0x7f))
+	}
+	if s.layer.Codec == VP9 {
+		return append(b, 0, s.tl0)
+	}
+	return append(b, s.tl0, 0x20)
+}
+
 func readSent(o *Out) (sent, Descriptor) {
 	b := o.Append(nil)
-	d, err := parseVP8(b)
+	d, err := Parse(o.Codec, b)
 	if err != nil {
 		panic(err)
 	}
@@ -156,11 +176,14 @@ func (m *receiver) check() error {
 
 // TestSlotMakesOneValidStream drives a slot through random sources, layers,
 // pauses, loss, doubling and disorder, and holds what comes out against what a
-// VP8 decoder needs.
+// decoder needs.
 func TestSlotMakesOneValidStream(t *testing.T) {
 	for seed := range uint64(120) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		sources := []*Source{NewSource(VP8, 3, false), NewSource(VP8, 3, false), NewSource(VP8, 1, true)}
+		if seed%3 == 0 {
+			sources[1] = NewSource(VP9, 2, false)
+		}
 		var senders []*sender
 		for _, s := range sources {
 			for _, l := range s.Layers {
