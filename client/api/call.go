@@ -288,7 +288,8 @@ var (
 	OnCallKeys     = Event[CallRef]{"callKeys", "The keys of a call changed: ask for them."}
 )
 
-// CallTry is an offer with one audio m-line that sends and receives.
+// CallTry is an offer like that of a call, of which one audio slot is enough:
+// it hears what the device sends.
 type CallTry struct {
 	Offer string `json:"offer"` // SDP
 }

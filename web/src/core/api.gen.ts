@@ -250,7 +250,10 @@ export interface CallSpeakers {
   readonly numbers: readonly number[];
 }
 
-/** CallTry is an offer with one audio m-line that sends and receives. */
+/**
+ * CallTry is an offer like that of a call, of which one audio slot is enough:
+ * it hears what the device sends.
+ */
 export interface CallTry {
   /** SDP */
   readonly offer: string;

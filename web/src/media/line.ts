@@ -26,6 +26,22 @@ const something = 500; // bytes: what a second's look finds of any source
 
 const music = { bitrate: 96_000, stereo: true };
 
+/** addSenders makes the m-lines that send, and hands each to made at once. */
+export function addSenders(
+  pc: RTCPeerConnection,
+  made: (sender: RTCRtpSender, kind: "audio" | "video", source: Source) => void,
+): void {
+  for (const { source, kind } of sending) {
+    const encodings = source === "camera" ? cameraLayers : source === "screen" ? screenLayer : undefined;
+    const t = pc.addTransceiver(kind, {
+      direction: "sendonly",
+      ...(encodings ? { sendEncodings: encodings } : {}),
+    });
+    prefer(t, kind, source === "microphone");
+    made(t.sender, kind, source);
+  }
+}
+
 // PeerLine is a Line by RTCPeerConnection. An offer takes effect only once it
 // was answered: what the server refuses has changed nothing here.
 export class PeerLine implements Line {
@@ -40,15 +56,7 @@ export class PeerLine implements Line {
   constructor({ audioSlots, videoSlots, failed }: LineConfig) {
     this.#sealer = new Sealer(failed);
     this.#pc = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
-    for (const { source, kind } of sending) {
-      const encodings = source === "camera" ? cameraLayers : source === "screen" ? screenLayer : undefined;
-      const t = this.#pc.addTransceiver(kind, {
-        direction: "sendonly",
-        ...(encodings ? { sendEncodings: encodings } : {}),
-      });
-      prefer(t, kind, source === "microphone");
-      this.#sealer.seal(t.sender, kind, sourceNumber[source]);
-    }
+    addSenders(this.#pc, (sender, kind, source) => this.#sealer.seal(sender, kind, sourceNumber[source]));
     for (let n = 0; n < audioSlots; n++) this.#receive("audio");
     for (let n = 0; n < videoSlots; n++) this.#receive("video");
   }

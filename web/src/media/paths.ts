@@ -1,4 +1,5 @@
 import type { JoinedTry } from "../core/api.gen.ts";
+import { addSenders } from "./line.ts";
 import { onlyCandidates } from "./sdp.ts";
 
 /** Path is one way by which media may reach the server. */
@@ -11,7 +12,8 @@ const enough = 20; // packets that came back
 
 /**
  * tryPath connects to the server's echo by one path alone, and says whether
- * sound comes back. ask brings the offer to the server. What is sent is a tone.
+ * sound comes back. ask brings the offer, which is that of a call with one slot,
+ * to the server. What is sent is a tone.
  */
 export async function tryPath(path: Path, ask: (offer: string) => Promise<JoinedTry | undefined>): Promise<Tried> {
   const tone = makeTone();
@@ -20,7 +22,10 @@ export async function tryPath(path: Path, ask: (offer: string) => Promise<Joined
     iceTransportPolicy: path === "tls" ? "relay" : "all",
   });
   try {
-    pc.addTransceiver(tone.track, { direction: "sendrecv" });
+    addSenders(pc, (sender, _, source) => {
+      if (source === "microphone") void sender.replaceTrack(tone.track);
+    });
+    pc.addTransceiver("audio", { direction: "recvonly" });
     const offer = await pc.createOffer();
     const got = await ask(offer.sdp ?? "");
     if (!got) return { ok: false };

@@ -23,6 +23,7 @@ export type Result = "good" | "detour" | "onlyTls" | "noPath" | "noMicrophone" |
 
 const waiting: Step = { at: "waiting" };
 const listen = 1500; // ms that the microphone is listened to
+const pause = 2500; // ms before a path is tried again that the server would not take yet
 const quiet = 0.02; // level below which it is taken for muted
 
 // Check tries one's microphone, camera and each way to the server.
@@ -80,8 +81,13 @@ export class Check {
   async #path(path: Path): Promise<void> {
     this.state.update({ [path]: { at: "running" } });
     const tried = await this.#media.tryPath(path, async (offer) => {
-      const got = await this.#core.call("tryCall", { offer });
-      return got.ok ? got.value : undefined;
+      for (let n = 0; n < 4; n++) {
+        const got = await this.#core.call("tryCall", { offer });
+        if (got.ok) return got.value;
+        if (got.failure.code !== "busy") break;
+        await this.#wait(pause); // the server takes only so many in a row
+      }
+      return undefined;
     });
     this.state.update({ [path]: tried.ok ? { at: "works", rtt: tried.rtt } : { at: "fails" } });
   }
