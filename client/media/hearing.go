@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -75,10 +76,28 @@ func (h *hearing) hear(t *track) {
 
 // sound takes the payload of one packet.
 func (h *hearing) sound(red bool, seq uint16, timestamp uint32, sealed []byte) {
-	plain, kid, leaf, err := h.keys.opened(nil, sealed, 0)
+	h.open(sealed, 0, false, func(s *heardSender, plain []byte) {
+		frames := []redFrame{{Opus: plain}}
+		if red {
+			var ok bool
+			if frames, ok = parseRED(plain); !ok {
+				return
+			}
+		}
+		s.play.put(seq, timestamp, frames, h.now())
+	})
+}
+
+// fits are the sources of sound, and of pictures.
+var fits = map[bool][]sframe.Source{false: {sframe.Microphone, sframe.ScreenSound}, true: {sframe.Camera, sframe.Screen}}
+
+// open opens a frame, counts it, and gives what is in it to take with h.mu held.
+// Sound that was sealed as a picture, or a picture as sound, is nobody's.
+func (h *hearing) open(sealed []byte, clear int, picture bool, take func(s *heardSender, plain []byte)) {
+	plain, kid, leaf, err := h.keys.opened(nil, sealed, clear)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err != nil {
+	if err != nil || !slices.Contains(fits[picture], kid.Source()) {
 		h.unopened++
 		return
 	}
@@ -87,17 +106,10 @@ func (h *hearing) sound(red bool, seq uint16, timestamp uint32, sealed []byte) {
 		h.failed(err)
 		return
 	}
-	frames := []redFrame{{Opus: plain}}
-	if red {
-		var ok bool
-		if frames, ok = parseRED(plain); !ok {
-			return
-		}
-	}
 	s.Frames++
 	s.Bytes += len(plain)
 	h.heard(s.Sender)
-	s.play.put(seq, timestamp, frames, h.now())
+	take(s, plain)
 }
 
 // watch puts the packets of a slot of video together to frames.
@@ -132,29 +144,17 @@ func clearVP8(frame []byte) (clear int, key bool) {
 
 func (h *hearing) picture(sealed []byte) {
 	clear, key := clearVP8(sealed)
-	plain, kid, leaf, err := h.keys.opened(nil, sealed, clear)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err != nil {
-		h.unopened++
-		return
-	}
-	s, err := h.sender(kid, leaf)
-	if err != nil {
-		h.failed(err)
-		return
-	}
-	s.Frames++
-	s.Bytes += len(plain)
-	h.heard(s.Sender)
-	if key {
-		s.Keys++
-	}
-	if s.tape != nil {
+	h.open(sealed, clear, true, func(s *heardSender, plain []byte) {
+		if key {
+			s.Keys++
+		}
+		if s.tape == nil {
+			return
+		}
 		if _, err := s.tape.Write(plain); err != nil {
 			h.failed(err)
 		}
-	}
+	})
 }
 
 // sender finds who sealed under kid, or adds them. The epoch does not tell
