@@ -284,7 +284,6 @@ func (e *Estimator) Tick(now time.Duration) {
 	e.byLoss = e.byDelay
 	e.delay.reset()
 	e.acked = acked{}
-	e.history.giveUp()
 	e.probe.rest(now)
 }
 

@@ -48,15 +48,6 @@ func (h *history) add(now time.Duration, size int, probe uint8) uint16 {
 	return uint16(h.next - 1)
 }
 
-// giveUp takes what is on its way for lost, without blaming the path's capacity.
-func (h *history) giveUp() {
-	for i := range h.list {
-		if h.list[i].state == waiting {
-			h.list[i].state = toldLost
-		}
-	}
-}
-
 // get finds the newest packet that was numbered seq.
 func (h *history) get(seq uint16) *sentPacket {
 	if h.list == nil {

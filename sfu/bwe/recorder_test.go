@@ -2,6 +2,7 @@ package bwe
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -84,6 +85,41 @@ func TestRecorderTellsWhatItSaw(t *testing.T) {
 		if checked < 800 {
 			t.Fatalf("seed %d: only %d packets told", seed, checked)
 		}
+	}
+}
+
+func TestMalformedFeedbackIsRefused(t *testing.T) {
+	good := []byte{0x8f, 205, 0, 6, 0, 0, 0, 1, 0, 0, 0, 2, 0, 1, 0, 4, 0, 0, 1, 0, 0x40, 4, 0, 9, 1, 0, 1, 0}
+	good[20], good[21] = 0x20, 4 // four packets, small deltas
+	if _, err := parseFeedback(good); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		mend func([]byte) []byte
+	}{
+		{"empty", func([]byte) []byte { return nil }},
+		{"cut short", func(b []byte) []byte { return b[:24] }},
+		{"another kind", func(b []byte) []byte { b[0] = 0x81; return b }},
+		{"a length beyond its end", func(b []byte) []byte { b[3] = 9; return b }},
+		{"a length that ends in the header", func(b []byte) []byte { b[3] = 3; return b }},
+		{"of no packets", func(b []byte) []byte { b[15] = 0; return b }},
+		{"more packets than chunks", func(b []byte) []byte { b[15] = 50; return b }},
+		{"deltas cut short", func(b []byte) []byte { b[20] = 0x40; return append(b[:3], append([]byte{5}, b[4:24]...)...) }},
+		{"a run of none", func(b []byte) []byte { b[21] = 0; return b }},
+		{"an unknown symbol", func(b []byte) []byte { b[20] = 0x60; return b }},
+		{"more packets than can be on their way", func(b []byte) []byte { b[14], b[15], b[20], b[21] = 0x1f, 0xff, 0x1f, 0xff; return b }},
+		{"padding that takes all", func(b []byte) []byte { b[0] |= 0x20; b[27] = 200; return b }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := tt.mend(slices.Clone(good))
+			if f, err := parseFeedback(b); err == nil {
+				t.Errorf("%x is taken: %+v", b, f)
+			}
+			if err := New(Config{}).Feedback(time.Second, b); err == nil {
+				t.Error("the estimator takes it")
+			}
+		})
 	}
 }
 

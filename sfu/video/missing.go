@@ -7,7 +7,6 @@ import (
 
 const (
 	maxMissing  = 128                    // of a layer at a time; beyond it, a key frame is cheaper
-	maxTries    = 8                      // NACKs for one packet
 	firstTry    = 10 * time.Millisecond  // packets that overtake one another are not lost
 	leastPause  = 20 * time.Millisecond  // between two NACKs for one packet
 	missingLife = 400 * time.Millisecond // a packet that comes later than this helps nobody
@@ -56,7 +55,7 @@ func (m *missing) forget() { m.list = m.list[:0] }
 // due appends what is to be asked for now.
 func (m *missing) due(now, rtt time.Duration, to []uint16) []uint16 {
 	m.list = slices.DeleteFunc(m.list, func(l lost) bool {
-		return l.tries >= maxTries || now-l.since > missingLife+rtt
+		return now-l.since > missingLife+rtt
 	})
 	for i := range m.list {
 		l := &m.list[i]
