@@ -29,6 +29,7 @@ type commands struct {
 	Serve  serveCmd  `cmd:"" default:"withargs" group:"server" help:"Run the server. Also what plain \"veche\" does."`
 	Init   initCmd   `cmd:"" group:"server" help:"Set up a site without a browser: organisation and first administrator."`
 	Invite inviteCmd `cmd:"" group:"server" help:"Make a link for one new person."`
+	Doctor doctorCmd `cmd:"" group:"server" help:"Try everything that people need the server for, and say what is wrong."`
 
 	Login   loginCmd   `cmd:"" group:"client" help:"Sign this machine in, with a link or a server's address."`
 	Logout  logoutCmd  `cmd:"" group:"client" help:"End this machine's session."`
