@@ -148,7 +148,7 @@ func TestADeviceThatLostItsGroupRejoins(t *testing.T) {
 	bob.Open("council")
 	ann.Send(room, "after")
 	bob.Sees(room, "ann", "after")
-	bob.Send(room, "here again")
+	bob.Sent(bob.Send(room, "here again"))
 	ann.Sees(room, "bob", "here again")
 	if texts := bob.Texts(room); !slices.Equal(texts, []string{"before", "after", "here again"}) {
 		t.Errorf("bob has %q", texts)
