@@ -388,3 +388,17 @@ func TestKnockingAndBeingLetIn(t *testing.T) {
 		}
 	}
 }
+
+// A3: who signs out, or whose device is revoked, is out of the call at once.
+func TestWhoseSessionEndsIsOutOfTheCall(t *testing.T) {
+	w, room := council(t, "ann", "bob")
+	ann, bob := w.Client("ann"), w.Client("bob")
+	id := begin(ann, room, false).Call.ID
+	join(bob, id)
+	sees(ann, id, "both are in", func(v api.Call) bool { return len(v.People) == 2 })
+	testenv.Do(bob, api.SignOut, api.SignOutHow{})
+	sees(ann, id, "bob is out", func(v api.Call) bool { return slices.Equal(names(v), []string{"ann"}) })
+	if v := call(bob, id); !v.Ended {
+		t.Errorf("bob still knows of the call: %+v", v)
+	}
+}

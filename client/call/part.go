@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
 	"github.com/veche-im/veche/client/api"
@@ -16,6 +17,10 @@ const (
 	// mostHeld how many of them.
 	holdSignal = 400 * time.Millisecond
 	mostHeld   = 64
+	// In a crowd not all say at once how they are when an epoch begins: each waits
+	// a random time, crowdWait for each other that has said something at most.
+	crowd     = 20
+	crowdWait = 5 * time.Millisecond
 	// mostReactions is how many reactions of one participant are shown in a second.
 	mostReactions = 6
 )
@@ -68,6 +73,10 @@ func (c *Calls) keysChanged(id wire.CallID, p *part, sealing bool) {
 			p.sealed = map[uint32][]byte{}
 		}
 		own := p.own != nil
+		var wait time.Duration
+		if n := len(p.states); sealing && n > crowd {
+			wait = rand.N(time.Duration(n) * crowdWait)
+		}
 		c.mu.Unlock()
 		if !mine {
 			return
@@ -75,12 +84,20 @@ func (c *Calls) keysChanged(id wire.CallID, p *part, sealing bool) {
 		for number, body := range again {
 			c.hear(id, wire.CallSignal{Call: id, Number: number, Body: body, State: true})
 		}
-		if sealing && own {
-			if err := c.sayState(ctx, id); err != nil && ctx.Err() == nil {
-				c.cfg.Log.Info("state of a call was not told", "call", id, "err", err)
-			}
+		switch {
+		case !sealing || !own:
+		case wait > 0:
+			c.later(wait, func(ctx context.Context) { c.sayStateAgain(ctx, id) })
+		default:
+			c.sayStateAgain(ctx, id)
 		}
 	})
+}
+
+func (c *Calls) sayStateAgain(ctx context.Context, id wire.CallID) {
+	if err := c.sayState(ctx, id); err != nil && ctx.Err() == nil && api.FailureOf(err).Code != api.NotFound {
+		c.cfg.Log.Info("state of a call was not told", "call", id, "err", err)
+	}
 }
 
 // partOf returns this device in a call; api.NotFound if it is not in.

@@ -26,10 +26,14 @@ type Config struct {
 	UDP    string       // address of the media port, "host:port"
 	TCP    uint16       // port at which ICE-TCP reaches the forwarder, 0 for none
 	Public []netip.Addr // told to devices before any other
-	Size   int          // participants of a call at most; 0 means the forwarder's own
+	Size   int          // participants of a call at most; 0 means wire.MaxParticipants
 	Tap    sfu.Tap      // nil but in tests
 	Log    *slog.Logger
 }
+
+// twice is how many more the forwarder takes than a call has participants: one
+// that joins again is there twice for a moment.
+const twice = 64
 
 // Media is the forwarder of a site.
 type Media struct {
@@ -39,8 +43,12 @@ type Media struct {
 
 // New opens the media port.
 func New(cfg Config) (*Media, error) {
+	most := cfg.Size + twice
+	if cfg.Size == 0 {
+		most = wire.MaxParticipants + twice
+	}
 	s, err := sfu.New(sfu.Config{
-		UDP: cfg.UDP, TCP: cfg.TCP, Public: cfg.Public, MaxParticipants: cfg.Size, Tap: cfg.Tap, Log: cfg.Log,
+		UDP: cfg.UDP, TCP: cfg.TCP, Public: cfg.Public, MaxParticipants: most, Tap: cfg.Tap, Log: cfg.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the media port %s: %w", cfg.UDP, err)
