@@ -133,3 +133,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestPutSequenceAndPadding(t *testing.T) {
+	b := make([]byte, HeaderSize+SequenceSize+10)
+	for i := range b {
+		b[i] = 0xff
+	}
+	Put(b, true, 96, 7, 8, 9)
+	PutSequence(b, 5, 0x1234)
+	PutPadding(b, 4)
+	h, err := Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := h.Extension(5); len(e) != 2 || e[0] != 0x12 || e[1] != 0x34 || h.Size != HeaderSize+SequenceSize || !h.Marker || h.Type != 96 || h.Seq != 7 || h.SSRC != 9 {
+		t.Errorf("%+v, extension %x", h, e)
+	}
+	if payload, err := h.Unpad(b[h.Size:]); err != nil || len(payload) != 6 {
+		t.Errorf("%d bytes of payload, %v", len(payload), err)
+	}
+}
