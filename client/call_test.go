@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/internal/testenv"
@@ -400,5 +401,24 @@ func TestWhoseSessionEndsIsOutOfTheCall(t *testing.T) {
 	sees(ann, id, "bob is out", func(v api.Call) bool { return slices.Equal(names(v), []string{"ann"}) })
 	if v := call(bob, id); !v.Ended {
 		t.Errorf("bob still knows of the call: %+v", v)
+	}
+}
+
+// How long it rings a device counts by its own clock, however wrong that is.
+func TestItRingsWhereTheClockIsWrong(t *testing.T) {
+	w, room := council(t, "ann", "bob")
+	ann, bob := w.Client("ann"), w.Client("bob")
+	for _, wrong := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
+		bob.Stop()
+		bob.Now = func() time.Time { return time.Now().Add(wrong) }
+		bob.Start()
+		bob.Ready()
+		id := begin(ann, room, true).Call.ID
+		r := told(bob, api.OnRing, func(r api.Ring) bool { return r.Call == id })
+		if left := r.Until.Time().Sub(bob.Now()); left <= 0 || left > time.Minute {
+			t.Errorf("off by %v it rings for %v", wrong, left)
+		}
+		testenv.Do(ann, api.LeaveCall, api.CallRef{Call: id})
+		told(bob, api.OnRingEnd, func(e api.RingEnd) bool { return e.Call == id })
 	}
 }

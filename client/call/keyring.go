@@ -49,7 +49,6 @@ type epoch struct {
 	code   string
 	own    uint32
 	leaves map[uint64]policy.Leaf
-	byDev  map[wire.DeviceID]policy.Leaf
 	policy policy.Policy
 	forget *time.Timer
 }
@@ -74,10 +73,9 @@ func (k *keyring) install(e *room.Epoch) error {
 		return fmt.Errorf("export the code of call %s: %w", k.call, err)
 	}
 	now := &epoch{number: e.Number, base: base, code: codeText(code), own: e.Own, policy: e.Policy,
-		leaves: map[uint64]policy.Leaf{}, byDev: map[wire.DeviceID]policy.Leaf{}}
+		leaves: map[uint64]policy.Leaf{}}
 	for _, l := range e.Leaves {
 		now.leaves[uint64(l.Index)] = l
-		now.byDev[l.Device] = l
 	}
 	k.mu.Lock()
 	newest := k.newest()
@@ -200,18 +198,6 @@ func (k *keyring) code() string {
 		return e.code
 	}
 	return ""
-}
-
-// leafOf returns the leaf of a device in the newest epoch.
-func (k *keyring) leafOf(account wire.AccountID, device wire.DeviceID) (policy.Leaf, bool) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	e := k.newest()
-	if e == nil {
-		return policy.Leaf{}, false
-	}
-	l, ok := e.byDev[device]
-	return l, ok && l.Account == account
 }
 
 // sealed seals a signal.

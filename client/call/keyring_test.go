@@ -300,3 +300,24 @@ func FuzzSignal(f *testing.F) {
 		}
 	})
 }
+
+// A member who floods fills nobody's screen.
+func TestReactionsOfOneParticipantAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Config{Now: time.Now})
+		p := &part{shown: map[uint32]*allowed{}}
+		shown := 0
+		for range 100 {
+			if c.mayShow(p, 1) {
+				shown++
+			}
+		}
+		if shown != mostReactions || !c.mayShow(p, 2) {
+			t.Errorf("%d of 100 were shown", shown)
+		}
+		time.Sleep(time.Second)
+		if !c.mayShow(p, 1) {
+			t.Error("and none ever again")
+		}
+	})
+}

@@ -31,7 +31,6 @@ type part struct {
 	keys    *keyring
 	number  uint32 // 0 as long as the server has not answered
 	version int64
-	asking  bool                // for all participants anew
 	states  map[uint32]said     // by number, as last opened
 	sealed  map[uint32][]byte   // states that did not open yet: their epoch may come
 	held    int                 // signals that wait for their epoch
