@@ -39,10 +39,16 @@ type Calls struct {
 	over  map[wire.CallID]*live // that ended just now, for front ends
 	rings map[wire.CallID]*ring // what rings, or would if its room were here
 	trees map[wire.RoomID]*tree // of rooms with calls
+	met   map[wire.RoomID]bool  // rooms of which an epoch was heard
+	due   bool                  // the server will be asked which calls go on
 	jobs  []func(context.Context)
 	asked chan struct{} // closed once the server has said, since connecting, which go on
 	skew  time.Duration // what to add to the server's time to have ours
 }
+
+// comeIn is how long after coming into a room the server is asked which calls go
+// on: others that are being joined then are answered for, too.
+const comeIn = 200 * time.Millisecond
 
 // mostOver is how many ended calls are remembered: until front ends heard.
 const mostOver = 32
@@ -99,6 +105,7 @@ func New(cfg Config) *Calls {
 func (c *Calls) reset() {
 	c.live, c.over, c.rings = map[wire.CallID]*live{}, map[wire.CallID]*live{}, map[wire.CallID]*ring{}
 	c.trees, c.jobs = map[wire.RoomID]*tree{}, nil
+	c.met, c.due = map[wire.RoomID]bool{}, false
 }
 
 // Run works until ctx ends: it does what events ask for, one after the other.
@@ -195,7 +202,20 @@ func (c *Calls) Epoch(e room.Epoch) {
 	if len(calls) > 0 {
 		c.putTree(&e)
 	}
+	// A room that this device just came into may have a call, which the server
+	// told to those who were in it then. One question does for many rooms.
+	ask := !c.met[e.Room] && len(calls) == 0 && !c.due
+	c.met[e.Room] = true
+	c.due = c.due || ask
 	c.mu.Unlock()
+	if ask {
+		c.later(comeIn, func(context.Context) {
+			c.mu.Lock()
+			c.due = false
+			c.mu.Unlock()
+			c.Refresh()
+		})
+	}
 	for _, p := range parts {
 		if err := p.keys.install(&e); err != nil {
 			c.cfg.Log.Error("keys of a call", "call", p.keys.call, "room", e.Room, "err", err)

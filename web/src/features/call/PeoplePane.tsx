@@ -31,6 +31,7 @@ export function PeoplePane({ live, model, onSay }: { live: LiveCall; model: Mode
   const [link, setLink] = useState<string>();
   const room = live.entry.room.id;
   const count = call?.people.length ?? 0;
+  const size = useSnapshot(model.rooms.list).byId.get(room)?.members;
   // biome-ignore lint/correctness/useExhaustiveDependencies: who comes may be somebody new in the group
   useEffect(() => {
     let over = false;
@@ -40,7 +41,7 @@ export function PeoplePane({ live, model, onSay }: { live: LiveCall; model: Mode
     return () => {
       over = true;
     };
-  }, [model, room, count]);
+  }, [model, room, count, size]);
   if (!call) return null;
 
   const complain = (got: Result<object>) => {

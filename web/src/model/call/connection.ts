@@ -44,6 +44,7 @@ export class Connection {
   #timer: ReturnType<typeof setInterval> | undefined;
   #joining = false;
   #joinedAt = 0;
+  #number = 0; // own, as of the newest joining
   #restartedAt = 0; // 0: not in the middle of it
   #lostAt = 0; // 0: connected
   #asking = false; // for keys
@@ -102,6 +103,11 @@ export class Connection {
     this.#tellOwners();
     const { call, stage } = this.#state.snapshot();
     if (!call) return;
+    // The device is in under a number that this tab did not ask for: another one joined.
+    if (!this.#joining && call.me !== 0 && call.me !== this.#number) {
+      this.#over({ why: "elsewhere" });
+      return;
+    }
     void this.#line?.setSilence(call.people.length > silenceAbove);
     // The server, or a core that took over, no longer counts this device in.
     if (before?.me && call.me === 0 && stage.at === "in") void this.#again();
@@ -204,6 +210,7 @@ export class Connection {
       this.#sound.setSpeaker(this.#speaker);
       this.#views = [];
       this.#joinedAt = this.#now();
+      this.#number = value.number;
       this.#restartedAt = 0;
       this.#watch = new Watch(this.#joinedAt);
       await line.accept(value.answer, value.turn);
