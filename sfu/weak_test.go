@@ -118,3 +118,19 @@ func TestAnOutageIsSurvived(t *testing.T) {
 		t.Errorf("faults %v", faults)
 	}
 }
+
+// TestWhoCouldShowNothingShowsAgain: where not even the smallest layer fits, nothing
+// is sent that could tell when it would.
+func TestWhoCouldShowNothingShowsAgain(t *testing.T) {
+	s := newServer(t)
+	newVideoPeer(t, s, testCall, 1, 0).joinVideo().sendCamera()
+	bob, link := through(t, s, 2, 1)
+	bob.joinVideo()
+	v := bob.look(0, 1, Camera, 720)
+	eventually(t, "the large layer", func() bool { return v.seen(1, 2) > 20 })
+	link.rate.Store(20_000)
+	eventually(t, "nothing", func() bool { return bob.given() < 0 })
+	link.rate.Store(0)
+	v.begin()
+	eventually(t, "the large layer again", func() bool { return bob.given() == 2 && v.seen(1, 2) > 10 })
+}

@@ -294,7 +294,10 @@ func (e *Estimator) Padding(now time.Duration, wanted int) int {
 	if !e.began && e.probe.tries >= blindProbes {
 		return 0 // the receiver tells nothing
 	}
-	calm := e.delay.state != signalOver && now-e.lastOver > 2*time.Second && now-e.lowered > 2*time.Second
+	// What the delay said last is old news once nothing was sent: where not even the
+	// smallest layer fits it would say so for ever.
+	over := e.delay.state == signalOver && now-e.sent < 2*time.Second
+	calm := !over && now-e.lastOver > 2*time.Second && now-e.lowered > 2*time.Second
 	// A path that fell silent has to be asked whether it is back: nothing else is
 	// sent when not even the smallest layer fits.
 	alive := now-e.heard < silence || now-e.sent > silence
