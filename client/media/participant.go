@@ -237,7 +237,7 @@ func (p *Participant) once(ctx context.Context) error {
 	if _, err := ask(ctx, p.cfg.Core, api.SetCallState, api.OwnCallState{Call: p.id(), Muted: p.cfg.Play == nil}); err != nil {
 		p.cfg.Log.Info("state not told", "err", err)
 	}
-	return p.watch(ctx, pr, joined.Number)
+	return p.watch(ctx, pr, &joined)
 }
 
 func (p *Participant) connected() {
@@ -250,10 +250,10 @@ func (p *Participant) connected() {
 }
 
 // watch follows the call and its keys while the connection holds.
-func (p *Participant) watch(ctx context.Context, pr *peer, number int) error {
+func (p *Participant) watch(ctx context.Context, pr *peer, joined *api.JoinedCall) error {
 	for {
 		changed := p.cfg.Core.Changed()
-		if err := p.look(ctx, number); err != nil {
+		if err := p.look(ctx, joined); err != nil {
 			var over errOver
 			if errors.As(err, &over) || ctx.Err() != nil {
 				return err
@@ -274,7 +274,7 @@ func (p *Participant) watch(ctx context.Context, pr *peer, number int) error {
 var errLost = errors.New("no longer a participant")
 
 // look asks how the call and its keys stand.
-func (p *Participant) look(ctx context.Context, number int) error {
+func (p *Participant) look(ctx context.Context, joined *api.JoinedCall) error {
 	calls, err := ask(ctx, p.cfg.Core, api.ListCalls, api.None{})
 	if err != nil {
 		return err
@@ -289,7 +289,7 @@ func (p *Participant) look(ctx context.Context, number int) error {
 			return errOver("ended")
 		}
 		p.note(c)
-		if c.Me != 0 && c.Me != number {
+		if c.Me != 0 && c.Me != joined.Number {
 			return errOver("replaced")
 		}
 		if c.Me == 0 {
@@ -302,6 +302,9 @@ func (p *Participant) look(ctx context.Context, number int) error {
 	keys, err := ask(ctx, p.cfg.Core, api.GetCallKeys, api.CallRef{Call: p.id()})
 	if err != nil {
 		return err
+	}
+	if keys.Join != joined.Keys.Join {
+		return errOver("replaced") // since calls were listed; whoever joined counts from 0 under that number
 	}
 	before := p.keys.switches()
 	if err := p.keys.take(keys); err != nil {

@@ -23,7 +23,7 @@ const mostKeys = 8192; // of one epoch: a member could make up key ids without e
 // of an epoch that is not known yet may wait for its key.
 export class Keyring {
   #epochs: readonly Epoch[] = []; // newest last
-  #own = { leaf: 0, join: 0 };
+  #own: { readonly leaf: number; readonly join: number } | undefined;
   #seal: { readonly epoch: Epoch; readonly keys: Map<number, Promise<FrameKey>> } | undefined;
   // Which leaves may be opened, in which epochs: one that is gone from the room
   // in none, and one that is somebody else's now only since it is.
@@ -32,7 +32,17 @@ export class Keyring {
   // keys which come twice, or late, never seal under a counter that was used.
   readonly #counts = new Map<string, number>();
 
+  /**
+   * set takes the keys of a call, under one join number for good. Keys under another
+   * are of a connection that has replaced this one, here or in another tab, and that
+   * counts from 0 as well: this one is over, and seals and opens nothing more.
+   */
   set(keys: CallKeys): void {
+    if (this.#own && this.#own.join !== keys.join) {
+      this.#epochs = [];
+      this.#seal = undefined;
+      return;
+    }
     this.#own = { leaf: keys.leaf, join: keys.join };
     this.#leaves = new Map(keys.leaves.map((l) => [l.leaf, new Set(l.epochs)]));
     const before = this.#epochs;
@@ -54,7 +64,7 @@ export class Keyring {
   /** seal gives what the next own frame of a source is sealed with; undefined while there is no key. */
   async seal(source: number): Promise<{ frameKey: FrameKey; kid: number; ctr: number } | undefined> {
     const by = this.#seal;
-    if (!by) return undefined;
+    if (!by || !this.#own) return undefined;
     const kid = packKid({ epoch: by.epoch.number, source, ...this.#own });
     const key = by.keys.get(kid) ?? deriveKey(by.epoch.base, kid);
     by.keys.set(kid, key);

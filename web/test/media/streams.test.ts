@@ -219,6 +219,18 @@ describe("counters", () => {
     expect(await ctr(ring)).toBe(3);
   });
 
+  // Another tab joined, or this one anew: its connection counts from 0 under that number.
+  test("of another join number are never begun: that connection is this one no longer", async () => {
+    const ring = new Keyring();
+    ring.set(keys(1, [5], both));
+    expect(await ctr(ring)).toBe(0);
+    ring.set({ ...keys(1, [5], both), join: 2 });
+    expect(await ring.seal(0)).toBeUndefined();
+    ring.set({ ...keys(1, [6], both), join: 2 });
+    expect(await ring.seal(0)).toBeUndefined();
+    expect(ring.judge(packKid({ epoch: 6, source: 0, join: 3, leaf: 2 })).say).toBe("wait");
+  });
+
   test("each source counts for itself, and frames sealed at once never share one", async () => {
     const ring = new Keyring();
     ring.set(keys(1, [5], both));
