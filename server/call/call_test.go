@@ -127,6 +127,24 @@ func TestACallNobodyIsInEndsAfterAMinute(t *testing.T) {
 	})
 }
 
+// Whoever is at the door when the minute is over, and does not come in, keeps no
+// call going for ever.
+func TestAJoiningThatFailsKeepsNoCall(t *testing.T) {
+	inSite(t, func(s *site) {
+		room, d := s.group(wire.Group, 2)
+		id := d[0].start(room)
+		pass(59 * time.Second)
+		s.rooms.judged = func() { time.Sleep(2 * time.Second) }
+		_, err := s.calls.Join(s.ctx, d[1].Actor, netip.Addr{}, wire.JoinCall{Call: id, Offer: "bad"})
+		s.rooms.judged = nil
+		s.refused(err, wire.BadRequest, "an offer that is none")
+		pass(61 * time.Second)
+		if !last(d[0], wire.OnCall).Ended || s.rows() != 0 {
+			t.Error("it goes on with nobody in it")
+		}
+	})
+}
+
 func TestACallSurvivesARestartForAMinute(t *testing.T) {
 	inSite(t, func(s *site) {
 		room, d := s.group(wire.Group, 2)

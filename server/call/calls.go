@@ -295,12 +295,17 @@ func (cs *Calls) after(d time.Duration, f func()) *time.Timer {
 	})
 }
 
-// waitEmpty ends c in a minute if nobody is in it then.
+// waitEmpty ends c in a minute if nobody is in it then. Who is coming just then may
+// fail to, so it is looked at again.
 func (cs *Calls) waitEmpty(c *call) {
 	stop(c.empty)
 	c.empty = cs.after(grace, func() {
-		if !c.ended && len(c.people) == 0 {
+		switch {
+		case c.ended || c.ready > 0:
+		case len(c.people) == 0:
 			cs.end(c)
+		default:
+			cs.waitEmpty(c)
 		}
 	})
 }
