@@ -53,7 +53,6 @@ type wire struct {
 	toDev   chan []byte
 	up      func([]byte) [][]byte // what becomes of a packet to the server
 	down    func([]byte) [][]byte
-	sent    int // packets of the server
 }
 
 func newWire() *wire { return &wire{toDev: make(chan []byte, 256)} }
@@ -61,7 +60,6 @@ func newWire() *wire { return &wire{toDev: make(chan []byte, 256)} }
 func (w *wire) send(b []byte) { // of the server
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.sent++
 	out := [][]byte{append([]byte(nil), b...)}
 	if w.down != nil {
 		out = w.down(out[0])
@@ -72,12 +70,6 @@ func (w *wire) send(b []byte) { // of the server
 		default:
 		}
 	}
-}
-
-func (w *wire) count() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.sent
 }
 
 // The net.PacketConn of the client.

@@ -25,7 +25,6 @@ type rig struct {
 	*turn.Server
 	streams *stream.Streams
 	listen  net.Listener
-	now     func() time.Time
 }
 
 func newRig(t testing.TB, change ...func(*turn.Config)) *rig {
