@@ -31,8 +31,9 @@ type Config struct {
 // Calls are the calls of the account's rooms. Methods may be called from any
 // goroutine.
 type Calls struct {
-	cfg  Config
-	wake chan struct{}
+	cfg   Config
+	wake  chan struct{}
+	names names
 
 	mu    sync.Mutex            // guards what follows; not held while the store or the network works
 	live  map[wire.CallID]*live // that go on, as the server says

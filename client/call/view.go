@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/client/store"
@@ -49,18 +51,7 @@ func (c *Calls) List(ctx context.Context) (api.Calls, error) {
 func (c *Calls) Views(ctx context.Context, ids []wire.CallID) ([]api.Call, error) {
 	list := []api.Call{}
 	err := c.cfg.Store.View(ctx, func(tx *store.Tx) error {
-		names := map[wire.AccountID]string{}
-		name := func(a wire.AccountID) (string, error) {
-			if s, ok := names[a]; ok {
-				return s, nil
-			}
-			p, err := store.GetPerson(tx, a)
-			if err != nil && !errors.Is(err, store.ErrNone) {
-				return "", err
-			}
-			names[a] = p.Name
-			return p.Name, nil
-		}
+		name := func(a wire.AccountID) (string, error) { return c.names.of(tx, a, c.cfg.Now()) }
 		for _, id := range ids {
 			v, room := c.view(id)
 			if room.IsZero() {
@@ -90,6 +81,36 @@ func (c *Calls) Views(ctx context.Context, ids []wire.CallID) ([]api.Call, error
 		return nil
 	})
 	return list, err
+}
+
+// names remembers people's names for a while: in a large call a thousand of them
+// are shown again whenever somebody comes.
+type names struct {
+	mu    sync.Mutex // guards what follows
+	known map[wire.AccountID]string
+	since time.Time
+}
+
+const namesKept = 30 * time.Second
+
+// of is a person's name, empty if it is not known.
+func (n *names) of(tx *store.Tx, a wire.AccountID, now time.Time) (string, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if age := now.Sub(n.since); n.known == nil || age < 0 || age >= namesKept {
+		n.known, n.since = map[wire.AccountID]string{}, now
+	}
+	if name, ok := n.known[a]; ok {
+		return name, nil
+	}
+	p, err := store.GetPerson(tx, a)
+	if err != nil && !errors.Is(err, store.ErrNone) {
+		return "", err
+	}
+	if p.Name != "" {
+		n.known[a] = p.Name
+	}
+	return p.Name, nil
 }
 
 // view is a call without names; the room is zero if it is not known.
