@@ -68,7 +68,7 @@ func TestLossIsRepaired(t *testing.T) {
 		longest time.Duration
 	}{
 		{"5 %", 50, 1500 * time.Millisecond},
-		{"20 %", 200, 4 * time.Second},
+		{"20 %, which is 36 % for who looks, as much again for what repairs it", 200, 10 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newServer(t)

@@ -49,6 +49,7 @@ type delay struct {
 	over        float64 // ms of overuse so far
 	overCount   int
 	lastTrend   float64
+	queue       queue
 	state       usage
 }
 
@@ -59,6 +60,7 @@ func (d *delay) packet(sent, came time.Duration) {
 	if d.threshold == 0 {
 		d.threshold = firstThreshold
 	}
+	d.queue.add(came-sent, came)
 	c := &d.cur
 	switch {
 	case c.packets == 0:
@@ -77,6 +79,32 @@ func (d *delay) packet(sent, came time.Duration) {
 	d.prev = d.cur
 	d.cur = group{first: sent, sent: sent, came: came, packets: 1}
 }
+
+// A queue is what packets wait on their way beyond the least that they took lately.
+// The slope does not see one that is full: it is as long now as before.
+type queue struct {
+	least, next time.Duration // transit times by two clocks, of which only differences mean anything
+	since       time.Duration
+	smooth      time.Duration
+	began       bool
+}
+
+// leastFor is how long the least transit time is remembered, at least.
+const leastFor = 10 * time.Second
+
+func (q *queue) add(transit, now time.Duration) {
+	if !q.began {
+		*q = queue{least: transit, next: transit, since: now, smooth: transit, began: true}
+	}
+	q.smooth += (transit - q.smooth) / 16
+	q.least, q.next = min(q.least, transit), min(q.next, transit)
+	if now-q.since > leastFor {
+		q.least, q.next, q.since = q.next, transit, now
+	}
+}
+
+// wait is how long the queue is now.
+func (q *queue) wait() time.Duration { return q.smooth - q.least }
 
 // piled says whether a packet came right after the group though it was sent
 // later: it stood in a queue with it on the way (gcc-02 §5.2, second condition).

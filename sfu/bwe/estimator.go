@@ -12,6 +12,9 @@ const (
 	lossFloor = 250_000                // loss alone does not lower the estimate further: where no queue grows it is the air's, and the smallest layer can live with it
 	lossLeast = 20                     // packets that one is made of
 
+	longWait     = 120 * time.Millisecond // a queue that must not stand
+	longPatience = 25                     // feedbacks, about 2.5 s, in which it must shrink
+
 	blindProbes = 20 // of a receiver that has not told anything yet
 
 	silence = time.Second // without feedback while packets leave: the path is dead or clogged
@@ -19,7 +22,7 @@ const (
 
 // Config bounds an Estimator: bits per second.
 type Config struct {
-	Start    int // before anything is known; 0: 800,000
+	Start    int // before anything is known; 0: 1,500,000
 	Min, Max int // 0: 40,000 and 50,000,000
 }
 
@@ -43,6 +46,9 @@ type Estimator struct {
 	lowered     time.Duration // byLoss was, last
 	fraction    float64       // lost, smoothed
 
+	stood   int // feedbacks for which a queue stood
+	stoodAt time.Duration
+
 	ref       int64 // reference time of the newest feedback, unwrapped
 	began     bool  // feedback came
 	heard     time.Duration
@@ -54,7 +60,7 @@ type Estimator struct {
 // New returns an Estimator.
 func New(cfg Config) *Estimator {
 	if cfg.Start == 0 {
-		cfg.Start = 800_000
+		cfg.Start = 1_500_000
 	}
 	if cfg.Min == 0 {
 		cfg.Min = 40_000
@@ -173,7 +179,7 @@ func (e *Estimator) update(now time.Duration) {
 	}
 	e.lastUpdate = now
 	received, ok := e.acked.bits()
-	switch e.delay.state {
+	switch e.state() {
 	case signalOver:
 		if now-e.lastOver < max(e.rtt, 100*time.Millisecond)+100*time.Millisecond {
 			return // the last decrease has not shown yet
@@ -205,6 +211,30 @@ func (e *Estimator) update(now time.Duration) {
 	case signalUnder:
 		// a queue empties: hold
 	}
+}
+
+// state is what the detector says, or overuse where a queue stands that does not
+// grow: it would stay for ever, and everything would be late by it. If it does not
+// shrink though less is sent, it is no queue: the path has become longer.
+func (e *Estimator) state() usage {
+	wait := e.delay.queue.wait()
+	if wait < longWait {
+		e.stood = 0
+		return e.delay.state
+	}
+	if e.delay.state != signalNormal {
+		return e.delay.state
+	}
+	if e.stood++; e.stood == 1 {
+		e.stoodAt = wait
+	}
+	if e.stood > longPatience {
+		if e.stood = 0; wait > e.stoodAt*3/4 {
+			e.delay.queue = queue{}
+			return signalNormal
+		}
+	}
+	return signalOver
 }
 
 // near notes at which rate the path was full.
@@ -296,7 +326,7 @@ func (e *Estimator) Padding(now time.Duration, wanted int) int {
 	}
 	// What the delay said last is old news once nothing was sent: where not even the
 	// smallest layer fits it would say so for ever.
-	over := e.delay.state == signalOver && now-e.sent < 2*time.Second
+	over := (e.delay.state == signalOver || e.delay.queue.wait() > longWait/2) && now-e.sent < 2*time.Second
 	calm := !over && now-e.lastOver > 2*time.Second && now-e.lowered > 2*time.Second
 	// A path that fell silent has to be asked whether it is back: nothing else is
 	// sent when not even the smallest layer fits.

@@ -156,6 +156,29 @@ func TestGivesWayWhenThePathNarrows(t *testing.T) {
 	l.wantTarget("after it is wide again", 1_800_000, 3_400_000)
 }
 
+func TestAQueueDoesNotStand(t *testing.T) {
+	l := newLink(t, New(Config{}), 3_000_000)
+	l.run(15*time.Second, 4_000_000, l.media(4_000_000))
+	l.capacity = 600_000
+	l.run(6*time.Second, 4_000_000, l.media(4_000_000))
+	l.longest, l.dropped = 0, 0
+	l.run(10*time.Second, 4_000_000, l.media(4_000_000))
+	if l.longest > 200*time.Millisecond || l.dropped > 0 {
+		t.Errorf("packets wait %v, %d are dropped", l.longest, l.dropped)
+	}
+	l.wantTarget("after 16 s", 350_000, 720_000)
+}
+
+// TestALongerPathIsNoQueue: a path that changes, to a satellite say, must not be
+// taken for one that is clogged, or not for long.
+func TestALongerPathIsNoQueue(t *testing.T) {
+	l := newLink(t, New(Config{}), 3_000_000)
+	l.run(15*time.Second, 2_000_000, l.media(2_000_000))
+	l.latency += 250 * time.Millisecond
+	l.run(30*time.Second, 2_000_000, l.media(2_000_000))
+	l.wantTarget("30 s after the path became longer", 1_400_000, 3_400_000)
+}
+
 func TestProbesFindRoomForWhatIsNotYetSent(t *testing.T) {
 	l := newLink(t, New(Config{Start: 300_000}), 4_000_000)
 	l.run(5*time.Second, 2_000_000, func() int { return 150_000 })
