@@ -189,6 +189,48 @@ func TestItRingsForRoomsAndMembersThatAreHereAlone(t *testing.T) {
 	}
 }
 
+// A call that stops ringing and rings again rings for as long as it says now, not
+// until the first ringing would have ended.
+func TestItRingsAgainForItsWholeTime(t *testing.T) {
+	w, room := council(t, "ann", "bob")
+	ann, bob := w.Client("ann"), w.Client("bob")
+	ring := func(id wire.CallID, ms wire.Millis) {
+		inject(bob, wire.OnRing, wire.Ring{Call: id, Room: room, By: ann.Person("ann"), Until: wire.Now(bob.Now()) + ms})
+	}
+	again, after := wire.NewCallID(), wire.NewCallID()
+	ring(again, 1000)
+	inject(bob, wire.OnRingEnd, wire.RingEnd{Call: again, Why: wire.RingCancelled})
+	ring(again, 60_000)
+	ring(after, 1500)
+	told(bob, api.OnRingEnd, func(e api.RingEnd) bool { return e.Call == after })
+	if rings := testenv.Do(bob, api.ListCalls, api.None{}).Rings; len(rings) != 1 || rings[0].Call != again {
+		t.Errorf("listed are %+v", rings)
+	}
+}
+
+// A server cannot have members write down calls that it made up.
+func TestACallThatNobodyBeganIsNotWrittenDown(t *testing.T) {
+	w, room := council(t, "ann", "bob")
+	ann, bob := w.Client("ann"), w.Client("bob")
+	made := wire.Call{Call: wire.NewCallID(), Room: room, By: bob.Person("bob"), Started: 1, Count: 2, People: []wire.CallParticipant{
+		{Number: 1, Account: ann.Person("ann")}, {Number: 2, Account: bob.Person("bob")},
+	}}
+	inject(bob, wire.OnCall, made)
+	made.Ended = true
+	inject(bob, wire.OnCall, made)
+	// By this clock bob would have written it down.
+	later := wire.NewCallID()
+	inject(bob, wire.OnRing, wire.Ring{Call: later, Room: room, By: ann.Person("ann"), Until: wire.Now(bob.Now()) + 2500})
+	told(bob, api.OnRingEnd, func(e api.RingEnd) bool { return e.Call == later })
+	bob.Send(room, "after")
+	ann.Sees(room, "bob", "after")
+	for _, i := range ann.Timeline(room) {
+		if i.Kind == api.ItemCall {
+			t.Errorf("ann reads %+v", i.Call)
+		}
+	}
+}
+
 func TestACallStaysInItsRoom(t *testing.T) {
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")

@@ -75,7 +75,8 @@ type live struct {
 type ring struct {
 	ring  wire.Ring
 	shown bool
-	until time.Time // by our clock
+	until time.Time   // by our clock
+	timer *time.Timer // runs until then
 }
 
 // tree is who is in a room, for showing who is in its call.
@@ -142,6 +143,9 @@ func (c *Calls) drop() {
 	defer c.mu.Unlock()
 	for _, l := range c.live {
 		l.stop()
+	}
+	for _, r := range c.rings {
+		r.timer.Stop()
 	}
 	c.reset()
 }

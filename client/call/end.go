@@ -40,17 +40,17 @@ func (c *Calls) ended(ctx context.Context, l *live) {
 		wait = 2 * endWait
 	}
 	entry := l.entry(c.cfg.Now(), c.trees[r])
-	ours := l.ours
+	ours, knew := l.ours, l.ours || l.began
 	c.mu.Unlock()
 	c.leave(l, wire.GoneEnded)
 	c.forget(l)
 	c.quiet(id, wire.RingCancelled)
 	c.refreshRow(ctx, r, id, ours)
 	if wait == 0 {
-		c.writeEnd(ctx, r, entry)
+		c.writeEnd(ctx, r, entry, knew)
 		return
 	}
-	c.later(wait, func(ctx context.Context) { c.writeEnd(ctx, r, entry) })
+	c.later(wait, func(ctx context.Context) { c.writeEnd(ctx, r, entry, knew) })
 }
 
 // entry is what the log will say of the call. The lock is held. Whom the server
@@ -86,9 +86,15 @@ func (l *live) entry(now time.Time, t *tree) content.Call {
 	return e
 }
 
-// writeEnd has the log say how a call ended, unless it does.
-func (c *Calls) writeEnd(ctx context.Context, r wire.RoomID, e content.Call) {
+// writeEnd has the log say how a call ended, unless it does. That there was a call
+// at all this device must know by itself, or read in the log: else a server could
+// make up calls and have members put them there.
+func (c *Calls) writeEnd(ctx context.Context, r wire.RoomID, e content.Call, knew bool) {
 	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		item, err := timeline.CallItem(tx, r, e.Call)
+		if err != nil || item == "" && !knew {
+			return err
+		}
 		over, err := timeline.CallOver(tx, r, e.Call)
 		if err != nil || over {
 			return err

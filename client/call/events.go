@@ -364,8 +364,7 @@ func (c *Calls) ringing(ctx context.Context, r wire.Ring) error {
 	left := min(r.Until.Time().Add(c.skew).Sub(now), ringTime)
 	known := c.rings[r.Call] != nil
 	if left > 0 && !known && len(c.rings) < maxRings {
-		c.rings[r.Call] = &ring{ring: r, until: now.Add(left)}
-		c.later(left, func(context.Context) { c.quiet(r.Call, wire.RingExpired) })
+		c.rings[r.Call] = &ring{ring: r, until: now.Add(left), timer: c.later(left, func(context.Context) { c.quiet(r.Call, wire.RingExpired) })}
 	}
 	c.mu.Unlock()
 	c.showRings(ctx)
@@ -449,6 +448,9 @@ func (c *Calls) ringEnded(e wire.RingEnd) error {
 func (c *Calls) quiet(id wire.CallID, why wire.RingEndReason) {
 	c.mu.Lock()
 	r := c.rings[id]
+	if r != nil {
+		r.timer.Stop() // it may ring again, for longer
+	}
 	delete(c.rings, id)
 	c.mu.Unlock()
 	if r != nil && r.shown {
