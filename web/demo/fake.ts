@@ -603,7 +603,7 @@ export class FakeCore implements Core {
       }
     });
     if (this.#calling) {
-      this.#callRows(group.id, now - 130 * minute, [3, 1, 2]);
+      this.#callRows(group.id, now - 3 * minute, [3, 1, 2]);
       this.calls.live(group.id, [3, 1, 2, 4], now - 754_000, true);
     }
     this.#rooms.set(group.id, { ...group, members: this.#members.get(group.id)?.length ?? 1 });
