@@ -198,11 +198,17 @@ func (a *AuthenticatedContent) UnmarshalMLS(d *Decoder) {
 // ProposalRef is the hash by which a commit names the proposal in a (RFC 9420
 // §5.2).
 func (a *AuthenticatedContent) ProposalRef(s Suite) ([]byte, error) {
+	ref, _, err := a.proposalRef(s)
+	return ref, err
+}
+
+// proposalRef returns the size of the encoding too.
+func (a *AuthenticatedContent) proposalRef(s Suite) (ref []byte, size int, err error) {
 	b, err := Marshal(a)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return s.RefHash("MLS 1.0 Proposal Reference", b), nil
+	return s.RefHash("MLS 1.0 Proposal Reference", b), len(b), nil
 }
 
 // SignedContent is what the sender signs under the label FramedContentLabel.

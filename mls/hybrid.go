@@ -8,13 +8,13 @@ import (
 // checkHybridKey is what crypto/hpke checks of a public key of MLKEM768-X25519,
 // which has ML-KEM's part first: its length, and that ML-KEM's coefficients of
 // twelve bits are below the modulus (FIPS 203 §7.2). It is twenty times as fast,
-// since it does not prepare the key for use; a tree has thousands of them.
+// since it does not prepare the key for use; a tree has thousands of them. The
+// part of X25519 is checked too.
 func checkHybridKey(key []byte) error {
 	const (
 		modulus = 3329
 		seed    = 32 // bytes that end ML-KEM's part, and may be anything
-		x25519  = 32 // bytes that may be anything
-		size    = mlkem.EncapsulationKeySize768 + x25519
+		size    = mlkem.EncapsulationKeySize768 + x25519Size
 	)
 	if len(key) != size {
 		return fmt.Errorf("%w: %d bytes instead of %d", ErrEncryptionKey, len(key), size)
@@ -26,5 +26,5 @@ func checkHybridKey(key []byte) error {
 			return fmt.Errorf("%w: a coefficient that is not below the modulus", ErrEncryptionKey)
 		}
 	}
-	return nil
+	return checkX25519(key[mlkem.EncapsulationKeySize768:])
 }

@@ -20,6 +20,8 @@ const (
 	maxProposals   = 1 << 16  // proposals in one commit
 	maxSenders     = 256      // entries of external_senders
 	maxPSKs        = 256      // pre-shared keys in one commit or welcome
+	maxContext     = 16 << 20 // bytes of all extensions of a group context, for it to fit into messages and rows
+	maxPending     = 8 << 20  // bytes of the pending proposals of one epoch, which are one row
 	maxLeaves      = 1 << 16  // leaves of a tree, blanks included
 	maxNodes       = 2*maxLeaves - 1
 )
@@ -29,4 +31,5 @@ const (
 const MaxLeaves = maxLeaves
 
 // MaxPendingProposals is how many proposals of one epoch a PublicGroup keeps.
+// Together they may have 8 MiB.
 const MaxPendingProposals = 1 << 10

@@ -114,6 +114,13 @@ func checkContextExtensions(x Extensions) error {
 	if len(x) > maxExtensions {
 		return fmt.Errorf("%w: %d of them", ErrExtension, len(x))
 	}
+	size := 0
+	for _, ext := range x {
+		size += len(ext.Data)
+	}
+	if size > maxContext {
+		return fmt.Errorf("%w: %d bytes of them", ErrExtension, size)
+	}
 	if err := x.check(); err != nil {
 		return err
 	}
@@ -300,6 +307,7 @@ type StagedProposal struct {
 	AuthenticatedData []byte
 
 	content *AuthenticatedContent
+	size    int    // bytes of content
 	base    []byte // interim transcript hash of the state on which it was checked
 }
 
@@ -333,7 +341,7 @@ func (g *PublicGroup) StageProposalContent(a *AuthenticatedContent) (*StagedProp
 	if err := g.checkFits(a.Content.Proposal, a.Content.Sender); err != nil {
 		return nil, err
 	}
-	ref, err := a.ProposalRef(g.context.Suite)
+	ref, size, err := a.proposalRef(g.context.Suite)
 	if err != nil {
 		return nil, err
 	}
@@ -343,6 +351,7 @@ func (g *PublicGroup) StageProposalContent(a *AuthenticatedContent) (*StagedProp
 		Proposal:          a.Content.Proposal,
 		AuthenticatedData: a.Content.AuthenticatedData,
 		content:           a,
+		size:              size,
 		base:              g.interim,
 	}, nil
 }
@@ -357,7 +366,11 @@ func (g *PublicGroup) AddProposal(p *StagedProposal) error {
 	if g.find(p.Ref) != nil {
 		return nil
 	}
-	if len(g.pending) >= MaxPendingProposals {
+	size := p.size
+	for _, q := range g.pending {
+		size += q.size
+	}
+	if len(g.pending) >= MaxPendingProposals || size > maxPending {
 		return ErrTooManyProposals
 	}
 	g.pending = append(slices.Clip(g.pending), p)

@@ -168,8 +168,10 @@ func LoadPublicGroup(s Storage) (*PublicGroup, error) {
 	g.interim = d.Bytes(maxHash)
 	g.context.UnmarshalMLS(d)
 	if closed {
-		g.reinit = new(ReInit)
-		g.reinit.UnmarshalMLS(d)
+		g.reinit = new(ReInit) // what follows was not always stored, and then stays unknown
+		if d.Rest() > 0 {
+			g.reinit.UnmarshalMLS(d)
+		}
 	}
 	if err := d.Finish(); err != nil {
 		return nil, fmt.Errorf("%w: context: %w", ErrStorage, err)
@@ -238,13 +240,13 @@ func (g *PublicGroup) loadProposals(s Storage) error {
 		if a.Content.Proposal == nil {
 			return fmt.Errorf("%w: a proposal without content", ErrStorage)
 		}
-		ref, err := a.ProposalRef(g.context.Suite)
+		ref, size, err := a.proposalRef(g.context.Suite)
 		if err != nil {
 			return err
 		}
 		g.pending = append(g.pending, &StagedProposal{
 			Ref: ref, Sender: a.Content.Sender, Proposal: a.Content.Proposal,
-			AuthenticatedData: a.Content.AuthenticatedData, content: a, base: g.interim,
+			AuthenticatedData: a.Content.AuthenticatedData, content: a, size: size, base: g.interim,
 		})
 	}
 	g.saved.proposed = slices.Clone(g.pending)

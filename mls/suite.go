@@ -175,8 +175,11 @@ func (s Suite) RefHash(label string, value []byte) []byte {
 // CheckEncryptionKey returns ErrEncryptionKey unless key is a public key of the
 // suite's KEM.
 func (s Suite) CheckEncryptionKey(key []byte) error {
-	if s == HybridX25519MLKEM768 {
+	switch s {
+	case HybridX25519MLKEM768:
 		return checkHybridKey(key)
+	case X25519AES128, X25519ChaCha:
+		return checkX25519(key)
 	}
 	if _, err := s.must().kem().NewPublicKey(key); err != nil {
 		return fmt.Errorf("%w: %w", ErrEncryptionKey, err)

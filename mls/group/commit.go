@@ -68,6 +68,7 @@ func (p *pendingCommit) wipe() {
 	}
 	if p.staged != nil {
 		p.staged.epoch.wipe()
+		p.staged.epoch = nil // so that it cannot be applied
 		p.staged.encryption.Wipe()
 	}
 }

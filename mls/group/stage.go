@@ -21,12 +21,25 @@ type Staged struct {
 }
 
 // Export derives a secret of the epoch that the commit starts, like Group.Export.
-// It is ErrRemoved if the commit removes us.
+// It is ErrRemoved if the commit removes us, mls.ErrStale if it is one of our own
+// that was cleared.
 func (s *Staged) Export(label string, context []byte, n int) ([]byte, error) {
-	if s.epoch == nil {
-		return nil, ErrRemoved
+	if err := s.gone(); err != nil {
+		return nil, err
 	}
 	return exportFrom(s.epoch, s.Context.Suite, label, context, n)
+}
+
+// gone is why a commit has no secrets, nil if it has: it removes us, or it is a
+// commit of our own that was cleared or lost, and was wiped.
+func (s *Staged) gone() error {
+	switch {
+	case s.RemovesUs:
+		return ErrRemoved
+	case s.epoch == nil:
+		return mls.ErrStale
+	}
+	return nil
 }
 
 // EpochAuthenticator is that of the epoch that the commit starts.
@@ -144,9 +157,13 @@ func (s *Staged) initSecret(before *epochSecrets, own *commitSecrets) (Secret, e
 }
 
 // Apply moves the group to the epoch after c, which must be the result of
-// StageCommit on this state, else mls.ErrStale. A pending commit of this member
+// StageCommit on this state, else mls.ErrStale; so is a commit of this member's
+// own that ClearPending has wiped. A pending commit of this member
 // that lost is forgotten, and so are its proposals.
 func (g *Group) Apply(c *Staged) error {
+	if !c.RemovesUs && c.gone() != nil {
+		return c.gone()
+	}
 	before, tree := g.public.Epoch(), g.public.RatchetTree()
 	ended := recordEnd(g, c.Tree())
 	if err := g.public.Apply(c.StagedPublicCommit); err != nil {
