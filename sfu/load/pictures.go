@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/veche-im/veche/sfu/bwe"
@@ -35,8 +36,10 @@ type camera struct {
 	picture uint16
 	x       srtp.Scratch
 
-	arrivals bwe.Recorder // belongs to the reader, as all that follows
-	said     time.Time    // when the last word of arrivals left
+	mu       sync.Mutex // guards what follows
+	arrivals bwe.Recorder
+	said     time.Time // when the last word of arrivals left
+	later    bool      // the next is on its way
 	words    uint32
 	began    time.Time
 	reader   srtp.Scratch
@@ -95,6 +98,8 @@ func (c *Caller) shoot(key bool, packets int) {
 // see notes a packet of pictures for congestion control; false for padding.
 func (c *Caller) see(h *rtp.Header, now time.Time) bool {
 	v := &c.camera
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if v.began.IsZero() {
 		v.began = now.Add(-time.Second)
 	}
@@ -104,13 +109,20 @@ func (c *Caller) see(h *rtp.Header, now time.Time) bool {
 	return h.Type == vp8Type
 }
 
-// word tells the forwarder what came.
+// word tells the forwarder what came, now or soon: also of the last packets before
+// nothing more comes, or a probe would seem lost.
 func (c *Caller) word(now time.Time) {
 	v := &c.camera
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	if now.Sub(v.said) < wordEvery {
+		if !v.later {
+			v.later = true
+			time.AfterFunc(wordEvery, func() { c.word(time.Now()) })
+		}
 		return
 	}
-	v.said = now
+	v.said, v.later = now, false
 	b := v.arrivals.Feedback(make([]byte, 0, 1400), c.ssrc, c.ssrc)
 	if len(b) == 0 {
 		return
