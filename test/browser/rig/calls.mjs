@@ -23,7 +23,8 @@ export function watchMedia(browser) {
 export function arrived(p) {
   return p.page.evaluate(async () => {
     const pc = globalThis.connections?.findLast((c) => c.connectionState !== "closed");
-    const sum = { state: pc?.connectionState ?? "none", sound: 0, packets: 0, energy: 0, frames: 0, height: 0, path: "" };
+    const made = globalThis.connections?.length ?? 0;
+    const sum = { made, state: pc?.connectionState ?? "none", packets: 0, energy: 0, frames: 0, height: 0, path: "" };
     if (!pc) return sum;
     const stats = await pc.getStats();
     for (const s of stats.values()) {
