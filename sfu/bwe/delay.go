@@ -96,7 +96,7 @@ func (q *queue) add(transit, now time.Duration) {
 	if !q.began {
 		*q = queue{least: transit, next: transit, since: now, smooth: transit, began: true}
 	}
-	q.smooth += (transit - q.smooth) / 16
+	q.smooth += (transit - q.smooth) / 8
 	q.least, q.next = min(q.least, transit), min(q.next, transit)
 	if now-q.since > leastFor {
 		q.least, q.next, q.since = q.next, transit, now

@@ -13,7 +13,8 @@ const (
 	lossLeast = 20                     // packets that one is made of
 
 	longWait     = 120 * time.Millisecond // a queue that must not stand
-	longPatience = 25                     // feedbacks, about 2.5 s, in which it must shrink
+	longEvery    = time.Second            // between two looks at it
+	longPatience = 3                      // of them, in which it must shrink
 
 	blindProbes = 20 // of a receiver that has not told anything yet
 
@@ -46,8 +47,9 @@ type Estimator struct {
 	lowered     time.Duration // byLoss was, last
 	fraction    float64       // lost, smoothed
 
-	stood   int // feedbacks for which a queue stood
-	stoodAt time.Duration
+	stood     int           // times that a queue was seen to stand
+	stoodAt   time.Duration // when it was last looked at, and how long it was
+	stoodWait time.Duration
 
 	ref       int64 // reference time of the newest feedback, unwrapped
 	began     bool  // feedback came
@@ -179,10 +181,14 @@ func (e *Estimator) update(now time.Duration) {
 	}
 	e.lastUpdate = now
 	received, ok := e.acked.bits()
-	switch e.state() {
+	switch e.state(now) {
 	case signalOver:
 		if now-e.lastOver < max(e.rtt, 100*time.Millisecond)+100*time.Millisecond {
 			return // the last decrease has not shown yet
+		}
+		if e.probe.recent(now) && ok && received < decrease*e.byDelay {
+			e.probe.failed(now)
+			return // it filled the queue, and what else is sent will let it empty
 		}
 		e.lastOver = now
 		e.probe.failed(now)
@@ -213,26 +219,30 @@ func (e *Estimator) update(now time.Duration) {
 	}
 }
 
-// state is what the detector says, or overuse where a queue stands that does not
-// grow: it would stay for ever, and everything would be late by it. If it does not
-// shrink though less is sent, it is no queue: the path has become longer.
-func (e *Estimator) state() usage {
+// state is what the detector says, or overuse where a queue stands that neither
+// grows nor shrinks: it would stay for ever, and everything would be late by it. If
+// it does not shrink though less is sent, it is no queue: the path has become longer.
+func (e *Estimator) state(now time.Duration) usage {
 	wait := e.delay.queue.wait()
 	if wait < longWait {
-		e.stood = 0
+		e.stood, e.stoodAt = 0, 0
 		return e.delay.state
 	}
 	if e.delay.state != signalNormal {
 		return e.delay.state
 	}
-	if e.stood++; e.stood == 1 {
-		e.stoodAt = wait
+	if e.stoodAt != 0 && now-e.stoodAt < longEvery {
+		return signalUnder // what was done last must have time to show
 	}
-	if e.stood > longPatience {
-		if e.stood = 0; wait > e.stoodAt*3/4 {
-			e.delay.queue = queue{}
-			return signalNormal
-		}
+	shrinks := e.stoodAt != 0 && wait < e.stoodWait*9/10
+	e.stoodAt, e.stoodWait = now, wait
+	if shrinks {
+		e.stood = 0
+		return signalUnder
+	}
+	if e.stood++; e.stood > longPatience {
+		e.stood, e.delay.queue = 0, queue{}
+		return signalNormal
 	}
 	return signalOver
 }

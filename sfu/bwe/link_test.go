@@ -169,6 +169,32 @@ func TestAQueueDoesNotStand(t *testing.T) {
 	l.wantTarget("after 16 s", 350_000, 720_000)
 }
 
+// TestAThinPathKeepsTheSmallestLayer: while a queue empties the estimate must not
+// follow what little is sent down to nothing.
+func TestAThinPathKeepsTheSmallestLayer(t *testing.T) {
+	l := newLink(t, New(Config{}), 3_000_000)
+	media := func() int { // three layers, chosen as they fit
+		switch have := l.e.Target(); {
+		case have > 750_000:
+			return 600_000
+		case have > 400_000:
+			return 300_000
+		case have > 150_000:
+			return 130_000
+		}
+		return 0
+	}
+	l.run(10*time.Second, 700_000, media)
+	l.capacity = 260_000
+	l.run(4*time.Second, 700_000, media)
+	for range 40 {
+		l.run(500*time.Millisecond, 700_000, media)
+		if got := l.e.Target(); got < 150_000 {
+			t.Fatalf("the estimate is %d at %v", got, l.now)
+		}
+	}
+}
+
 // TestALongerPathIsNoQueue: a path that changes, to a satellite say, must not be
 // taken for one that is clogged, or not for long.
 func TestALongerPathIsNoQueue(t *testing.T) {

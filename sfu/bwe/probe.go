@@ -123,6 +123,11 @@ func (p *probe) result(now time.Duration) (float64, bool) {
 	return found, true
 }
 
+// recent says whether what is heard now may come of a probe.
+func (p *probe) recent(now time.Duration) bool {
+	return p.tries > 0 && now-p.begin < probeTime+probeWait
+}
+
 // failed ends a probe that found no more room.
 func (p *probe) failed(now time.Duration) {
 	if p.open {
