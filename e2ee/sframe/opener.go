@@ -8,6 +8,9 @@ const (
 	// maxSenders is how many KIDs an Opener remembers in an epoch: three
 	// sources and the signals of MaxParticipants, and some that came again.
 	maxSenders = 8192
+	// maxOfLeaf is how many of them one leaf may have: its sources, and those of
+	// some fifty joinings. A member that makes up more silences nobody else.
+	maxOfLeaf = 256
 )
 
 // An Opener opens the frames that others sealed in the epochs it was given. It
@@ -20,6 +23,7 @@ type Opener struct {
 type epoch struct {
 	base    Key
 	senders map[KID]*sender
+	leaves  map[uint64]int // senders by leaf
 }
 
 // sender is a KID of which at least one frame has opened.
@@ -43,7 +47,7 @@ func (o *Opener) Install(number uint64, base Key) {
 	if e := o.epochs[uint8(number)]; e != nil && *e.base.Reveal() == *base.Reveal() {
 		return
 	}
-	o.epochs[uint8(number)] = &epoch{base: base, senders: make(map[KID]*sender)}
+	o.epochs[uint8(number)] = &epoch{base: base, senders: make(map[KID]*sender), leaves: make(map[uint64]int)}
 }
 
 // Forget has frames of an epoch opened no more.
@@ -81,7 +85,7 @@ func (o *Opener) Open(dst, frame []byte, clear int) ([]byte, KID, error) {
 	s := e.senders[h.KID]
 	known := s != nil
 	if !known {
-		if len(e.senders) >= maxSenders {
+		if len(e.senders) >= maxSenders || e.leaves[h.KID.Leaf()] >= maxOfLeaf {
 			return nil, 0, ErrOpen
 		}
 		s = &sender{key: derive(e.base, h.KID)}
@@ -96,6 +100,7 @@ func (o *Opener) Open(dst, frame []byte, clear int) ([]byte, KID, error) {
 	}
 	if !known { // only what opened is remembered, so that strangers fill no memory
 		e.senders[h.KID] = s
+		e.leaves[h.KID.Leaf()]++
 		s.top = h.Counter
 	}
 	s.mark(h.Counter)

@@ -239,6 +239,34 @@ func TestReplayWindow(t *testing.T) {
 	}
 }
 
+// All members have the key, so that one can make up key ids without end. That must
+// not keep others from being heard.
+func TestAMemberWhoMakesUpKeyIDsSilencesNobodyElse(t *testing.T) {
+	base, err := sframe.ParseKey(make([]byte, sframe.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := sframe.NewOpener()
+	o.Install(5, base)
+	open := func(join uint16, leaf uint32) bool {
+		frame, err := sframe.NewSealer(base, sframe.NewKID(5, sframe.Microphone, join, leaf)).Seal(nil, []byte("hear me"), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = o.Open(nil, frame, 0)
+		return err == nil
+	}
+	for join := range uint16(sframe.MaxJoin + 1) {
+		open(join, 1)
+	}
+	if !open(0, 2) {
+		t.Error("nobody else can be heard")
+	}
+	if open(300, 1) {
+		t.Error("it was remembered without end")
+	}
+}
+
 func TestSealersOfOneKeyDiffer(t *testing.T) {
 	base := key(t, 1)
 	seen := map[string]string{}

@@ -12,12 +12,14 @@ interface Epoch {
   readonly name: string; // the base key as it came
   readonly base: Uint8Array<ArrayBuffer>;
   readonly open: Map<number, Promise<OpenKey>>; // by key id
+  readonly ofLeaf: Map<number, number>; // how many of these are of a leaf
 }
 
 /** Verdict says what becomes of a frame before it is tried. */
 export type Verdict = { readonly say: "open" | "wait" | "never" } & Partial<Kid>;
 
-const mostKeys = 8192; // of one epoch: a member could make up key ids without end
+const mostKeys = 8192; // of one epoch: a member could make up key ids without end …
+const mostOfLeaf = 256; // … and is to silence nobody else by it
 
 // Keyring holds the keys of a call and says which frames they may open. A frame
 // of an epoch that is not known yet may wait for its key.
@@ -53,6 +55,7 @@ export class Keyring {
           name: key,
           base: Uint8Array.from(atob(key), (c) => c.charCodeAt(0)),
           open: new Map(),
+          ofLeaf: new Map(),
         },
     );
     const sealing = keys.epochs.findIndex((e) => e.seal);
@@ -89,7 +92,10 @@ export class Keyring {
     if (!epoch) return undefined;
     const known = epoch.open.get(kid);
     if (known) return known;
-    if (epoch.open.size >= mostKeys) return undefined;
+    const leaf = unpackKid(kid)?.leaf ?? 0;
+    const n = epoch.ofLeaf.get(leaf) ?? 0;
+    if (epoch.open.size >= mostKeys || n >= mostOfLeaf) return undefined;
+    epoch.ofLeaf.set(leaf, n + 1);
     const made = deriveKey(epoch.base, kid).then((frameKey) => ({ frameKey, taken: new Replay() }));
     epoch.open.set(kid, made);
     return made;

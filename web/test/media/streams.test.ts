@@ -231,6 +231,13 @@ describe("counters", () => {
     expect(ring.judge(packKid({ epoch: 6, source: 0, join: 3, leaf: 2 })).say).toBe("wait");
   });
 
+  test("a member who makes up key ids silences nobody else", async () => {
+    const ring = new Keyring();
+    ring.set(keys(1, [5], both));
+    for (let join = 0; join < 8192; join++) await ring.open(packKid({ epoch: 5, source: 0, join, leaf: 2 }));
+    expect(await ring.open(packKid({ epoch: 5, source: 0, join: 7, leaf: 1 }))).toBeDefined();
+  });
+
   test("each source counts for itself, and frames sealed at once never share one", async () => {
     const ring = new Keyring();
     ring.set(keys(1, [5], both));
