@@ -190,6 +190,32 @@ func TestADeviceThatJoinsAgainReplacesItself(t *testing.T) {
 	})
 }
 
+func TestADeviceIsInOneCall(t *testing.T) {
+	inSite(t, func(s *site) {
+		one, d := s.group(wire.Group, 2)
+		two, _ := s.group(wire.Group, 1)
+		s.rooms.members[two] = s.rooms.members[one]
+		for _, x := range d {
+			x.disconnect()
+			x.connect()
+		}
+		first, second := d[0].start(one), d[1].start(two)
+		d[0].join(first)
+		d[1].join(first)
+		d[0].join(second)
+		if got := d[1].people(first); len(got) != 1 || s.media.len() != 2 {
+			t.Errorf("in the first are %v, %d connected", got, s.media.len())
+		}
+		if g := last(d[0], wire.OnCallGone); g.Call != first || g.Why != wire.GoneReplaced {
+			t.Errorf("the device hears %+v", g)
+		}
+		d[1].join(second)
+		if !last(d[0], wire.OnCall).Ended || s.media.len() != 2 {
+			t.Error("the call that both left goes on")
+		}
+	})
+}
+
 func TestWhoIsNotThereIsOut(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -139,9 +139,14 @@ func (cs *Calls) reserve(id wire.CallID, a authz.Actor) (*participant, error) {
 	return p, nil
 }
 
-// come makes a place visible: the device takes part.
+// come makes a place visible: the device takes part, and in no other call any more.
 func (cs *Calls) come(p *participant) {
 	c := p.call
+	for _, o := range cs.byID {
+		if was := o.devices[p.device]; was != nil && o != c {
+			cs.out(o, was, wire.GoneReplaced)
+		}
+	}
 	if was := c.devices[p.device]; was != nil {
 		cs.out(c, was, wire.GoneReplaced)
 	}
