@@ -101,6 +101,10 @@ describe("what is sealed", () => {
     for (const copy of copies) await Promise.all([slot.take(again(copy)), other.take(again(copy))]);
     expect(out).toEqual([[7]]);
     expect(slot.counts.repeated + other.counts.repeated).toBe(4);
+    // Both at once, before either has opened it.
+    const twice = await sealed(8);
+    await Promise.all([slot.take(again(twice)), other.take(again(twice))]);
+    expect(out).toEqual([[7], [8]]);
   });
 
   test("a frame of somebody else than the slot's owner is not let out", async () => {
