@@ -69,7 +69,7 @@ func Config(t testing.TB, opts ...Option) server.Config {
 	cfg := server.Config{
 		HTTPS: "127.0.0.1:0", HTTP: "127.0.0.1:0", Metrics: "127.0.0.1:0",
 		Version: "test", Media: NewForwarder(),
-		Cost:    account.Cost{Memory: 64, Time: 1, Threads: 1},
+		Cost: account.Cost{Memory: 64, Time: 1, Threads: 1},
 	}
 	for _, o := range opts {
 		o(&cfg)
