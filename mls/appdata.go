@@ -172,7 +172,7 @@ func (d *Draft) updateAppData(all []resolved) error {
 		return err
 	}
 	d.extensions = d.extensions.replace(ExtensionAppData, b)
-	return checkContextExtensions(d.extensions)
+	return CheckContextExtensions(d.extensions)
 }
 
 func (u *AppDataUpdate) entry() *ComponentData { return &ComponentData{u.Component, u.Data} }

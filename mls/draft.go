@@ -278,8 +278,11 @@ func (g *PublicGroup) checkProposal(p *Proposal, sender Sender, unverified *sign
 		if sender.Type != SenderNewMemberCommit {
 			return fmt.Errorf("%w: external init by %d", ErrProposal, sender.Type)
 		}
+		if err := s.checkKEMOutput(p.ExternalInit.KEMOutput); err != nil {
+			return fmt.Errorf("%w: %w", ErrExternalCommit, err)
+		}
 	case ProposalGroupContextExtensions:
-		return checkContextExtensions(p.Extensions.Extensions)
+		return CheckContextExtensions(p.Extensions.Extensions)
 	case ProposalSelfRemove:
 		if sender.Type != SenderMember {
 			return fmt.Errorf("%w: self_remove from outside of the group", ErrSender)
@@ -471,6 +474,11 @@ func (d *Draft) mergePath(u *UpdatePath) error {
 	for i, s := range d.path {
 		if n := len(d.Recipients(s)); n != len(u.Nodes[i].Secrets) {
 			return fmt.Errorf("%w: node %d is sealed %d times instead of %d", ErrPath, i, len(u.Nodes[i].Secrets), n)
+		}
+		for j := range u.Nodes[i].Secrets {
+			if err := d.tree.suite.checkSealedSecret(&u.Nodes[i].Secrets[j]); err != nil {
+				return fmt.Errorf("path node %d: %w", i, err)
+			}
 		}
 	}
 	if !bytes.Equal(u.Leaf.ParentHash, parentHash) {

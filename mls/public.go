@@ -66,7 +66,7 @@ func NewPublicGroup(info *GroupInfo, tree []byte) (*PublicGroup, error) {
 	if err := info.Extensions.check(); err != nil {
 		return nil, err
 	}
-	if err := checkContextExtensions(c.Extensions); err != nil {
+	if err := CheckContextExtensions(c.Extensions); err != nil {
 		return nil, err
 	}
 	if err := t.verify(c.GroupID, c.Extensions); err != nil {
@@ -87,7 +87,7 @@ func FoundPublicGroup(s Suite, groupID []byte, extensions Extensions, leaf *Leaf
 	}
 	t := newTree(s)
 	t.setLeaf(0, leaf)
-	if err := checkContextExtensions(extensions); err != nil {
+	if err := CheckContextExtensions(extensions); err != nil {
 		return nil, err
 	}
 	if err := t.checkNodes(); err != nil {
@@ -108,9 +108,10 @@ func FoundPublicGroup(s Suite, groupID []byte, extensions Extensions, leaf *Leaf
 	return g, nil
 }
 
-// checkContextExtensions checks that a list is fit to be the extensions of a
-// GroupContext: nothing twice, and what we can read is readable.
-func checkContextExtensions(x Extensions) error {
+// CheckContextExtensions returns ErrExtension unless a list is fit to be the
+// extensions of a GroupContext: not too large, nothing twice, and what we can
+// read is readable.
+func CheckContextExtensions(x Extensions) error {
 	if len(x) > maxExtensions {
 		return fmt.Errorf("%w: %d of them", ErrExtension, len(x))
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/hpke"
+	"crypto/mlkem"
 	"crypto/sha256"
 	"fmt"
 	"hash"
@@ -183,6 +184,35 @@ func (s Suite) CheckEncryptionKey(key []byte) error {
 	}
 	if _, err := s.must().kem().NewPublicKey(key); err != nil {
 		return fmt.Errorf("%w: %w", ErrEncryptionKey, err)
+	}
+	return nil
+}
+
+// checkKEMOutput returns ErrEncryptionKey for what cannot be opened by anybody:
+// a KEM output of the wrong length, or with a part that is no public key.
+func (s Suite) checkKEMOutput(b []byte) error {
+	if s == HybridX25519MLKEM768 {
+		const size = mlkem.CiphertextSize768 + x25519Size
+		if len(b) != size {
+			return fmt.Errorf("%w: KEM output of %d bytes instead of %d", ErrEncryptionKey, len(b), size)
+		}
+		return checkX25519(b[mlkem.CiphertextSize768:])
+	}
+	if err := s.CheckEncryptionKey(b); err != nil { // of DHKEM it is a public key
+		return fmt.Errorf("KEM output: %w", err)
+	}
+	return nil
+}
+
+// checkSealedSecret returns ErrPath unless x may hold a secret of the key
+// schedule; whether it opens cannot be seen.
+func (s Suite) checkSealedSecret(x *HPKECiphertext) error {
+	const tag = 16 // bytes that the AEADs of all suites add
+	if want := s.HashSize() + tag; len(x.Ciphertext) != want {
+		return fmt.Errorf("%w: a sealed secret of %d bytes instead of %d", ErrPath, len(x.Ciphertext), want)
+	}
+	if err := s.checkKEMOutput(x.KEMOutput); err != nil {
+		return fmt.Errorf("%w: %w", ErrPath, err)
 	}
 	return nil
 }

@@ -172,3 +172,121 @@ func TestClosedInTheOldLayout(t *testing.T) {
 		c.check(g.Save(c.disk))
 	}
 }
+
+// TestSealedThingsOfTheWrongLength: that nobody can open them is seen without
+// secrets, so the server keeps them out too.
+func TestSealedThingsOfTheWrongLength(t *testing.T) {
+	for _, s := range []mls.Suite{mls.X25519AES128, mls.P256AES128, mls.HybridX25519MLKEM768} {
+		c := newCourtOf(t, s)
+		for name, spoil := range map[string]func(*mls.HPKECiphertext){
+			"short KEM output": func(x *mls.HPKECiphertext) { x.KEMOutput = x.KEMOutput[1:] },
+			"long KEM output":  func(x *mls.HPKECiphertext) { x.KEMOutput = append(bytes.Clone(x.KEMOutput), 0) },
+			"zero KEM output": func(x *mls.HPKECiphertext) {
+				x.KEMOutput = bytes.Clone(x.KEMOutput)
+				clear(x.KEMOutput[max(0, len(x.KEMOutput)-65):])
+			},
+			"short secret": func(x *mls.HPKECiphertext) { x.Ciphertext = x.Ciphertext[1:] },
+			"long secret":  func(x *mls.HPKECiphertext) { x.Ciphertext = append(bytes.Clone(x.Ciphertext), 0) },
+		} {
+			t.Run(s.String()+", "+name, func(t *testing.T) {
+				c.t = t
+				f := c.good(CommitOptions{})
+				nodes := f.content.Commit.Path.Nodes
+				spoil(&nodes[len(nodes)-1].Secrets[0])
+				c.refused(f.public(c), mls.ErrPath)
+			})
+		}
+		c.t = t
+		joiner := c.client()
+		info := must(mls.ParseGroupInfo(must(c.mallory.group.GroupInfo(true))))
+		_, p, err := JoinExternal(info, nil, Config{Signer: joiner.signer, Credential: mls.Basic([]byte("x")), Capabilities: testCapabilities()}, ExternalOptions{})
+		c.check(err)
+		m := must(mls.ParsePublic(p.Message))
+		for _, kem := range [][]byte{nil, {1, 2, 3}, make([]byte, 32), make([]byte, 65), make([]byte, 1120)} {
+			forged := *m
+			init := mls.ProposeExternalInit(kem)
+			forged.Content.Commit = &mls.Commit{Proposals: []mls.ProposalOrRef{byValue(init)}, Path: m.Content.Commit.Path}
+			context := c.mallory.group.Public().Context()
+			a := forged.Authenticated()
+			c.check(joiner.signer.signContent(a, &context))
+			a.Auth.ConfirmationTag = m.Auth.ConfirmationTag
+			forged.Auth = a.Auth
+			c.refused(&forged, mls.ErrExternalCommit)
+		}
+	}
+}
+
+// TestReInitThatNobodyCanFollow: a group is not closed by mistake.
+func TestReInitThatNobodyCanFollow(t *testing.T) {
+	c := newCourt(t)
+	twice := mls.Extensions{{Type: testExtension}, {Type: testExtension}}
+	for name, r := range map[string]*mls.ReInit{
+		"unknown suite":    mls.ProposeReInit([]byte("next"), 0x0999, nil).ReInit,
+		"unknown version":  {GroupID: []byte("next"), Version: 2, Suite: c.suite},
+		"the same id":      mls.ProposeReInit([]byte("town"), c.suite, nil).ReInit,
+		"extensions twice": mls.ProposeReInit([]byte("next"), c.suite, twice).ReInit,
+	} {
+		if _, err := c.mallory.group.Commit(CommitOptions{ReInit: r}); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: committed: %v", name, err)
+		}
+		c.mallory.group.ClearPending()
+		if _, err := c.mallory.group.Propose(mls.Proposal{Type: mls.ProposalReInit, ReInit: r}, ProposeOptions{}); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: proposed: %v", name, err)
+		}
+	}
+}
+
+// TestLostPathIsWiped: the private keys of a commit that was cleared, or lost
+// against another, go; those of the group stay.
+func TestLostPathIsWiped(t *testing.T) {
+	c := newCourt(t)
+	for name, lose := range map[string]func(){
+		"cleared": func() { c.victim.group.ClearPending() },
+		"lost":    func() { c.commit(c.mallory, CommitOptions{}, nil) },
+	} {
+		p := must(c.victim.group.Commit(CommitOptions{}))
+		var fresh []*Secret
+		for x, s := range p.keys {
+			if s != c.victim.group.keys[x] {
+				fresh = append(fresh, s)
+			}
+		}
+		if len(fresh) < 2 {
+			t.Fatalf("%s: %d keys", name, len(fresh))
+		}
+		lose()
+		for _, s := range fresh {
+			if s.Len() != 0 {
+				t.Errorf("%s: a private key of the path is still there", name)
+			}
+		}
+		for x, s := range c.victim.group.keys {
+			if s.Len() == 0 {
+				t.Errorf("%s: the group's own key of node %d is gone", name, x)
+			}
+		}
+		c.commit(c.mallory, CommitOptions{}, nil) // and it can follow
+	}
+}
+
+// TestRecordsTooLargeToRead are left out, and do not stand in the way of others.
+func TestRecordsTooLargeToRead(t *testing.T) {
+	c := newCourt(t)
+	g := c.victim.group
+	entry := &RosterEntry{Credential: mls.Basic(make([]byte, 16<<10))}
+	changes := make([]rosterChange, 2100)
+	for i := range changes {
+		changes[i] = rosterChange{mls.LeafIndex(i), nil, entry}
+	}
+	context := g.public.Context()
+	secret := randomSecret(c.suite.HashSize())
+	large := record(context, g.public.RatchetTree(), secret, secret, rosterAfter, changes)
+	context.Epoch++
+	small := record(context, g.public.RatchetTree(), secret, secret, rosterAfter, changes[:1])
+	g.keepRecords(large, small)
+	c.check(g.Save(c.victim.store))
+	again := must(Load(c.victim.store))
+	if list := again.Records().Take(); len(list) != 1 || !list[0].Equal(small.Secret) {
+		t.Errorf("%d records", len(list))
+	}
+}

@@ -61,7 +61,8 @@ type pendingCommit struct {
 
 func (s *commitSecrets) all() []*Secret { return []*Secret{&s.leaf, &s.path, &s.init, &s.psk} }
 
-func (p *pendingCommit) wipe() {
+// wipe overwrites all secrets of the commit but those private keys in live.
+func (p *pendingCommit) wipe(live map[mls.NodeIndex]*Secret) {
 	p.secrets.signer.Wipe()
 	for _, s := range p.secrets.all() {
 		s.Wipe()
@@ -70,6 +71,11 @@ func (p *pendingCommit) wipe() {
 		p.staged.epoch.wipe()
 		p.staged.epoch = nil // so that it cannot be applied
 		p.staged.encryption.Wipe()
+		for x, private := range p.staged.keys {
+			if live[x] != private {
+				private.Wipe()
+			}
+		}
 	}
 }
 
@@ -81,6 +87,9 @@ func (g *Group) Commit(opts CommitOptions) (*Pending, error) {
 	}
 	if g.pending != nil {
 		return nil, fmt.Errorf("commit: %w", ErrPending)
+	}
+	if err := checkReInit(g, opts.ReInit); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
 	}
 	now := opts.Now
 	if now.IsZero() {
@@ -407,7 +416,7 @@ func (p *pendingCommit) restage(g *Group) (*Staged, error) {
 // no more use then.
 func (g *Group) ClearPending() {
 	if g.pending != nil {
-		g.pending.wipe()
+		g.pending.wipe(g.keys)
 		g.pending = nil
 	}
 }

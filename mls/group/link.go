@@ -173,6 +173,23 @@ func Reinit(old *Group, cfg Config, opts CommitOptions) (*Group, *Pending, error
 	return g, p, nil
 }
 
+// checkReInit returns ErrConfig unless we could found the group that r, which
+// may be nil, describes: what a ReInit has closed cannot be opened again.
+func checkReInit(g *Group, r *mls.ReInit) error {
+	switch {
+	case r == nil:
+		return nil
+	case r.Version != mls.MLS10 || !r.Suite.Supported():
+		return fmt.Errorf("%w: a reinit to version %d, suite %v", ErrConfig, r.Version, r.Suite)
+	case bytes.Equal(r.GroupID, g.public.Context().GroupID):
+		return fmt.Errorf("%w: a reinit to the same group id", ErrConfig)
+	}
+	if err := mls.CheckContextExtensions(r.Extensions); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	return nil
+}
+
 // follow founds a group that is linked to old.
 func follow(old *Group, usage mls.PSKUsage, cfg Config, opts CommitOptions) (*Group, *Pending, error) {
 	c := old.public.Context()

@@ -343,7 +343,7 @@ func TestLinksOnlyAtTheBeginning(t *testing.T) {
 			t.Errorf("a branch that begins with epoch %d: %v", epoch, err)
 		}
 	}
-	init := byValue(mls.ProposeExternalInit(make([]byte, 32)))
+	init := byValue(mls.ProposeExternalInit(bytes.Repeat([]byte{9}, 32)))
 	if _, err := g.public.Draft(mls.Sender{Type: mls.SenderNewMemberCommit}, []mls.ProposalOrRef{init, id(mls.PSKBranch)}); !errors.Is(err, mls.ErrPSK) {
 		t.Errorf("a link by one from outside: %v", err)
 	}

@@ -60,6 +60,10 @@ func (g *Group) Propose(p mls.Proposal, opts ProposeOptions) ([]byte, error) {
 		return nil, fmt.Errorf("propose: %w: a change of the leaf without an update", ErrConfig)
 	case p.Type == mls.ProposalUpdate:
 		return nil, fmt.Errorf("propose: %w: an update is made by ProposeUpdate", ErrConfig)
+	case p.Type == mls.ProposalReInit:
+		if err := checkReInit(g, p.ReInit); err != nil {
+			return nil, fmt.Errorf("propose: %w", err)
+		}
 	case p.Type == mls.ProposalPSK && p.PSK != nil && len(p.PSK.ID.Nonce) == 0:
 		id := p.PSK.ID
 		id.Nonce = randomBytes(g.suite().HashSize())

@@ -294,7 +294,7 @@ func recordBeginning(g *Group, encryption Secret, before *mls.Tree) {
 		if before != nil {
 			kind, changes = rosterBefore, changesBetween(tree, before)
 		}
-		g.ready = append(slices.Clip(g.ready), record(g.public.Context(), tree, encryption, g.epoch.senderData, kind, changes))
+		g.keepRecords(record(g.public.Context(), tree, encryption, g.epoch.senderData, kind, changes))
 	}
 }
 
@@ -306,6 +306,17 @@ func recordEnd(g *Group, after *mls.Tree) []Record {
 	}
 	tree := g.public.RatchetTree()
 	return []Record{record(g.public.Context(), tree, g.epoch.encryption, g.epoch.senderData, rosterAfter, changesBetween(tree, after))}
+}
+
+// keepRecords adds records to those that wait. One that is above the limit of
+// what can be decoded is left out: it could not be read, and stored it would
+// keep the group from being loaded.
+func (g *Group) keepRecords(list ...Record) {
+	for _, r := range list {
+		if _, err := r.content(); err == nil {
+			g.ready = append(slices.Clip(g.ready), r)
+		}
+	}
 }
 
 // epochs lists the epochs of records, of which each has one at most.

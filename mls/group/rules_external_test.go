@@ -105,7 +105,7 @@ func externalAttacks() []attack {
 			f.Commit.Path.Leaf.EncryptionKey = c.server.Leaf(former).EncryptionKey
 			c.check(s.signer.signLeaf(&f.Commit.Path.Leaf, f.GroupID, former))
 		})},
-		{name: "with an init that does not open", want: mls.ErrExternalCommit, hidden: true, forge: entering(nil, func(_ *court, _ *client, f *mls.FramedContent) {
+		{name: "with an init that does not open", want: mls.ErrExternalCommit, forge: entering(nil, func(_ *court, _ *client, f *mls.FramedContent) {
 			f.Commit.Proposals[0].Proposal.ExternalInit.KEMOutput = []byte("short")
 		})},
 		{name: "without what the group requires", want: mls.ErrCapabilities, forge: entering(nil, func(c *court, s *client, f *mls.FramedContent) {

@@ -2,7 +2,6 @@ package group
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/veche-im/veche/mls"
 )
@@ -169,7 +168,7 @@ func (g *Group) Apply(c *Staged) error {
 	if err := g.public.Apply(c.StagedPublicCommit); err != nil {
 		return err
 	}
-	g.ready = append(slices.Clip(g.ready), ended...)
+	g.keepRecords(ended...)
 	if g.epoch != nil {
 		g.psks.leave(before, g.epoch.resumption)
 	} else {
@@ -191,7 +190,7 @@ func (g *Group) Apply(c *Staged) error {
 		if g.pending.staged == c {
 			g.pending.staged = nil // its secrets live on in the group
 		}
-		g.pending.wipe()
+		g.pending.wipe(c.keys)
 		g.pending = nil
 	}
 	if c.RemovesUs {
