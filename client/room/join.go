@@ -288,7 +288,7 @@ func (w joiner) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c compos
 	if err := g.Save(store.MLS(tx, w.id)); err != nil {
 		return err
 	}
-	if err := w.begun(tx, g, false); err != nil {
+	if err := w.begun(tx, g, !first); err != nil { // of what was missed, something may have taken a device out
 		return err
 	}
 	if err := store.PutHead(tx, w.id, seq, head); err != nil {
