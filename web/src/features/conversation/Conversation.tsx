@@ -94,6 +94,8 @@ export function Conversation({
     };
   }, [t, timeline, composer, model, me, say]);
 
+  const calling = useSnapshot(model.calls.live) !== undefined;
+
   const editLast = () => {
     const mine = timeline.state.snapshot().items.findLast((i) => i.mine && i.kind === "message" && i.text && i.seq > 0);
     if (mine) composer.beginEdit(mine);
@@ -125,7 +127,14 @@ export function Conversation({
     >
       <Head model={model} room={room} detailsOpen={detailsOpen} onBack={onBack} onDetails={onDetails} />
       {open && <CallBanner calls={model.calls} room={room} />}
-      <Messages timeline={timeline} room={room} files={model.files} me={me?.name ?? ""} deeds={deeds} />
+      <Messages
+        timeline={timeline}
+        room={room}
+        files={model.files}
+        me={me?.name ?? ""}
+        calling={calling}
+        deeds={deeds}
+      />
       {open ? (
         <ComposerView
           key={room.id}

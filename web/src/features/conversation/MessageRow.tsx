@@ -25,7 +25,7 @@ export const MessageRow = memo(function MessageRow({
   room,
   files,
   stop,
-  open,
+  callable,
   deeds,
   onMenu,
   onJump,
@@ -37,7 +37,7 @@ export const MessageRow = memo(function MessageRow({
   group: boolean;
   room: RoomID;
   files: Files;
-  open: boolean; // one can write in the room, and call
+  callable: boolean; // one can call here now
   stop: boolean; // where Tab comes in; the buttons of the other rows are passed over
   deeds: Deeds;
   onMenu: (item: Item, at: HTMLElement | { x: number; y: number }) => void;
@@ -125,7 +125,7 @@ export const MessageRow = memo(function MessageRow({
             item={item}
             call={item.call}
             tab={tab}
-            onCall={open ? (video) => deeds.call(video) : undefined}
+            onCall={callable ? (video) => deeds.call(video) : undefined}
             meta={meta}
           />
         ) : (

@@ -30,12 +30,14 @@ export function Messages({
   room,
   files,
   me,
+  calling,
   deeds,
 }: {
   timeline: Timeline;
   room: Room;
   files: Files;
   me: string;
+  calling: boolean; // one is in a call already
   deeds: Deeds;
 }) {
   const t = useText();
@@ -116,7 +118,7 @@ export function Messages({
             group={room.kind === "group"}
             room={room.id}
             files={files}
-            open={room.state === "open"}
+            callable={room.state === "open" && !calling}
             stop={line.key === stop}
             deeds={deeds}
             onMenu={openMenu}
