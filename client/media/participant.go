@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -251,9 +252,14 @@ func (p *Participant) connected() {
 
 // watch follows the call and its keys while the connection holds.
 func (p *Participant) watch(ctx context.Context, pr *peer, joined *api.JoinedCall) error {
+	var shown []api.View
 	for {
 		changed := p.cfg.Core.Changed()
-		if err := p.look(ctx, joined); err != nil {
+		err := p.look(ctx, joined)
+		if err == nil {
+			shown, err = p.show(ctx, pr.pictures(p.cfg.Audio), shown)
+		}
+		if err != nil {
 			var over errOver
 			if errors.As(err, &over) || ctx.Err() != nil {
 				return err
@@ -268,6 +274,41 @@ func (p *Participant) watch(ctx context.Context, pr *peer, joined *api.JoinedCal
 			return nil
 		}
 	}
+}
+
+// pictureHeight is the place that we say a picture has, in pixels: large, so
+// that the best layer comes that the network carries.
+const pictureHeight = 720
+
+// show asks for the screens and cameras that are on, as far as there are slots
+// for them; before is what was asked last.
+func (p *Participant) show(ctx context.Context, mids []string, before []api.View) ([]api.View, error) {
+	p.mu.Lock()
+	people := slices.Clone(p.call.People)
+	p.mu.Unlock()
+	views := []api.View{}
+	add := func(q api.CallParticipant, source api.Source) {
+		if len(views) < len(mids) {
+			views = append(views, api.View{Mid: mids[len(views)], Number: q.Number, Source: source, Height: pictureHeight})
+		}
+	}
+	for _, q := range people {
+		if q.Screen && !q.Me {
+			add(q, api.Screen)
+		}
+	}
+	for _, q := range people {
+		if q.Camera && !q.Me {
+			add(q, api.Camera)
+		}
+	}
+	if slices.Equal(views, before) {
+		return before, nil
+	}
+	if _, err := ask(ctx, p.cfg.Core, api.ViewCall, api.CallView{Call: p.id(), Views: views}); err != nil {
+		return before, fmt.Errorf("ask for pictures: %w", err)
+	}
+	return views, nil
 }
 
 // errLost: the server no longer knows this participant.

@@ -199,4 +199,13 @@ func (p *peer) answer(sdp string) error {
 	return nil
 }
 
+// pictures are the mids of the slots for video, known once an offer was made.
+func (p *peer) pictures(audio int) []string {
+	var mids []string
+	for _, t := range p.pc.GetTransceivers()[4+audio:] {
+		mids = append(mids, t.Mid())
+	}
+	return mids
+}
+
 func (p *peer) close() { _ = p.pc.Close() }
