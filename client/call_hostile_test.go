@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/internal/testenv"
@@ -322,5 +323,34 @@ func TestWhatIsSaidInACallIsSealed(t *testing.T) {
 	defer mu.Unlock()
 	if len(sizes) != 4 || len(slices.Compact(slices.Clone(sizes))) != 1 {
 		t.Errorf("what was said has the sizes %v", sizes)
+	}
+}
+
+func TestComingAgainIsNotToldAsBeingOut(t *testing.T) {
+	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
+	ann := w.Client("ann")
+	room := ann.Group("team", "bob")
+	ann.Open("team")
+	first := begin(ann, room, false)
+	told := len(ann.Told())
+	// The server says that the former participant is replaced before it answers
+	// the joining that replaces it.
+	ann.Link.Requests(func(f *wire.Frame) {
+		if f.Method == wire.CallJoin.Name {
+			inject(ann, wire.OnCallGone, wire.CallGone{Call: first.Call.ID, Number: uint32(first.Number), Why: wire.GoneReplaced})
+			time.Sleep(200 * time.Millisecond) // so that it is handled first
+		}
+	})
+	second := join(ann, first.Call.ID)
+	sees(ann, first.Call.ID, "its own coming", func(v api.Call) bool { return v.Me == second.Number })
+	for _, e := range ann.Told()[told:] {
+		switch v := e.Value.(type) {
+		case api.Call:
+			if v.Me == 0 {
+				t.Error("a front end was told that this device is out, and would come in again")
+			}
+		case api.CallGone:
+			t.Errorf("told that it is gone: %s", v.Why)
+		}
 	}
 }

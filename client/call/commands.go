@@ -124,9 +124,7 @@ func (c *Calls) Join(ctx context.Context, p api.CallOffer) (out api.JoinedCall, 
 		}
 		c.mu.Unlock()
 		t.keys.close()
-		if wire.CodeOf(err) == wire.NotFound {
-			c.Refresh() // it is over, perhaps
-		}
+		c.Refresh() // it is over, perhaps, or this device is out of it
 		return out, err
 	}
 	c.quiet(p.Call, wire.RingAnswered)

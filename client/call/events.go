@@ -330,7 +330,7 @@ func (c *Calls) takePeople(l *live, p *part, w *wire.Call) bool {
 		people[q.Number] = q
 	}
 	if people[p.number].Device != me.Device {
-		return false
+		return l.coming != nil // it comes again: the answer to that says who is in
 	}
 	l.people, p.version, l.call.Count = people, w.Version, len(people)
 	for n := range p.states {
@@ -347,6 +347,11 @@ func (c *Calls) gone(ctx context.Context, g wire.CallGone) error {
 	c.mu.Lock()
 	l := c.live[g.Call]
 	mine := l != nil && l.in != nil && l.in.number == g.Number
+	// What replaces it is our own coming, whose answer is on its way: to say in
+	// between that this device is out would have a front end come in again.
+	if mine && l.coming != nil && g.Why == wire.GoneReplaced {
+		mine = false
+	}
 	c.mu.Unlock()
 	switch {
 	case g.Number == 0:
