@@ -2,6 +2,8 @@
 // answered, are heard and seen, end, and live through a server that dies.
 // docs/spec/calls.md
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join as path } from "node:path";
 import { after, before } from "node:test";
 import * as calls from "./rig/calls.mjs";
 import { Person } from "./rig/person.mjs";
@@ -43,6 +45,10 @@ step("three people come to a site", async () => {
     await does.join(p, link.split("#")[1]);
     await does.keepKey(p);
   }
+  const password = path(site.dir, "password");
+  writeFileSync(password, "a long password for Dan\n");
+  const [{ link }] = await site.run("invite", "--data", site.data, "--json");
+  await site.run("login", `${site.local}/join#${link.split("#")[1]}`, "--name", "Dan", "--password-file", password, "--profile", path(site.dir, "profiles", "dan"));
 });
 
 step("a direct call rings, is answered, and both hear one another", async () => {
@@ -115,7 +121,7 @@ step("a call that is declined says so", async () => {
 });
 
 step("in a group, a call is a quiet banner; who joins is seen and heard", async () => {
-  await does.createGroup(ann, "Crew", [bob.name, cy.name]);
+  await does.createGroup(ann, "Crew", [bob.name, cy.name, "Dan"]);
   await does.write(ann, "all hands");
   for (const p of [bob, cy]) {
     await does.openRoom(p, "Crew");
@@ -132,6 +138,14 @@ step("who joins later hears and sees those who are in", async () => {
   await calls.enter(cy, { there: true });
   await Promise.all([calls.sees(cy), calls.hears(cy)]);
   await ann.page.getByRole("region", { name: ann.t("call.region", { name: "Crew" }) }).getByText(cy.name).first().waitFor();
+});
+
+step("a fourth, without a browser, hears and sees everybody", async () => {
+  const [report] = await site.run("call", "Crew", "--seconds", "8", "--profile", path(site.dir, "profiles", "dan"), "--json");
+  const got = new Set(report.heard.filter((h) => h.frames > 10).map((h) => `${h.name} ${h.source}`));
+  for (const want of [`${ann.name} microphone`, `${ann.name} camera`, `${bob.name} microphone`, `${bob.name} camera`, `${cy.name} microphone`])
+    assert.ok(got.has(want), `${want}: ${JSON.stringify(report.heard)}`);
+  assert.equal(report.unopened, 0, "every frame opens");
 });
 
 step("a screen is shown large", async () => {
