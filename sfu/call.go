@@ -4,6 +4,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,11 +155,7 @@ func (c *call) remove(p *participant) (ended bool) {
 func (c *call) all() []*participant {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	list := make([]*participant, 0, len(c.participants))
-	for _, p := range c.participants {
-		list = append(list, p)
-	}
-	return list
+	return slices.AppendSeq(make([]*participant, 0, len(c.participants)), maps.Values(c.participants))
 }
 
 // airing is who has each stream now; if anybody.

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -218,11 +220,7 @@ func (s *Server) Close() error {
 func (s *Server) all() []*call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]*call, 0, len(s.calls))
-	for _, c := range s.calls {
-		list = append(list, c)
-	}
-	return list
+	return slices.AppendSeq(make([]*call, 0, len(s.calls)), maps.Values(s.calls))
 }
 
 // Join takes a participant into a call and answers its offer. ErrBadOffer,

@@ -15,8 +15,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -162,11 +164,7 @@ func (s *Streams) Close() {
 func (s *Streams) list() []*Stream {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	list := make([]*Stream, 0, len(s.byID))
-	for _, x := range s.byID {
-		list = append(list, x)
-	}
-	return list
+	return slices.AppendSeq(make([]*Stream, 0, len(s.byID)), maps.Values(s.byID))
 }
 
 // watch closes the streams that are nobody's.

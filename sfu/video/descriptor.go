@@ -60,6 +60,35 @@ type Head struct {
 	Skip  int // bytes of the original payload that they replace
 }
 
+// readPicture reads the picture id at n, of one byte or two (RFC 7741 §4.2,
+// RFC 9628 §4.2), and returns where it ends.
+func (d *Descriptor) readPicture(b []byte, n int) (int, error) {
+	if len(b) <= n {
+		return n, ErrDescriptor
+	}
+	d.picture = uint8(n)
+	d.ID = int(b[n] & 0x7f)
+	if b[n]&0x80 == 0 {
+		return n + 1, nil
+	}
+	if len(b) <= n+1 {
+		return n, ErrDescriptor
+	}
+	d.Long = true
+	d.ID = d.ID<<8 | int(b[n+1])
+	return n + 2, nil
+}
+
+// readTL0 reads TL0PICIDX at n and returns where it ends.
+func (d *Descriptor) readTL0(b []byte, n int) (int, error) {
+	if len(b) <= n {
+		return n, ErrDescriptor
+	}
+	d.tl0 = uint8(n)
+	d.TL0 = int(b[n])
+	return n + 1, nil
+}
+
 // rewrite makes the head of payload with picture id and TL0PICIDX replaced. A
 // picture id of 7 bits grows to 15, so that it stays one series when a slot
 // changes from a source with short ones to another with long ones.

@@ -25,28 +25,14 @@ func parseVP8(b []byte) (d Descriptor, err error) {
 		ext := b[1]
 		n = 2
 		if ext&0x80 != 0 {
-			if len(b) <= n {
-				return d, ErrDescriptor
+			if n, err = d.readPicture(b, n); err != nil {
+				return d, err
 			}
-			d.picture = uint8(n)
-			d.ID = int(b[n] & 0x7f)
-			if b[n]&0x80 != 0 {
-				if len(b) <= n+1 {
-					return d, ErrDescriptor
-				}
-				d.Long = true
-				d.ID = d.ID<<8 | int(b[n+1])
-				n++
-			}
-			n++
 		}
 		if ext&0x40 != 0 {
-			if len(b) <= n {
-				return d, ErrDescriptor
+			if n, err = d.readTL0(b, n); err != nil {
+				return d, err
 			}
-			d.tl0 = uint8(n)
-			d.TL0 = int(b[n])
-			n++
 		}
 		d.rest = uint8(n)
 		if ext&0x30 != 0 {

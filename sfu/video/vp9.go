@@ -20,20 +20,9 @@ func parseVP9(b []byte) (d Descriptor, err error) {
 	}
 	flags, n, spatial := b[0], 1, 0
 	if flags&0x80 != 0 {
-		if len(b) <= n {
-			return d, ErrDescriptor
+		if n, err = d.readPicture(b, n); err != nil {
+			return d, err
 		}
-		d.picture = uint8(n)
-		d.ID = int(b[n] & 0x7f)
-		if b[n]&0x80 != 0 {
-			if len(b) <= n+1 {
-				return d, ErrDescriptor
-			}
-			d.Long = true
-			d.ID = d.ID<<8 | int(b[n+1])
-			n++
-		}
-		n++
 	}
 	if flags&0x20 != 0 {
 		if len(b) <= n {
@@ -43,12 +32,9 @@ func parseVP9(b []byte) (d Descriptor, err error) {
 		spatial = int(b[n] >> 1 & 7)
 		n++
 		if flags&0x10 == 0 {
-			if len(b) <= n {
-				return d, ErrDescriptor
+			if n, err = d.readTL0(b, n); err != nil {
+				return d, err
 			}
-			d.tl0 = uint8(n)
-			d.TL0 = int(b[n])
-			n++
 		}
 	}
 	d.rest = uint8(n)
