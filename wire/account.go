@@ -20,6 +20,14 @@ type Hello struct {
 	Time    Millis      `cbor:"time"`
 	Max     Caps        `cbor:"max"`
 	Calls   bool        `cbor:"calls,omitempty"` // this site has them
+	Life    Life        `cbor:"life"`
+}
+
+// Life is one history of a site: a restore from a backup begins another, and
+// devices then expect rooms to stand further back; docs/spec/restore.md.
+type Life struct {
+	ID    LifeID `cbor:"id"`
+	Began Millis `cbor:"began"` // of a restore; 0 for the first life
 }
 
 // Caps are the limits that an administrator may change.

@@ -33,6 +33,9 @@ type BlobID [idSize]byte
 // CallID names a call; it is the context of its media keys.
 type CallID [idSize]byte
 
+// LifeID names one history of a site.
+type LifeID [idSize]byte
+
 // ClientID is chosen by a device for each entry that it sends, so that a retry
 // is recognised and gets the same seq (it is unique per device and room).
 type ClientID [idSize]byte
@@ -44,6 +47,7 @@ func NewRoomID() (id RoomID)       { rand.Read(id[:]); return id }
 func NewBlobID() (id BlobID)       { rand.Read(id[:]); return id }
 func NewClientID() (id ClientID)   { rand.Read(id[:]); return id }
 func NewCallID() (id CallID)       { rand.Read(id[:]); return id }
+func NewLifeID() (id LifeID)       { rand.Read(id[:]); return id }
 
 func (id AccountID) String() string { return idText.EncodeToString(id[:]) }
 func (id DeviceID) String() string  { return idText.EncodeToString(id[:]) }
@@ -51,6 +55,7 @@ func (id RoomID) String() string    { return idText.EncodeToString(id[:]) }
 func (id BlobID) String() string    { return idText.EncodeToString(id[:]) }
 func (id ClientID) String() string  { return idText.EncodeToString(id[:]) }
 func (id CallID) String() string    { return idText.EncodeToString(id[:]) }
+func (id LifeID) String() string    { return idText.EncodeToString(id[:]) }
 
 // IsZero reports whether id was never set. So do the methods after it.
 func (id AccountID) IsZero() bool { return id == AccountID{} }
@@ -59,6 +64,7 @@ func (id RoomID) IsZero() bool    { return id == RoomID{} }
 func (id BlobID) IsZero() bool    { return id == BlobID{} }
 func (id ClientID) IsZero() bool  { return id == ClientID{} }
 func (id CallID) IsZero() bool    { return id == CallID{} }
+func (id LifeID) IsZero() bool    { return id == LifeID{} }
 
 // MarshalText writes the 26 characters of String, in JSON and in flags.
 func (id AccountID) MarshalText() ([]byte, error) { return idText.AppendEncode(nil, id[:]), nil }
@@ -67,6 +73,7 @@ func (id RoomID) MarshalText() ([]byte, error)    { return idText.AppendEncode(n
 func (id BlobID) MarshalText() ([]byte, error)    { return idText.AppendEncode(nil, id[:]), nil }
 func (id ClientID) MarshalText() ([]byte, error)  { return idText.AppendEncode(nil, id[:]), nil }
 func (id CallID) MarshalText() ([]byte, error)    { return idText.AppendEncode(nil, id[:]), nil }
+func (id LifeID) MarshalText() ([]byte, error)    { return idText.AppendEncode(nil, id[:]), nil }
 
 // UnmarshalText reads what MarshalText wrote; anything else is ErrID.
 func (id *AccountID) UnmarshalText(b []byte) error { return parseID((*[idSize]byte)(id), b) }
@@ -75,6 +82,7 @@ func (id *RoomID) UnmarshalText(b []byte) error    { return parseID((*[idSize]by
 func (id *BlobID) UnmarshalText(b []byte) error    { return parseID((*[idSize]byte)(id), b) }
 func (id *ClientID) UnmarshalText(b []byte) error  { return parseID((*[idSize]byte)(id), b) }
 func (id *CallID) UnmarshalText(b []byte) error    { return parseID((*[idSize]byte)(id), b) }
+func (id *LifeID) UnmarshalText(b []byte) error    { return parseID((*[idSize]byte)(id), b) }
 
 // MarshalCBOR writes an identifier as a byte string of 16.
 func (id AccountID) MarshalCBOR() ([]byte, error) { return Encode(id[:]) }
@@ -83,6 +91,7 @@ func (id RoomID) MarshalCBOR() ([]byte, error)    { return Encode(id[:]) }
 func (id BlobID) MarshalCBOR() ([]byte, error)    { return Encode(id[:]) }
 func (id ClientID) MarshalCBOR() ([]byte, error)  { return Encode(id[:]) }
 func (id CallID) MarshalCBOR() ([]byte, error)    { return Encode(id[:]) }
+func (id LifeID) MarshalCBOR() ([]byte, error)    { return Encode(id[:]) }
 
 // UnmarshalCBOR reads a byte string of 16; anything else is ErrID.
 func (id *AccountID) UnmarshalCBOR(b []byte) error { return decodeID((*[idSize]byte)(id), b) }
@@ -91,6 +100,7 @@ func (id *RoomID) UnmarshalCBOR(b []byte) error    { return decodeID((*[idSize]b
 func (id *BlobID) UnmarshalCBOR(b []byte) error    { return decodeID((*[idSize]byte)(id), b) }
 func (id *ClientID) UnmarshalCBOR(b []byte) error  { return decodeID((*[idSize]byte)(id), b) }
 func (id *CallID) UnmarshalCBOR(b []byte) error    { return decodeID((*[idSize]byte)(id), b) }
+func (id *LifeID) UnmarshalCBOR(b []byte) error    { return decodeID((*[idSize]byte)(id), b) }
 
 func parseID(id *[idSize]byte, text []byte) error {
 	var got [idSize]byte
