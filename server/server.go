@@ -139,6 +139,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.db, err = openDB(ctx, s.data, log, s.die); err != nil {
 		return err
 	}
+	if err := s.db.Update(ctx, account.EnsureLife); err != nil {
+		return err
+	}
 	s.hub = hub.New()
 	s.metrics = newMetrics(s.hub)
 	if s.blobs, err = blob.New(blob.Config{

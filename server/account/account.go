@@ -104,8 +104,8 @@ func Org(tx *db.Tx) (string, error) {
 
 // setUp names the organisation, once.
 func setUp(tx *db.Tx, org Name, now time.Time) error {
-	const add = `INSERT INTO site (id, org, created_ms) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING`
-	n, err := tx.Exec(add, org.Shown, now.UnixMilli())
+	const add = `INSERT INTO site (id, org, created_ms, life) VALUES (1, $1, $2, $3) ON CONFLICT (id) DO NOTHING`
+	n, err := tx.Exec(add, org.Shown, now.UnixMilli(), wire.NewLifeID())
 	if err != nil {
 		return fmt.Errorf("name the organisation: %w", err)
 	}

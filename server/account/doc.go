@@ -31,4 +31,7 @@ CREATE TABLE link (
 	expires_ms BIGINT NOT NULL,
 	used_ms BIGINT NOT NULL      -- 0 until used
 );
+`, `
+ALTER TABLE site ADD COLUMN life BYTEA;                   -- null until EnsureLife
+ALTER TABLE site ADD COLUMN life_ms BIGINT NOT NULL DEFAULT 0; -- when a restore began it, 0 for the first
 `}}

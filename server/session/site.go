@@ -56,6 +56,9 @@ func HelloOf(d Deps) func(context.Context, *Actor) (wire.Hello, error) {
 			if here, err = device.Get(tx, a.Account, a.Device); err != nil {
 				return err
 			}
+			if h.Life, err = account.LifeOf(tx); err != nil {
+				return err
+			}
 			h.Org, err = account.Org(tx)
 			return err
 		})
