@@ -18,6 +18,7 @@ const (
 	Subprotocol = "veche.v1"        // of the socket
 	CookieName  = "__Host-veche"    // over https
 	CookieLocal = "veche-local"     // over http on localhost, where __Host- is not to be had
+	CookieKnown = "-known"          // after either name: somebody was signed in here once; stays at sign-out
 	MIMEBlob    = "application/vnd.veche.sealed"
 )
 

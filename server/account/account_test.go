@@ -123,11 +123,11 @@ func TestAttemptsAreBoundedInMemory(t *testing.T) {
 	a := newAttempts(func() time.Time { return at })
 	for i := range maxWatched {
 		ip := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		if _, err := a.begin(fmt.Sprint("name", i), ip); err != nil {
+		if _, err := a.begin(fmt.Sprint("name", i), ip, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := a.order.Len(); n != maxWatched || len(a.byKey) != maxWatched {
+	if n := a.order.Len(); n != maxWatched || len(a.byKey) != maxWatched { // each fills three
 		t.Errorf("%d and %d are remembered", n, len(a.byKey))
 	}
 }
@@ -136,22 +136,22 @@ func TestSuccessTakesBackItsOwnAttemptAlone(t *testing.T) {
 	at := time.Now()
 	a := newAttempts(func() time.Time { return at })
 	ip := netip.MustParseAddr("192.0.2.1")
-	for range failsOfName - 1 {
-		if _, err := a.begin("ann", ip); err != nil {
+	for range failsOfPair - 1 {
+		if _, err := a.begin("ann", ip, ""); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 10 {
-		ok, err := a.begin("ann", ip)
+		ok, err := a.begin("ann", ip, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		ok()
 	}
-	if _, err := a.begin("ann", ip); err != nil {
+	if _, err := a.begin("ann", ip, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.begin("ann", ip); wire.CodeOf(err) != wire.Busy {
+	if _, err := a.begin("ann", ip, ""); wire.CodeOf(err) != wire.Busy {
 		t.Errorf("the failures were forgotten: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/wire"
 )
 
 // Config says what Accounts work with. DB and Now are required.
@@ -108,16 +109,19 @@ func (s *Accounts) signUp(ctx context.Context, token string, kind LinkKind, name
 	return a, err
 }
 
+// Try is an attempt to sign in.
+type Try struct {
+	Name, Password string
+	From           netip.Addr
+	Known          string // what Remember gave the browser once, empty for none
+}
+
 // SignIn returns the account of a name and password. A wrong name and a wrong
 // password are authz.ErrDenied and cost the same; too many of them are Busy.
-func (s *Accounts) SignIn(ctx context.Context, name, password string, from netip.Addr, and And) (Account, error) {
-	n, err := ParseName(name)
+func (s *Accounts) SignIn(ctx context.Context, t Try, and And) (Account, error) {
+	n, err := ParseName(t.Name)
 	if err != nil {
 		n = Name{} // nobody's: goes the same way as an unknown one
-	}
-	succeeded, err := s.attempts.begin(n.Key, from)
-	if err != nil {
-		return Account{}, err
 	}
 	var a Account
 	var hash Hash
@@ -128,12 +132,15 @@ func (s *Accounts) SignIn(ctx context.Context, name, password string, from netip
 		return err
 	})
 	if err != nil {
-		succeeded() // our fault, not theirs
 		return Account{}, fmt.Errorf("look up a name: %w", err)
 	}
-	right, err := s.hasher.matches(ctx, hash, password)
+	succeeded, err := s.attempts.begin(n.Key, t.From, s.hasher.deviceOf(hash, t.Known))
 	if err != nil {
-		succeeded()
+		return Account{}, err
+	}
+	right, err := s.hasher.matches(ctx, hash, t.Password)
+	if err != nil {
+		succeeded() // our fault, not theirs
 		return Account{}, err
 	}
 	if !right {
@@ -141,6 +148,20 @@ func (s *Accounts) SignIn(ctx context.Context, name, password string, from netip
 	}
 	succeeded()
 	return a, s.db.Update(ctx, func(tx *db.Tx) error { return and(tx, a) })
+}
+
+// Remember returns what a browser in which somebody has just signed in keeps, to
+// be counted by itself when it signs in again.
+func (s *Accounts) Remember(ctx context.Context, id wire.AccountID) (known string, err error) {
+	err = s.db.View(ctx, func(tx *db.Tx) error {
+		var hash Hash
+		if err := tx.QueryRow(`SELECT password FROM account WHERE id = $1`, id).Scan((*string)(&hash)); err != nil {
+			return fmt.Errorf("read account %s: %w", id, err)
+		}
+		known = vouch(hash)
+		return nil
+	})
+	return known, err
 }
 
 // CheckNew says what is wrong with the names and the password of a new site, if

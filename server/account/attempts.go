@@ -11,13 +11,18 @@ import (
 
 const (
 	window         = 15 * time.Minute
-	failsOfName    = 5
-	failsOfAddress = 20
-	maxWatched     = 50_000 // names and addresses remembered at a time
+	failsOfPair    = 5      // of a name from one network
+	failsOfAddress = 20     // of one network
+	failsOfName    = 50     // of a name from everywhere: many networks together guess no faster
+	failsOfDevice  = 5      // of a browser in which that person was signed in before
+	maxWatched     = 50_000 // of all these, remembered at a time
 )
 
-// attempts counts failed sign-ins of late. It is bounded: when too many names
-// and addresses fail at once, the ones that failed longest ago are forgotten.
+// attempts counts failed sign-ins of late. Whoever knows a name can fail under
+// it, and must not lock its owner out by that: so failures are counted for each
+// network, and a browser in which the person was signed in before is counted by
+// itself alone. It is bounded: when too many fail at once, the ones that failed
+// longest ago are forgotten.
 type attempts struct {
 	now func() time.Time
 
@@ -35,30 +40,44 @@ func newAttempts(now func() time.Time) *attempts {
 	return &attempts{now: now, byKey: make(map[string]*list.Element), order: list.New()}
 }
 
+// count is a tally and the failures that it takes.
+type count struct {
+	key  string
+	most int
+}
+
+// counts are those of an attempt under a name. Device is the browser that was
+// signed in under it before, empty for any other.
+func counts(name string, from netip.Addr, device string) []count {
+	if device != "" {
+		return []count{{"d" + device, failsOfDevice}}
+	}
+	net := network(from)
+	return []count{{"p" + net + " " + name, failsOfPair}, {"a" + net, failsOfAddress}, {"n" + name, failsOfName}}
+}
+
 // begin counts an attempt as failed before it is made, so that many at once
 // cannot slip through, and returns how to take that back. It is Busy when there
-// were too many of that name or from that address.
-func (a *attempts) begin(name string, from netip.Addr) (succeeded func(), err error) {
+// were too many.
+func (a *attempts) begin(name string, from netip.Addr, device string) (succeeded func(), err error) {
 	now := a.now()
-	keys := []string{"n" + name, "a" + network(from)}
-	limits := []int{failsOfName, failsOfAddress}
+	under := counts(name, from, device)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for i, key := range keys {
-		fails := a.recent(key, now)
-		if len(fails) >= limits[i] {
-			wait := fails[len(fails)-limits[i]].Add(window).Sub(now)
+	for _, c := range under {
+		if fails := a.recent(c.key, now); len(fails) >= c.most {
+			wait := fails[len(fails)-c.most].Add(window).Sub(now)
 			return nil, &wire.Error{Code: wire.Busy, Text: "too many attempts", RetryAfter: wait.Milliseconds() + 1}
 		}
 	}
-	for _, key := range keys {
-		a.add(key, now)
+	for _, c := range under {
+		a.add(c.key, now)
 	}
 	return func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		for _, key := range keys {
-			a.forget(key, now)
+		for _, c := range under {
+			a.forget(c.key, now)
 		}
 	}, nil
 }

@@ -63,7 +63,11 @@ func (a *API) signup(c *call, p wire.SignUp) (wire.SignedIn, error) {
 
 func (a *API) signin(c *call, p wire.SignIn) (wire.SignedIn, error) {
 	return a.let(c, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
-		return a.cfg.Accounts.SignIn(c.r.Context(), p.Name, p.Password, c.from(), and)
+		t := account.Try{Name: p.Name, Password: p.Password, From: c.from()}
+		if known, err := c.r.Cookie(c.cookieName() + wire.CookieKnown); err == nil {
+			t.Known = known.Value
+		}
+		return a.cfg.Accounts.SignIn(c.r.Context(), t, and)
 	})
 }
 
@@ -101,11 +105,17 @@ func (a *API) let(c *call, deviceName string, cookie bool, enter func(account.An
 		return wire.SignedIn{}, err
 	}
 	res := wire.SignedIn{Account: who.ID, Device: opened.Device, State: wire.DevicePending, Name: who.Name}
-	if cookie {
-		http.SetCookie(c, c.cookie(opened.Token.Secret(), cookieAge))
-	} else {
+	if !cookie {
 		res.Token = opened.Token.Secret()
+		return res, nil
 	}
+	http.SetCookie(c, c.cookie("", opened.Token.Secret(), cookieAge))
+	known, err := a.cfg.Accounts.Remember(c.r.Context(), who.ID)
+	if err != nil { // they are in, which is what counts
+		a.cfg.Log.Error("remember a browser", "err", err)
+		return res, nil
+	}
+	http.SetCookie(c, c.cookie(wire.CookieKnown, known, cookieAge))
 	return res, nil
 }
 
@@ -121,7 +131,7 @@ func (a *API) signout(c *call) (nothing, error) {
 		return device.Close(tx, s.Device)
 	})
 	if err == nil {
-		http.SetCookie(c, c.cookie("", -time.Second))
+		http.SetCookie(c, c.cookie("", "", -time.Second))
 	}
 	return nothing{}, err
 }
@@ -133,9 +143,10 @@ func (c *call) cookieName() string {
 	return wire.CookieName
 }
 
-func (c *call) cookie(value string, age time.Duration) *http.Cookie {
+// cookie makes the session's cookie, or with a suffix the other one.
+func (c *call) cookie(suffix, value string, age time.Duration) *http.Cookie {
 	return &http.Cookie{
-		Name: c.cookieName(), Value: value, Path: "/", MaxAge: int(age.Seconds()),
+		Name: c.cookieName() + suffix, Value: value, Path: "/", MaxAge: int(age.Seconds()),
 		Secure: !c.door.Local, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 	}
 }

@@ -1,0 +1,152 @@
+package doors
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/veche-im/veche/internal/testenv"
+	"github.com/veche-im/veche/wire"
+)
+
+// from returns a client at another address of this machine.
+func from(site *testenv.Site, address string) *http.Client {
+	tr := site.HTTP.Transport.(*http.Transport).Clone()
+	d := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(address)}}
+	tr.DialContext = func(ctx context.Context, network, to string) (net.Conn, error) {
+		return d.DialContext(ctx, network, "127.0.0.1"+to[strings.LastIndex(to, ":"):])
+	}
+	site.TB.Cleanup(tr.CloseIdleConnections)
+	return &http.Client{Transport: tr, Timeout: time.Minute}
+}
+
+// signIn tries a password, and returns the status and the cookies that came.
+func signIn(t *testing.T, site *testenv.Site, c *http.Client, name, password string, show ...*http.Cookie) (int, []*http.Cookie) {
+	t.Helper()
+	b, err := json.Marshal(wire.SignIn{Name: name, Password: password, Device: "x", Cookie: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequest("POST", site.Info.HTTPS+wire.PathSignin, bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for _, k := range show {
+		req.AddCookie(k)
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode, resp.Cookies()
+}
+
+func known(t *testing.T, cookies []*http.Cookie) *http.Cookie {
+	t.Helper()
+	for _, c := range cookies {
+		if c.Name == wire.CookieName+wire.CookieKnown {
+			return c
+		}
+	}
+	t.Fatalf("no cookie says that somebody was signed in: %v", cookies)
+	return nil
+}
+
+const wrong = "wrong password"
+
+func TestStrangersLockNobodyOut(t *testing.T) {
+	site := testenv.Start(t)
+	site.SetUp("Ann")
+	site.SignUp("Bob")
+	home, office := from(site, "127.0.0.2"), from(site, "127.0.0.3")
+	_, cookies := signIn(t, site, home, "Ann", testenv.Password)
+	browser := known(t, cookies)
+	for range 5 {
+		if s, _ := signIn(t, site, home, "Ann", wrong); s != 404 {
+			t.Fatalf("a failure: %d", s)
+		}
+	}
+	if s, _ := signIn(t, site, home, "Ann", testenv.Password); s != 503 {
+		t.Errorf("a browser that nobody knows, from where five have failed: %d", s)
+	}
+	if s, _ := signIn(t, site, home, "Bob", testenv.Password); s != 200 {
+		t.Errorf("somebody else from there: %d", s)
+	}
+	if s, _ := signIn(t, site, office, "Ann", testenv.Password); s != 200 {
+		t.Errorf("the person from elsewhere: %d", s)
+	}
+	if s, _ := signIn(t, site, home, "Ann", testenv.Password, browser); s != 200 {
+		t.Errorf("the person's own browser: %d", s)
+	}
+	// Fifty failures from many networks; from each of them fewer than five.
+	for i := range 12 {
+		c := from(site, fmt.Sprintf("127.0.1.%d", i+1))
+		for range 4 {
+			signIn(t, site, c, "Ann", wrong)
+		}
+	}
+	if s, _ := signIn(t, site, from(site, "127.0.2.1"), "Ann", wrong); s != 503 {
+		t.Errorf("a guess more from yet another network: %d", s)
+	}
+	if s, _ := signIn(t, site, home, "Ann", testenv.Password, browser); s != 200 {
+		t.Errorf("the person's own browser, after the whole network tried: %d", s)
+	}
+}
+
+// What a known browser shows lets nobody guess faster, and works for one name.
+func TestAKnownBrowserIsNoWayAround(t *testing.T) {
+	site := testenv.Start(t)
+	site.SetUp("Ann")
+	site.SignUp("Bob")
+	c := from(site, "127.0.0.2")
+	_, cookies := signIn(t, site, c, "Ann", testenv.Password)
+	anns := known(t, cookies)
+	for i := range 6 {
+		want := 404
+		if i == 5 {
+			want = 503
+		}
+		if s, _ := signIn(t, site, c, "Ann", wrong, anns); s != want {
+			t.Errorf("attempt %d with the cookie: %d", i+1, s)
+		}
+	}
+	if s, _ := signIn(t, site, c, "Ann", testenv.Password); s != 200 {
+		t.Errorf("without it, from where no stranger failed: %d", s)
+	}
+	// Under another name, spoilt, or empty it is nothing: those failures count as
+	// anybody's.
+	spoilt := *anns
+	spoilt.Value = strings.Repeat("A", len(anns.Value))
+	empty := *anns
+	empty.Value = ""
+	for i, k := range []*http.Cookie{anns, &spoilt, &empty, anns, anns} {
+		if s, _ := signIn(t, site, c, "Bob", wrong, k); s != 404 {
+			t.Errorf("failure %d: %d", i+1, s)
+		}
+	}
+	if s, _ := signIn(t, site, c, "Bob", testenv.Password, anns); s != 503 {
+		t.Errorf("the sixth, with the cookie of another: %d", s)
+	}
+	// It opens no door.
+	for _, path := range []string{wire.PathSession, wire.PathSocket} {
+		req, _ := http.NewRequest("GET", site.Info.HTTPS+path, nil)
+		req.AddCookie(anns)
+		req.AddCookie(&http.Cookie{Name: wire.CookieName, Value: anns.Value})
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 401 {
+			t.Errorf("%s with that cookie alone: %d", path, resp.StatusCode)
+		}
+	}
+}
