@@ -106,7 +106,11 @@ func (l *Ledger) message(n uint64) *message {
 	if n == 0 || n > l.last.Load() {
 		return nil
 	}
-	return l.all.at(int(n))
+	m := l.all.at(int(n))
+	if m.sent.Load() == 0 { // which begin sets last
+		return nil
+	}
+	return m
 }
 
 // Ear is what one connection of a person hears. It is Events.
@@ -116,10 +120,7 @@ type Ear struct {
 	rooms  []int
 	at     []atomic.Int64 // how many messages of each were heard
 
-	// OnAcknowledged and OnRefused are told after the ledger, unless nil; set
-	// before the connection is made.
-	OnAcknowledged func(n uint64)
-	OnRefused      func(n uint64, wait time.Duration)
+	answered func(n uint64, wait time.Duration) // told after the ledger, unless nil; wait is 0 for what is settled
 
 	ended chan struct{}
 	once  sync.Once
@@ -127,9 +128,10 @@ type Ear struct {
 }
 
 // Listen is a connection of a person that is about to be made, and that hears
-// what is sent from now on.
-func (l *Ledger) Listen(person int, rooms []int) *Ear {
-	e := &Ear{l: l, person: person, rooms: rooms, at: make([]atomic.Int64, len(rooms)), ended: make(chan struct{})}
+// what is sent from now on. Answered, unless nil, is told of each message that
+// has its answer: that it is settled, or when it may be sent again.
+func (l *Ledger) Listen(person int, rooms []int, answered func(n uint64, wait time.Duration)) *Ear {
+	e := &Ear{l: l, person: person, rooms: rooms, answered: answered, at: make([]atomic.Int64, len(rooms)), ended: make(chan struct{})}
 	for i, r := range rooms {
 		e.at[i].Store(l.rooms[r].seen.Load())
 	}
@@ -215,8 +217,8 @@ func (e *Ear) Acknowledged(n uint64) {
 	if to := l.ToAck.Load(); to != nil {
 		to.Add(time.Duration(m.acked.Load() - m.sent.Load()))
 	}
-	if e.OnAcknowledged != nil {
-		e.OnAcknowledged(n)
+	if e.answered != nil {
+		e.answered(n, 0)
 	}
 }
 
@@ -232,8 +234,8 @@ func (e *Ear) Refused(n uint64, wait time.Duration, err error) {
 	if wait == 0 {
 		e.l.fault("message %d of room %d was refused: %w", n, m.room, err)
 	}
-	if e.OnRefused != nil {
-		e.OnRefused(n, wait)
+	if e.answered != nil {
+		e.answered(n, wait)
 	}
 }
 

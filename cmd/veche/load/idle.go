@@ -1,0 +1,60 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Idled is what came of Idle.
+type Idled struct {
+	Connections int
+	Took        time.Duration // to connect them all
+	Each        float64       // bytes of the server's memory for each
+	PerMinute   time.Duration // of the server's processor, for all of them
+}
+
+// Idle connects everybody of a layout to a target that was prepared with it and
+// leaves them alone for a while. Settle is how long the server has to calm down
+// after they came; trim, unless nil, has it give memory back that is not in use.
+func Idle(ctx context.Context, t Target, l Layout, settle, watch time.Duration, trim func() error) (i Idled, err error) {
+	pids := t.Processes()
+	give := func() error {
+		if trim == nil {
+			return nil
+		}
+		return trim()
+	}
+	if err := give(); err != nil {
+		return i, err
+	}
+	before, _ := memory(pids)
+	began := time.Now()
+	f, err := Board(ctx, t, l)
+	if err != nil {
+		return i, err
+	}
+	defer f.Close()
+	i.Connections, i.Took = l.People, time.Since(began)
+	never := make(chan error)
+	if err := rest(ctx, settle, never); err != nil {
+		return i, err
+	}
+	meter := f.meter()
+	if err := rest(ctx, watch, never); err != nil {
+		return i, err
+	}
+	c := meter()
+	if err := give(); err != nil {
+		return i, err
+	}
+	after, _ := memory(pids)
+	for p, e := range f.ears {
+		if !e.open() {
+			return i, fmt.Errorf("idle at %s: the connection of person %d ended: %w", t.Name(), p, e.err)
+		}
+	}
+	i.Each = float64(after-before) / float64(i.Connections)
+	i.PerMinute = time.Duration(float64(c.Server) * float64(time.Minute) / float64(c.Took))
+	return i, nil
+}
