@@ -1,41 +1,12 @@
 package room_test
 
 import (
-	"context"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/veche-im/veche/mls"
 	"github.com/veche-im/veche/mls/group"
-	"github.com/veche-im/veche/wire"
 )
-
-// BenchmarkSend is messages on disk a second, sent by 64 devices at a time.
-func BenchmarkSend(b *testing.B) {
-	s := newSite(b)
-	ann := s.person()
-	id := ann.makeGroup()
-	messages := make([]wire.SendMessage, b.N)
-	for i := range messages {
-		messages[i] = ann.sealing(id, "hello")
-	}
-	var next atomic.Int64
-	var all sync.WaitGroup
-	b.ResetTimer()
-	for range 64 {
-		all.Go(func() {
-			for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
-				if _, err := s.rooms.Send(context.Background(), ann.Actor, messages[i]); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		})
-	}
-	all.Wait()
-}
 
 // BenchmarkLargeRoom is what a commit with a path costs among so many leaves with
 // the hybrid suite.
