@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -23,10 +24,22 @@ const maxStatements = 512
 
 // conn is one connection with what it has prepared. It is used by one goroutine
 // at a time.
+//
+// What the nouns prepare runs on the driver's own connection: the pool's locks,
+// conversions and copies cost more than a small statement does.
 type conn struct {
 	ctx  context.Context // never ends: see Tx
-	c    *sql.Conn
-	stmt map[string]*sql.Stmt
+	c    *sql.Conn       // holds raw for as long as it is open
+	raw  driver.ConnPrepareContext
+	stmt map[string]stmt
+	args []driver.NamedValue // of the statement that is run, reused
+}
+
+// stmt is what the driver prepares.
+type stmt interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
 }
 
 func newConn(ctx context.Context, pool *sql.DB) (*conn, error) {
@@ -34,7 +47,16 @@ func newConn(ctx context.Context, pool *sql.DB) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{ctx: context.WithoutCancel(ctx), c: c, stmt: make(map[string]*sql.Stmt)}, nil
+	made := &conn{ctx: context.WithoutCancel(ctx), c: c, stmt: make(map[string]stmt)}
+	err = c.Raw(func(raw any) error {
+		made.raw = raw.(driver.ConnPrepareContext)
+		return nil
+	})
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return made, nil
 }
 
 func (c *conn) close() error {
@@ -44,11 +66,11 @@ func (c *conn) close() error {
 	return c.c.Close()
 }
 
-func (c *conn) prepare(query string) (*sql.Stmt, error) {
+func (c *conn) prepare(query string) (stmt, error) {
 	if s := c.stmt[query]; s != nil {
 		return s, nil
 	}
-	s, err := c.c.PrepareContext(c.ctx, query)
+	made, err := c.raw.PrepareContext(c.ctx, query)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +80,22 @@ func (c *conn) prepare(query string) (*sql.Stmt, error) {
 			delete(c.stmt, q)
 		}
 	}
+	s := made.(stmt)
 	c.stmt[query] = s
 	return s, nil
+}
+
+// bind gives the arguments of a statement to the driver, which copies them.
+func (c *conn) bind(args []any) ([]driver.NamedValue, error) {
+	c.args = c.args[:0]
+	for i, a := range args {
+		v, err := value(a)
+		if err != nil {
+			return nil, fmt.Errorf("argument %d: %w", i+1, err)
+		}
+		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: v})
+	}
+	return c.args, nil
 }
 
 // exec runs a statement of the package's own.
@@ -68,7 +104,7 @@ func (c *conn) exec(query string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.ExecContext(c.ctx)
+	_, err = s.ExecContext(c.ctx, nil)
 	return err
 }
 
@@ -76,12 +112,9 @@ func (c *conn) exec(query string) error {
 // mode of SQLite's wal_checkpoint. It returns how many of its pages are not yet
 // moved.
 func (c *conn) wal(mode string) (pages int, err error) {
-	s, err := c.prepare("PRAGMA wal_checkpoint(" + mode + ")")
-	if err != nil {
-		return 0, err
-	}
 	var busy, logged, moved int
-	err = s.QueryRowContext(c.ctx).Scan(&busy, &logged, &moved)
+	tx := &Tx{conn: c}
+	err = tx.QueryRow("PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &logged, &moved)
 	return logged - moved, err
 }
 

@@ -1,10 +1,10 @@
 package db
 
 import (
-	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
-	"reflect"
+	"io"
 )
 
 // Tx is one caller's share of a transaction. It is used by that caller's
@@ -35,7 +35,11 @@ func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 	if err != nil {
 		return 0, tx.note(err)
 	}
-	res, err := st.ExecContext(tx.conn.ctx, plain(args)...)
+	bound, err := tx.conn.bind(args)
+	if err != nil {
+		return 0, err
+	}
+	res, err := st.ExecContext(tx.conn.ctx, bound)
 	if err != nil {
 		return 0, tx.note(err)
 	}
@@ -52,11 +56,15 @@ func (tx *Tx) Query(query string, args ...any) (*Rows, error) {
 	if err != nil {
 		return nil, tx.note(err)
 	}
-	rows, err := st.QueryContext(tx.conn.ctx, plain(args)...)
+	bound, err := tx.conn.bind(args)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := st.QueryContext(tx.conn.ctx, bound)
 	if err != nil {
 		return nil, tx.note(err)
 	}
-	return &Rows{rows: rows, tx: tx}, nil
+	return &Rows{rows: rows, tx: tx, row: make([]driver.Value, len(rows.Columns()))}, nil
 }
 
 // QueryRow runs a query for one row; Scan returns ErrNone where there is none.
@@ -89,35 +97,60 @@ func (tx *Tx) note(err error) error {
 
 // Rows is the answer to Query.
 type Rows struct {
-	rows *sql.Rows
-	tx   *Tx
+	rows   driver.Rows
+	tx     *Tx
+	row    []driver.Value // what Next moved to
+	err    error          // that ended Next early
+	closed bool
 }
 
 // Next moves to the next row and reports whether there is one.
-func (r *Rows) Next() bool { return r.rows.Next() }
+func (r *Rows) Next() bool {
+	if r.closed || r.err != nil {
+		return false
+	}
+	switch err := r.rows.Next(r.row); {
+	case err == nil:
+		return true
+	case !errors.Is(err, io.EOF):
+		r.err = r.tx.note(err)
+	}
+	r.Close()
+	return false
+}
 
-// Scan stores the columns of the row. Besides what database/sql takes, it
-// stores bytes of the right length in ids and hashes.
+// Scan stores the columns of the row: whole numbers in numbers or truth, text in
+// strings, bytes in slices, and in ids and hashes if they have the right length.
+// NULL is stored in a slice of bytes alone. Of a row that does not fit nothing
+// may be used.
 func (r *Rows) Scan(dest ...any) error {
+	if r.closed {
+		return errors.New("scan: there is no row")
+	}
+	if len(dest) != len(r.row) {
+		return fmt.Errorf("scan: %d columns into %d values", len(r.row), len(dest))
+	}
 	for i, d := range dest {
-		if v := reflect.ValueOf(d); v.Kind() == reflect.Pointer && isBytes(v.Type().Elem()) {
-			dest[i] = array{v.Elem()}
+		if err := store(d, r.row[i]); err != nil {
+			return fmt.Errorf("scan column %d: %w", i+1, err)
 		}
 	}
-	return r.tx.note2(r.rows.Scan(dest...))
+	return nil
 }
 
 // Err returns what ended Next early, if anything did.
-func (r *Rows) Err() error { return r.tx.note2(r.rows.Err()) }
+func (r *Rows) Err() error { return r.err }
 
 // Close ends the query.
-func (r *Rows) Close() error { return r.rows.Close() }
-
-func (tx *Tx) note2(err error) error {
-	if err == nil {
+func (r *Rows) Close() error {
+	if r.closed {
 		return nil
 	}
-	return tx.note(err)
+	r.closed = true
+	if err := r.rows.Close(); err != nil {
+		return r.tx.note(err)
+	}
+	return nil
 }
 
 // Row is the answer to QueryRow.
@@ -145,52 +178,4 @@ func (r Row) Scan(dest ...any) error {
 	for r.rows.Next() {
 	}
 	return r.rows.Err()
-}
-
-func isBytes(t reflect.Type) bool {
-	return t.Kind() == reflect.Array && t.Elem().Kind() == reflect.Uint8
-}
-
-// plain turns ids and hashes into byte slices, and truth into 0 and 1. A nil
-// slice of bytes becomes an empty one: null is said with an untyped nil.
-func plain(args []any) []any {
-	for i, a := range args {
-		switch a := a.(type) {
-		case nil, int64, string:
-			continue
-		case bool:
-			args[i] = int64(0)
-			if a {
-				args[i] = int64(1)
-			}
-			continue
-		}
-		v := reflect.ValueOf(a)
-		switch {
-		case isBytes(v.Type()):
-			b := make([]byte, v.Len())
-			reflect.Copy(reflect.ValueOf(b), v)
-			args[i] = b
-		case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8:
-			if v.IsNil() {
-				args[i] = []byte{}
-			} else {
-				args[i] = v.Bytes()
-			}
-		}
-	}
-	return args
-}
-
-// array scans bytes into an array of the same length.
-type array struct{ to reflect.Value }
-
-// Scan is database/sql's Scanner.
-func (a array) Scan(src any) error {
-	b, ok := src.([]byte)
-	if !ok || len(b) != a.to.Len() {
-		return fmt.Errorf("a column holds %T of %d bytes where %s belongs", src, len(b), a.to.Type())
-	}
-	reflect.Copy(a.to, reflect.ValueOf(b))
-	return nil
 }
