@@ -20,25 +20,13 @@ import (
 	"github.com/veche-im/veche/test/rig"
 )
 
-// kills is how often the server dies in make test. VECHE_CRASHES asks for more.
-const kills = 50
-
 // Three people talk in a direct room and a group while the server is killed
 // (SIGKILL, no warning) at random moments, and now and then one of their own
-// commands too. Whatever happened: L1 to L7.
-func TestKilledAtRandomMoments(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes about two minutes")
-	}
-	seed := uint64(time.Now().UnixNano())
-	if s, err := strconv.ParseUint(os.Getenv("VECHE_SEED"), 10, 64); err == nil {
-		seed = s
-	}
-	n := kills
-	if more, err := strconv.Atoi(os.Getenv("VECHE_CRASHES")); err == nil {
-		n = more
-	}
-	t.Logf("%d kills; run again with VECHE_SEED=%d", n, seed)
+// commands too. Whatever happened: L1 to L7. Here the whole client takes part,
+// which takes long for each message; TestKilledUnderLoad has the mass.
+func TestKilledWhilePeopleTalk(t *testing.T) {
+	n := asked(t, "VECHE_TALK_KILLS", 6)
+	seed := seed(t)
 
 	s := rig.New(t, "Crash", "ann")
 	people := []*rig.Person{s.SignIn("ann"), s.Invite("bob"), s.Invite("cy")}

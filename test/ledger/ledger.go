@@ -31,6 +31,7 @@ type Record struct {
 	Room   string `json:"room"`
 	Token  string `json:"token"`
 	Seq    int64  `json:"seq,omitempty"`
+	Head   string `json:"head,omitempty"` // of the log at Seq, where a client knows it
 }
 
 // A Ledger collects records of several clients. It is safe for use by several
@@ -56,8 +57,10 @@ func (l *Ledger) Records() []Record {
 
 // Count returns how many records are of kind.
 func (l *Ledger) Count(kind Kind) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	n := 0
-	for _, r := range l.Records() {
+	for _, r := range l.records {
 		if r.Kind == kind {
 			n++
 		}
@@ -93,6 +96,7 @@ func Judge(records []Record, members map[string][]string) []Breach {
 	j.acknowledged(records, members)
 	j.order(records)
 	j.agreement(members)
+	j.heads(records)
 	j.gaps()
 	slices.SortFunc(j.found, func(a, b Breach) int { return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.What, b.What)) })
 	return j.found
@@ -187,6 +191,25 @@ func (j *judge) compare(room, a, b string) {
 			j.breach("L5", "%s has %q as %d of %s, and %s does not", a, token, seq, room, b)
 		case other != seq && a < b:
 			j.breach("L4", "%q of %s is %d for %s and %d for %s", token, room, seq, a, other, b)
+		}
+	}
+}
+
+// heads: L4, one number stands for one history, whoever was told it and when.
+func (j *judge) heads(records []Record) {
+	type point struct {
+		room string
+		seq  int64
+	}
+	first := map[point]Record{}
+	for _, r := range records {
+		at := point{r.Room, r.Seq}
+		switch was, known := first[at]; {
+		case r.Head == "":
+		case !known:
+			first[at] = r
+		case was.Head != r.Head:
+			j.breach("L4", "%d of %s is another history for %s (%s) than for %s (%s)", r.Seq, r.Room, was.Client, was.Kind, r.Client, r.Kind)
 		}
 	}
 }

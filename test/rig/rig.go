@@ -60,9 +60,12 @@ type Site struct {
 	Data string // the server's data directory
 	Log  string // what the server printed, all its runs together
 	URL  string // https address, the same after each start
+	Bin  string // the program; a test may put another build in its place
+	// Before stands in front of the server's command line: a tracer, say, that
+	// ends by becoming the server.
+	Before []string
 
 	tb   testing.TB
-	bin  string
 	port string
 
 	mu     sync.Mutex // guards what follows
@@ -78,16 +81,24 @@ const Password = "correct horse battery"
 func New(tb testing.TB, org, admin string) *Site {
 	tb.Helper()
 	dir := tb.TempDir()
-	s := &Site{Dir: dir, Data: filepath.Join(dir, "data"), Log: filepath.Join(dir, "server.log"), tb: tb, bin: Binary(tb)}
-	if err := os.WriteFile(s.passwordFile(), []byte(Password+"\n"), 0o600); err != nil {
-		tb.Fatal(err)
-	}
+	s := At(tb, dir, filepath.Join(dir, "data"))
 	out := s.Run(tb.Context(), "init", "--data", s.Data, "--org", org, "--admin", admin, "--password-file", s.passwordFile())
 	if out.Code != 0 {
 		tb.Fatalf("veche init: %v", out)
 	}
-	s.port = freePort(tb)
 	s.Start()
+	return s
+}
+
+// At is a site whose data directory somebody else has made, or will make. Its
+// server is not started. What else there is, logs say, goes into dir.
+func At(tb testing.TB, dir, data string) *Site {
+	tb.Helper()
+	s := &Site{Dir: dir, Data: data, Log: filepath.Join(dir, "server.log"), tb: tb, Bin: Binary(tb), port: freePort(tb)}
+	s.URL = "https://127.0.0.1:" + s.port
+	if err := os.WriteFile(s.passwordFile(), []byte(Password+"\n"), 0o600); err != nil {
+		tb.Fatal(err)
+	}
 	tb.Cleanup(func() {
 		s.Kill()
 		if tb.Failed() {
@@ -103,12 +114,23 @@ func (s *Site) passwordFile() string { return filepath.Join(s.Dir, "password") }
 // Start starts the server and waits until it takes connections.
 func (s *Site) Start() {
 	s.tb.Helper()
+	s.Launch()
+	s.mu.Lock()
+	exited := s.exited
+	s.mu.Unlock()
+	s.awaitServer(exited)
+}
+
+// Launch starts the server and waits for nothing.
+func (s *Site) Launch() {
+	s.tb.Helper()
 	log, err := os.OpenFile(s.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		s.tb.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(s.bin, "serve", "--data", s.Data, "--listen", "127.0.0.1:"+s.port, "--local", "127.0.0.1:0", "--metrics", "off")
+	line := append(append([]string{}, s.Before...), s.Bin, "serve", "--data", s.Data, "--listen", "127.0.0.1:"+s.port, "--local", "127.0.0.1:0", "--metrics", "off")
+	cmd := exec.Command(line[0], line[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		s.tb.Fatal(err)
@@ -118,8 +140,6 @@ func (s *Site) Start() {
 	s.mu.Lock()
 	s.server, s.exited = cmd, exited
 	s.mu.Unlock()
-	s.URL = "https://127.0.0.1:" + s.port
-	s.awaitServer(exited)
 }
 
 func (s *Site) awaitServer(exited chan error) {
@@ -161,6 +181,26 @@ func (s *Site) Stop() int {
 	return 0
 }
 
+// Ended waits until the server has ended by itself and returns its exit status.
+// If it does not end the test fails.
+func (s *Site) Ended() int {
+	s.tb.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case err := <-s.exited:
+		s.server = nil
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return exit.ExitCode()
+		}
+		return 0
+	case <-time.After(patience):
+		s.tb.Fatal("the server goes on")
+		return 0
+	}
+}
+
 func (s *Site) end(how syscall.Signal) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,7 +230,7 @@ func (r Result) String() string { return fmt.Sprintf("status %d: %s%s", r.Code, 
 func (s *Site) Run(ctx context.Context, args ...string) Result {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.bin, args...)
+	cmd := exec.CommandContext(ctx, s.Bin, args...)
 	cmd.Dir = s.Dir
 	cmd.WaitDelay = time.Second
 	var out, errs bytes.Buffer

@@ -1,0 +1,89 @@
+package crash
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/veche-im/veche/test/crowd"
+	"github.com/veche-im/veche/test/rig"
+)
+
+// asked returns the number in an environment variable, by which the long forms
+// are asked for, or else n.
+func asked(t *testing.T, name string, n int) int {
+	t.Helper()
+	s := os.Getenv(name)
+	if s == "" {
+		return n
+	}
+	v, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatalf("%s is %q, which is no number", name, s)
+	}
+	return v
+}
+
+// seed returns what a run's chances come from, and says how to have them again.
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	s, err := strconv.ParseUint(os.Getenv("VECHE_SEED"), 10, 64)
+	if err != nil {
+		s = uint64(time.Now().UnixNano())
+	}
+	t.Logf("VECHE_SEED=%d", s)
+	return s
+}
+
+// finish lets the crowd come to an end and has the judge look at it.
+func finish(t *testing.T, c *crowd.Crowd, s *rig.Site) {
+	t.Helper()
+	if err := c.Finish(t.Context(), s.URL); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range c.Judge() {
+		t.Error(b)
+	}
+	if t.Failed() {
+		keep(t, c.Ledger)
+	}
+}
+
+// A crowd writes while the server is killed without warning, at random moments
+// of its work and of its start.
+func TestKilledUnderLoad(t *testing.T) {
+	n := asked(t, "VECHE_KILLS", 10)
+	fate := rand.New(rand.NewPCG(seed(t), 0))
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	c := crowd.Found(t, data, crowd.Config{Seed: fate.Uint64()})
+	s := rig.At(t, dir, data)
+	s.Start()
+	c.Start(s.URL)
+	atStart := 0
+	for range n {
+		pause(context.Background(), time.Duration(fate.IntN(600))*time.Millisecond)
+		s.Kill()
+		for fate.IntN(3) == 0 { // again, before it is up
+			s.Launch()
+			pause(context.Background(), time.Duration(fate.IntN(120))*time.Millisecond)
+			s.Kill()
+			atStart++
+		}
+		s.Start()
+	}
+	finish(t, c, s)
+	if code := s.Stop(); code != 0 {
+		t.Errorf("asked to stop, the server ended with %d", code)
+	}
+	dense(t, s)
+	f := c.Figures()
+	t.Logf("%d kills at work, %d at start; %v", n, atStart, f)
+	if f.Acknowledged < 20*n {
+		t.Errorf("only %d answers in %d lives of the server: the test tests little", f.Acknowledged, n)
+	}
+}
