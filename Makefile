@@ -4,6 +4,8 @@
 # make lint    formatting, vet, staticcheck, types, biome
 # make bench   what a start costs, how large things are, MLS and calls beside others
 # make fuzz    every fuzz target for FUZZTIME each
+# make reproduce   builds twice, in two places, and compares every byte
+# make vuln    known faults in what Veche is built from (needs the internet or a mirror)
 #
 # Needs Go 1.26, Node 20 and, for the tests, gcc (race detector) and chromium.
 # As root the tests install the last two with apt-get; otherwise they say how.
@@ -14,6 +16,8 @@ SHELL := bash
 .DELETE_ON_ERROR:
 
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# SIGNING_KEY names an Ed25519 key (PEM) of who releases; see docs/admin/verify.md.
+SIGNING_KEY ?=
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 DATA     ?= veche-data
 FUZZTIME ?= 20s
@@ -24,7 +28,7 @@ GO_SOURCES   := $(shell git ls-files -co --exclude-standard -- '*.go' '*.sql' go
 WASM_SOURCES := $(filter client/% e2ee/% mls/% wire/% internal/% cmd/veche-wasm/% go.%,$(filter-out %_test.go,$(GO_SOURCES)))
 WEB_SOURCES  := $(shell git ls-files -co --exclude-standard -- web ':!web/test' ':!web/demo' ':!web/dist')
 
-.PHONY: run build web lint test steps bench bench-mls bench-calls fuzz clean needs-build needs-test \
+.PHONY: run build web lint test steps bench bench-mls bench-calls fuzz reproduce vuln clean needs-build needs-test \
 	test-go test-wasm test-js test-web test-browser lint-go lint-web
 
 run: build
@@ -33,12 +37,13 @@ run: build
 build: bin/veche
 
 bin/veche: bin/.web $(GO_SOURCES)
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/veche
+	release=$(if $(SIGNING_KEY),$$(go run ./web/sign -public -key '$(SIGNING_KEY)')); \
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "$(LDFLAGS) -X github.com/veche-im/veche/web/sums.release=$$release" -o $@ ./cmd/veche
 
 # The web app with the client core in it (npm run build makes both).
 web: bin/.web
 bin/.web: web/node_modules/.package-lock.json $(WEB_SOURCES) $(WASM_SOURCES)
-	cd web && VERSION='$(VERSION)' npm run --silent build -- --logLevel error
+	cd web && VERSION='$(VERSION)' SIGNING_KEY='$(abspath $(SIGNING_KEY))' npm run --silent build -- --logLevel error
 	@mkdir -p bin && touch $@
 
 web/node_modules/.package-lock.json: web/package-lock.json | needs-build
@@ -128,6 +133,17 @@ fuzz:
 	  for f in $$(grep -h -o '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | cut -d' ' -f2); do \
 	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
 	  done; done
+
+# Two builds in two places must be the same bytes.
+reproduce:
+	@test/reproduce.sh
+
+# Known faults in what we are built from. It asks the Go team's database, which
+# VULNDB may mirror (a folder's file:// address) where the internet is not there.
+vuln: web/node_modules/.package-lock.json
+	@go run golang.org/x/vuln/cmd/govulncheck@v1.6.0 $(if $(VULNDB),-db $(VULNDB)) ./... ; status=$$?; \
+	[ $$status = 0 ] || echo "govulncheck: it found something, or could not ask its database (status $$status)"; \
+	npm --prefix web audit --omit dev || status=1; exit $$status
 
 clean:
 	rm -rf bin $(OUT) web/node_modules test/interop/node_modules test/browser/output

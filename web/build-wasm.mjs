@@ -33,6 +33,7 @@ go(
   [
     "build",
     "-trimpath",
+    "-buildvcs=false",
     ...flags,
     "-ldflags",
     `-s -w -X main.version=${version}`,

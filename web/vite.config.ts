@@ -1,15 +1,17 @@
 import { defineConfig } from "vite";
 import { emojiData } from "./build/emoji-data.ts";
 import { leanSqlite } from "./build/lean-sqlite.ts";
+import { parts } from "./build/parts.ts";
 import { precompress } from "./build/precompress.ts";
 import { shell } from "./build/shell.ts";
+import { sign } from "./build/sign.ts";
 
 // The product's bundle. Every file name but the page's carries a hash, so that
 // the server may tell browsers to keep it for ever. Nothing is inlined: the
 // page's Content-Security-Policy allows neither data: URLs nor inline code.
 export default defineConfig({
   publicDir: "public",
-  plugins: [emojiData(), shell(), precompress()],
+  plugins: [emojiData(), shell(), parts(), precompress(), sign()],
   worker: { format: "es", plugins: () => [leanSqlite()] },
   build: {
     outDir: "dist",

@@ -45,7 +45,7 @@ type commands struct {
 	Device  deviceCmd  `cmd:"" group:"client" help:"Let a device in, turn it away, remove it."`
 
 	Bench   benchCmd   `cmd:"" group:"other" help:"Measure this binary."`
-	Version versionCmd `cmd:"" group:"other" help:"Show the version."`
+	Version versionCmd `cmd:"" group:"other" help:"Show the version, who built it, and from what."`
 	Help    helpCmd    `cmd:"" group:"other" help:"Show help for a command."`
 }
 
@@ -99,13 +99,6 @@ func defaultProfile() string {
 		return "veche-profile"
 	}
 	return filepath.Join(home, ".local", "share", "veche")
-}
-
-type versionCmd struct{}
-
-func (versionCmd) Run(t *term) error {
-	_, err := fmt.Fprintln(t.out, "veche", version)
-	return err
 }
 
 type helpCmd struct {

@@ -14,6 +14,7 @@ import (
 	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/server/call"
 	"github.com/veche-im/veche/web"
+	"github.com/veche-im/veche/web/sums"
 )
 
 // dataFlags name a site.
@@ -39,6 +40,10 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 		level = slog.LevelDebug
 	}
 	log := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: level}))
+	app, err := webApp()
+	if err != nil {
+		return err
+	}
 	forwarder, err := c.forwarder(log)
 	if err != nil {
 		return err
@@ -54,7 +59,7 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 	s, err := server.New(ctx, server.Config{
 		Media: calls, CallSize: c.CallSize, MediaTCP: overTCP, MediaTURN: overTURN, MediaAt: where,
 		Data: c.Data, HTTPS: c.Listen, HTTP: c.Local, Metrics: c.Metrics, Host: c.Host,
-		Version: version, Web: webApp(),
+		Version: version, Web: app,
 		Started: func(i server.Info) { fmt.Fprint(t.out, i) },
 		Log:     log,
 		// The state of the disk is unknown: whatever this process would still do,
@@ -107,12 +112,17 @@ func addresses(list []string) (found []netip.Addr, err error) {
 	return found, nil
 }
 
-// webApp is the built web app, or nil in a binary that was built without it.
-func webApp() fs.FS {
+// webApp is the built web app, or nil in a binary that was built without it. One
+// that is not as it was built is an error: nobody is to run code of which nobody
+// knows whose it is.
+func webApp() (fs.FS, error) {
 	if _, err := fs.Stat(web.Dist, "index.html"); err != nil {
-		return nil
+		return nil, nil
 	}
-	return web.Dist
+	if _, err := sums.Verify(web.Dist, sums.Trusted()); err != nil {
+		return nil, fmt.Errorf("%w; the server does not start: build or download it again", err)
+	}
+	return web.Dist, nil
 }
 
 type initCmd struct {
