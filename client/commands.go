@@ -95,6 +95,7 @@ var codes = map[wire.Code]api.FailureCode{
 	wire.TooLarge:        api.TooLarge,
 	wire.NoSpace:         api.NoSpace,
 	wire.Busy:            api.Busy,
+	wire.Damaged:         api.ServerHurt,
 	wire.Cancelled:       api.Cancelled,
 	wire.Internal:        api.InternalFail,
 }

@@ -144,7 +144,7 @@ func TestNewerSchemaIsSaidAndNothingIsChanged(t *testing.T) {
 	site := testenv.Start(t)
 	site.SetUp("Ann")
 	site.Stop()
-	alter(t, site.Dir, `UPDATE schema_version SET version = 99 WHERE noun = 'room'`)
+	alter(t, site.Dir, `UPDATE schema_version SET version = 99, since = 99 WHERE noun = 'room'`)
 	before := snapshot(t, site.Dir)
 	err := start(t, testenv.Config(t, testenv.WithDir(site.Dir)))
 	says(t, err, "written by a newer version of Veche: its schema of room is 99")

@@ -43,6 +43,7 @@ const (
 	TooLarge        Code = "too_large"       // over a cap of Limits
 	NoSpace         Code = "no_space"        // quota or disk is full
 	Busy            Code = "busy"            // overloaded: retry after RetryAfter
+	Damaged         Code = "damaged"         // the server's disk lost or changed what this needs; other rooms go on
 	Cancelled       Code = "cancelled"       // the connection or the server ended first
 	Internal        Code = "internal"        // the server's own fault; logged there
 )

@@ -57,6 +57,7 @@ const (
 	Unsupported  FailureCode = "unsupported"   // by this browser or this version
 	InternalFail FailureCode = "internal"      // our own fault
 	Damaged      FailureCode = "damaged_store" // the device's own database cannot be read
+	ServerHurt   FailureCode = "damaged_site"  // a part of the server's database cannot be read
 )
 
 // Failure is a refused command. Text is English and for developers.

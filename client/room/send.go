@@ -285,6 +285,8 @@ func finalCode(err error) (api.FailureCode, bool) {
 		return api.NoSpace, true
 	case wire.NotFound:
 		return api.NotFound, true
+	case wire.Damaged:
+		return api.ServerHurt, true // until somebody mends it: the person is told, and may try again
 	case wire.BadRequest:
 		return api.InternalFail, true
 	}

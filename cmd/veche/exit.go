@@ -90,4 +90,5 @@ var failureWords = map[api.FailureCode]string{
 	api.Unsupported:  "this version cannot do that",
 	api.InternalFail: "something went wrong inside",
 	api.Damaged:      "the profile's database is damaged",
+	api.ServerHurt:   "a part of the server's database is damaged: other conversations work, its administrator has to mend this one",
 }

@@ -9,7 +9,7 @@ package account
 import "github.com/veche-im/veche/server/db"
 
 // Schema is the tables of this noun.
-var Schema = db.Schema{Noun: "account", Steps: []string{`
+var Schema = db.Schema{Noun: "account", Additive: 1, Steps: []string{`
 CREATE TABLE site (
 	id BIGINT PRIMARY KEY,       -- 1: there is one
 	org TEXT NOT NULL,

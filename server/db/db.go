@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // Errors that callers may test for.
@@ -19,13 +20,18 @@ var (
 	ErrNoSpace = errors.New("the disk is full")                    // nothing was written
 	ErrClosed  = errors.New("the database is closed")              // or closing
 	ErrNewer   = errors.New("written by a newer version of Veche") // Open: nothing was changed
-	ErrDamaged = errors.New("the database is damaged")             // Open, Check
+	ErrDamaged = errors.New("the database is damaged")             // Open, Check; Update and View where they met the damage
 )
 
 const (
 	queueDefault   = 1024
 	readersDefault = 8
 	maxBatch       = 256
+
+	// aloneAfter is how many jobs get a transaction of their own once one has met
+	// damage: SQLite then gives up all that share it, and who writes to a damaged
+	// room may well try again.
+	aloneAfter = 4096
 
 	// checkpointPages is how far the write-ahead log grows, in pages of 4 KiB.
 	checkpointPages = 1000
@@ -41,6 +47,10 @@ type Config struct {
 	// trusted. It is expected to end the process; nil panics. Whether or not it
 	// returns, every later Update fails.
 	Fatal func(error)
+
+	// Damage is called each time Update or View returns ErrDamaged, from any
+	// goroutine, and by Open for what it finds and goes on with; nil is nobody.
+	Damage func(error)
 
 	Queue   int // writes that may wait before Update answers ErrBusy; 0 means 1024
 	Readers int // transactions of View at a time; 0 means 8
@@ -62,6 +72,9 @@ type DB struct {
 	closed bool
 
 	broken error // set by the writer alone after Fatal
+	alone  int   // the writer's: jobs that still get a transaction of their own
+
+	damaged atomic.Bool // some of it is, as far as is known
 }
 
 type job struct {
@@ -89,6 +102,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	if cfg.Fatal == nil {
 		cfg.Fatal = func(err error) { panic(err) }
+	}
+	if cfg.Damage == nil {
+		cfg.Damage = func(error) {}
 	}
 	d := &DB{
 		cfg:   cfg,
@@ -123,7 +139,7 @@ func (d *DB) open(ctx context.Context) (err error) {
 		return err
 	}
 	if !fresh {
-		if err := d.writer.cheapCheck(d.cfg.Path); err != nil {
+		if err := d.look(); err != nil {
 			return err
 		}
 	}
@@ -230,8 +246,9 @@ func (d *DB) write() {
 	defer close(d.after)
 	for first := range d.jobs {
 		batch := []*job{first}
+		d.alone = max(0, d.alone-1)
 	more:
-		for len(batch) < maxBatch {
+		for len(batch) < maxBatch && d.alone == 0 {
 			select {
 			case j, ok := <-d.jobs:
 				if !ok {
@@ -243,7 +260,11 @@ func (d *DB) write() {
 			}
 		}
 		for len(batch) > 0 {
-			n := d.commit(batch)
+			part := batch
+			if d.alone > 0 {
+				part = batch[:1]
+			}
+			n := d.commit(part)
 			d.after <- batch[:n]
 			batch = batch[n:]
 		}
@@ -307,6 +328,10 @@ func (d *DB) commit(batch []*job) (settled int) {
 	for i, j := range batch {
 		if err := d.step(j); err != nil {
 			_ = d.writer.exec("ROLLBACK") // SQLite may have done it already
+			if errors.Is(err, ErrDamaged) {
+				d.alone = aloneAfter
+				return fail(i, fmt.Errorf("%w: one beside it met damage", ErrBusy)) + 1
+			}
 			return fail(i+1, d.judge(err))
 		}
 	}
@@ -331,6 +356,10 @@ func (d *DB) step(j *job) error {
 	if tx.lost != nil {
 		j.err = nil // it hears what everybody hears
 		return tx.lost
+	}
+	j.err = d.hurt(tx, j.err)
+	if tx.corrupt {
+		return j.err
 	}
 	if j.err != nil || j.panicked != nil {
 		if err := d.writer.exec("ROLLBACK TO job"); err != nil {
@@ -397,5 +426,5 @@ func (d *DB) View(ctx context.Context, fn func(*Tx) error) error {
 		tx.over = true
 		_ = c.exec("ROLLBACK") // nothing was written
 	}()
-	return fn(tx)
+	return d.hurt(tx, fn(tx))
 }

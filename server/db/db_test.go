@@ -390,7 +390,7 @@ func TestDamageIsSeenAtOpen(t *testing.T) {
 
 func TestCheckPassesOnAHealthyFile(t *testing.T) {
 	d := open(t, db.Config{})
-	if err := d.Check(t.Context()); err != nil {
-		t.Error(err)
+	if faults, err := d.Check(t.Context()); err != nil || len(faults) > 0 {
+		t.Error(faults, err)
 	}
 }

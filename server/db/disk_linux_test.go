@@ -61,8 +61,8 @@ func TestFailedWriteEndsTheProcess(t *testing.T) {
 	if n := count(t, d); n != acknowledged {
 		t.Errorf("%d rows are there, %d were acknowledged", n, acknowledged)
 	}
-	if err := d.Check(t.Context()); err != nil {
-		t.Error(err)
+	if faults, err := d.Check(t.Context()); err != nil || len(faults) > 0 {
+		t.Error(faults, err)
 	}
 }
 

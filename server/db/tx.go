@@ -16,6 +16,8 @@ type Tx struct {
 	conn     *conn
 	onCommit []func()
 	lost     error // the transaction as a whole is gone
+	damaged  error // the first damage that it met
+	corrupt  bool  // SQLite met it: the transaction as a whole cannot be committed
 	over     bool
 }
 
@@ -89,8 +91,17 @@ func (tx *Tx) Each(scan func(*Rows) error, query string, args ...any) error {
 }
 
 func (tx *Tx) note(err error) error {
-	if tx.lost == nil && kindOf(err) != ordinary {
-		tx.lost = err
+	switch kindOf(err) {
+	case ordinary:
+	case damaged:
+		if tx.damaged == nil {
+			tx.damaged = err
+		}
+		tx.corrupt = tx.corrupt || !errors.Is(err, ErrDamaged) // which would be a value of ours
+	default:
+		if tx.lost == nil {
+			tx.lost = err
+		}
 	}
 	return err
 }
@@ -122,7 +133,7 @@ func (r *Rows) Next() bool {
 // Scan stores the columns of the row: whole numbers in numbers or truth, text in
 // strings, bytes in slices, and in ids and hashes if they have the right length.
 // NULL is stored in a slice of bytes alone. Of a row that does not fit nothing
-// may be used.
+// may be used: it is ErrDamaged, since no code of ours writes such a row.
 func (r *Rows) Scan(dest ...any) error {
 	if r.closed {
 		return errors.New("scan: there is no row")
@@ -132,7 +143,7 @@ func (r *Rows) Scan(dest ...any) error {
 	}
 	for i, d := range dest {
 		if err := store(d, r.row[i]); err != nil {
-			return fmt.Errorf("scan column %d: %w", i+1, err)
+			return r.tx.note(fmt.Errorf("scan column %d: %w: %w", i+1, ErrDamaged, err))
 		}
 	}
 	return nil

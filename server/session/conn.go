@@ -233,7 +233,7 @@ func (s *session) reply(r request, body []byte, err error, written func()) {
 	if err != nil {
 		f.Body, f.Error = nil, ErrorOf(err)
 		code = f.Error.Code
-		if code == wire.Internal {
+		if code == wire.Internal || code == wire.Damaged {
 			s.cfg.Log.Error("request failed", "method", r.method.name, "device", s.who().Device, "err", err)
 		}
 	}

@@ -108,6 +108,8 @@ func (t *Table) do(ctx context.Context, m method, a *Actor, params []byte) ([]by
 func ErrorOf(err error) *wire.Error {
 	var e *wire.Error
 	switch {
+	case errors.Is(err, db.ErrDamaged): // whatever was made of it on the way
+		return wire.Refuse(wire.Damaged, "the server's database is damaged here; its log says where")
 	case errors.As(err, &e):
 		return e
 	case errors.Is(err, db.ErrBusy):

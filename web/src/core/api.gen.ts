@@ -387,7 +387,8 @@ export type FailureCode =
   | "unopenable"
   | "unsupported"
   | "internal"
-  | "damaged_store";
+  | "damaged_store"
+  | "damaged_site";
 
 /** File is an attachment. Name has been made safe to show and to save. */
 export interface File {

@@ -607,6 +607,7 @@ export const en = {
   "fail.unsupported": "This browser cannot do that.",
   "fail.internal": "Something went wrong in Veche itself.",
   "fail.damaged_store": "What is stored on this device cannot be read.",
+  "fail.damaged_site": "The server’s disk is damaged here. Other conversations work; tell your administrator.",
 
   // Everywhere
   "do.cancel": "Cancel",

@@ -625,6 +625,7 @@ export const ru: Catalogue = {
   "fail.unsupported": "Этот браузер такого не умеет.",
   "fail.internal": "Ошибка в самом Veche.",
   "fail.damaged_store": "Данные на этом устройстве не читаются.",
+  "fail.damaged_site": "Эта часть данных на сервере повреждена. Другие беседы работают; скажите администратору.",
 
   "do.cancel": "Отмена",
   "do.save": "Сохранить",
