@@ -17,9 +17,10 @@ import (
 )
 
 type benchCmd struct {
-	Start   benchStartCmd   `cmd:"" help:"From an empty directory to the first page: time and memory."`
-	Calls   benchCallsCmd   `cmd:"" help:"Calls of many shapes: packets, time, memory."`
-	Forward benchForwardCmd `cmd:"" hidden:""`
+	Start         benchStartCmd         `cmd:"" help:"From an empty directory to the first page: time and memory."`
+	Conversations benchConversationsCmd `cmd:"" help:"Many rooms talk at once: messages a second, latency, processor."`
+	Calls         benchCallsCmd         `cmd:"" help:"Calls of many shapes: packets, time, memory."`
+	Forward       benchForwardCmd       `cmd:"" hidden:""`
 }
 
 type benchStartCmd struct {

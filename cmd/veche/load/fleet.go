@@ -24,6 +24,8 @@ type Fleet struct {
 	ears    []*Ear // of each person
 	conns   []Conn
 	flow    atomic.Pointer[flow] // that hears of answers
+
+	turnedAway atomic.Int64 // connections that the server had no room for
 }
 
 // Board connects everybody of a layout once to a target that was prepared with
@@ -35,11 +37,9 @@ func Board(ctx context.Context, t Target, l Layout) (*Fleet, error) {
 	}
 	err := each(l.People, connecting, func(p int) error {
 		f.ears[p] = f.Ledger.Listen(p, f.roomsOf[p], f.answered)
-		c, err := t.Connect(ctx, p, f.ears[p])
-		if err != nil {
+		if err := f.connect(ctx, p); err != nil {
 			return fmt.Errorf("connect person %d of %d: %w", p, l.People, err)
 		}
-		f.conns[p] = c
 		return nil
 	})
 	if err != nil {
@@ -47,6 +47,32 @@ func Board(ctx context.Context, t Target, l Layout) (*Fleet, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// connect connects a person, or has it come back. Who is told to come later does.
+func (f *Fleet) connect(ctx context.Context, p int) error {
+	for {
+		f.ears[p].up.Store(true)
+		c, err := f.Target.Connect(ctx, p, f.ears[p])
+		if err == nil {
+			f.conns[p] = c
+			return nil
+		}
+		f.ears[p].up.Store(false)
+		var later *Later
+		if !errors.As(err, &later) {
+			return err
+		}
+		f.turnedAway.Add(1)
+		if err := rest(ctx, jitter(max(later.Wait, 100*time.Millisecond)), nil); err != nil {
+			return err
+		}
+	}
+}
+
+// jitter is what docs/spec/framing.md asks of who comes back.
+func jitter(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.5 + rand.Float64()))
 }
 
 // Close ends all connections, at once.

@@ -50,8 +50,8 @@ func Idle(ctx context.Context, t Target, l Layout, settle, watch time.Duration, 
 	}
 	after, _ := memory(pids)
 	for p, e := range f.ears {
-		if !e.open() {
-			return i, fmt.Errorf("idle at %s: the connection of person %d ended: %w", t.Name(), p, e.err)
+		if err := e.gone(); err != nil {
+			return i, fmt.Errorf("idle at %s: the connection of person %d ended: %w", t.Name(), p, err)
 		}
 	}
 	i.Each = float64(after-before) / float64(i.Connections)

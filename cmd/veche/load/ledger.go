@@ -122,16 +122,15 @@ type Ear struct {
 
 	answered func(n uint64, wait time.Duration) // told after the ledger, unless nil; wait is 0 for what is settled
 
-	ended chan struct{}
-	once  sync.Once
-	err   error
+	up    atomic.Bool // connected
+	ended atomic.Pointer[error]
 }
 
 // Listen is a connection of a person that is about to be made, and that hears
 // what is sent from now on. Answered, unless nil, is told of each message that
 // has its answer: that it is settled, or when it may be sent again.
 func (l *Ledger) Listen(person int, rooms []int, answered func(n uint64, wait time.Duration)) *Ear {
-	e := &Ear{l: l, person: person, rooms: rooms, answered: answered, at: make([]atomic.Int64, len(rooms)), ended: make(chan struct{})}
+	e := &Ear{l: l, person: person, rooms: rooms, answered: answered, at: make([]atomic.Int64, len(rooms))}
 	for i, r := range rooms {
 		e.at[i].Store(l.rooms[r].seen.Load())
 	}
@@ -241,11 +240,20 @@ func (e *Ear) Refused(n uint64, wait time.Duration, err error) {
 
 // Ended is Events'.
 func (e *Ear) Ended(err error) {
-	e.once.Do(func() { e.err = err; close(e.ended) })
+	e.ended.Store(&err)
+	e.up.Store(false)
 }
 
-// Over is closed when the connection has ended.
-func (e *Ear) Over() <-chan struct{} { return e.ended }
+// gone is why the connection ended, nil while it is there.
+func (e *Ear) gone() error {
+	if e.up.Load() {
+		return nil
+	}
+	if err := e.ended.Load(); err != nil && *err != nil {
+		return *err
+	}
+	return errors.New("not connected")
+}
 
 // missing says how many deliveries and answers are still to come, with one
 // example.
@@ -268,7 +276,7 @@ func (l *Ledger) missing() (n int, example error) {
 	for _, ears := range l.ears {
 		for _, e := range ears {
 			for i, r := range e.rooms {
-				if d := l.rooms[r].seen.Load() - e.at[i].Load(); d > 0 && e.open() {
+				if d := l.rooms[r].seen.Load() - e.at[i].Load(); d > 0 && e.up.Load() {
 					n++
 					example = fmt.Errorf("person %d has not heard the newest %d messages of room %d", e.person, d, r)
 				}
@@ -276,15 +284,6 @@ func (l *Ledger) missing() (n int, example error) {
 		}
 	}
 	return n, example
-}
-
-func (e *Ear) open() bool {
-	select {
-	case <-e.ended:
-		return false
-	default:
-		return true
-	}
 }
 
 // Faults is everything that did not fit, nil if all did.

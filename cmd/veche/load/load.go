@@ -26,8 +26,10 @@ type Target interface {
 	// called once, before all else.
 	Prepare(ctx context.Context, l Layout) error
 	// Connect opens a further connection of a person. When it returns, the
-	// connection is signed in, hears all rooms of the person and may send. e is
-	// called by one goroutine at a time until Ended, and must not block.
+	// connection is signed in, hears all rooms of the person and may send. If e was
+	// connected before, what it missed since is delivered first. e is called by one
+	// goroutine at a time until Ended, and must not block. A server that has no
+	// room for the connection just now is a *Later.
 	Connect(ctx context.Context, person int, e Events) (Conn, error)
 	// Processes are the ids of all processes of the server, whose time and memory
 	// are its cost; empty if it runs in this one.
@@ -61,9 +63,17 @@ type Events interface {
 	// Refused says that the server has not taken message n. Wait is when it may be
 	// sent again, 0 if that is of no use.
 	Refused(n uint64, wait time.Duration, err error)
-	// Ended says that the connection is over. It is called once, last.
+	// Ended says that the connection is over. It is called once for each, last.
 	Ended(err error)
 }
+
+// Later is the error of a server that is busy, and says when to come back.
+type Later struct {
+	Wait time.Duration // 0: as one likes
+	Err  error
+}
+
+func (l *Later) Error() string { return l.Err.Error() }
 
 // A Layout says who is in which room.
 type Layout struct {

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/veche-im/veche/cmd/veche/load"
+	"github.com/veche-im/veche/cmd/veche/load/veche"
+)
+
+// loadFlags are what all works have in common.
+type loadFlags struct {
+	Plain   bool   `help:"Without TLS, over loopback."`
+	Dir     string `placeholder:"DIR" help:"Where the server's data goes for the time being: the disk that is measured (default: the system's directory for temporary files)."`
+	JSON    bool   `name:"json" help:"Write one JSON object per line."`
+	Profile string `placeholder:"FILE" help:"Write a profile of the server's processor there, taken while it is measured."`
+	Log     string `placeholder:"FILE" help:"Write what the server logs there."`
+}
+
+// site is a server process of this very binary.
+type site struct {
+	cmd     *exec.Cmd
+	metrics string
+	veche.Running
+}
+
+var siteLines = map[string]*regexp.Regexp{
+	"https":   regexp.MustCompile(`for everybody +https://\S+:(\d+)`),
+	"http":    regexp.MustCompile(`this machine +http://localhost:(\d+)`),
+	"metrics": regexp.MustCompile(`metrics +http://127\.0\.0\.1:(\d+)`),
+}
+
+// start has this very binary serve a data directory, and waits until it does.
+func (f loadFlags) start(ctx context.Context, data string) (s *site, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	s = &site{cmd: exec.Command(self, "serve", "--data", data, "--listen", "127.0.0.1:0", "--local", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--media", "off")}
+	s.cmd.SysProcAttr = apartFromUs()
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if f.Log != "" {
+		log, err := os.Create(f.Log)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		defer log.Close()
+		s.cmd.Stderr = log
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	s.Stop = func() error {
+		_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+		return s.cmd.Wait()
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop())
+		}
+	}()
+	s.Processes = []int{s.cmd.Process.Pid}
+	ports := map[string]string{}
+	for lines := bufio.NewScanner(out); len(ports) < len(siteLines); {
+		if !lines.Scan() {
+			return nil, errors.Join(errors.New("the server ended without saying its addresses"), lines.Err())
+		}
+		for name, line := range siteLines {
+			if m := line.FindStringSubmatch(lines.Text()); m != nil {
+				ports[name] = "127.0.0.1:" + m[1]
+			}
+		}
+	}
+	go io.Copy(io.Discard, out) // so that the server never waits for us
+	s.HTTPS, s.HTTP, s.metrics = ports["https"], ports["http"], "http://"+ports["metrics"]
+	s.CA, err = authority(ctx, s.HTTP)
+	return s, err
+}
+
+// authority asks a server for the certificate of its own authority.
+func authority(ctx context.Context, address string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/ca.crt", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	if p, _ := pem.Decode(b); p != nil {
+		b = p.Bytes
+	}
+	return b, nil
+}
+
+// bench is one work's run: a target on a directory of its own.
+type bench struct {
+	loadFlags
+	t      *term
+	dir    string
+	target *veche.Target
+	server *site
+}
+
+// prepare makes a target and has it serve a layout.
+func (f loadFlags) prepare(ctx context.Context, t *term, l load.Layout) (b *bench, err error) {
+	b = &bench{loadFlags: f, t: t}
+	if b.dir, err = os.MkdirTemp(f.Dir, "veche-bench-*"); err != nil {
+		return nil, err
+	}
+	b.target, err = veche.New(veche.Config{Dir: b.dir, TLS: !f.Plain, Start: func(ctx context.Context, data string) (*veche.Running, error) {
+		s, err := f.start(ctx, data)
+		if err != nil {
+			return nil, err
+		}
+		b.server = s
+		return &s.Running, nil
+	}})
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(b.dir))
+	}
+	load.Files()
+	began := time.Now()
+	if err := b.target.Prepare(ctx, l); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	t.note("%s: %d people in %d rooms made in %.1f s", b.target.Name(), l.People, len(l.Rooms), time.Since(began).Seconds())
+	return b, nil
+}
+
+func (b *bench) close() error { return errors.Join(b.target.Close(), os.RemoveAll(b.dir)) }
+
+// profile begins to take a profile of the server, if one is wanted, and returns
+// what waits until it is there.
+func (b *bench) profile(ctx context.Context, d time.Duration) func() error {
+	if b.Profile == "" {
+		return func() error { return nil }
+	}
+	done := make(chan error, 1)
+	go func() { done <- b.server.profile(ctx, b.Profile, d) }()
+	return func() error { return <-done }
+}
+
+func (s *site) profile(ctx context.Context, file string, d time.Duration) (err error) {
+	url := fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", s.metrics, max(1, int(d.Seconds())))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("profile of the server: %s", res.Status)
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, res.Body)
+	return errors.Join(err, f.Close())
+}
+
+// machine says on what is measured.
+func (f loadFlags) machine() (string, error) {
+	dir, err := os.MkdirTemp(f.Dir, "veche-bench-*")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	sync, err := fsync(dir)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%d cores, %s, %s/%s; fsync of the disk takes %s at the median, %s at p99", runtime.NumCPU(), runtime.Version(),
+		runtime.GOOS, runtime.GOARCH, ms(sync.Quantile(0.5)), ms(sync.Quantile(0.99))), nil
+}
+
+// fsync measures how long it takes until 4 KiB are on the disk.
+func fsync(dir string) (*load.Histogram, error) {
+	f, err := os.Create(filepath.Join(dir, "fsync"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h, page := new(load.Histogram), make([]byte, 4096)
+	for range 200 {
+		if _, err := f.Write(page); err != nil {
+			return nil, err
+		}
+		began := time.Now()
+		if err := f.Sync(); err != nil {
+			return nil, err
+		}
+		h.Add(time.Since(began))
+	}
+	return h, nil
+}
+
+func ms(d time.Duration) string {
+	if d < 10*time.Millisecond {
+		return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
+	}
+	return fmt.Sprintf("%.0f ms", float64(d.Microseconds())/1000)
+}
