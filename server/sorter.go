@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/veche-im/veche/server/socket"
 )
 
 const (
@@ -53,6 +55,7 @@ type sorter struct {
 func newSorter(raw net.Listener, conf *tls.Config, ice, turn func(net.Conn)) *sorter {
 	conf = conf.Clone()
 	conf.NextProtos = []string{"h2", "http/1.1"}
+	conf.DynamicRecordSizingDisabled = true // what waits for a device leaves in one record
 	if turn != nil {
 		conf.NextProtos = append(conf.NextProtos, turnProtocol)
 	}
@@ -147,7 +150,7 @@ func (s *sorter) look(c net.Conn) (known net.Conn, to func(net.Conn)) {
 	if err != nil {
 		return c, nil
 	}
-	clear := &begun{Conn: c, first: []byte{first}}
+	clear := socket.NewLine(c, first)
 	switch {
 	case first < 4 && s.ice != nil:
 		return clear, s.carry(s.ice)
@@ -240,29 +243,8 @@ func (s *sorter) leave(place *list.Element) {
 	s.unsorted.Remove(place) // nothing, if it had to make room
 }
 
-// begun is a connection of which something was read already.
-type begun struct {
-	net.Conn
-	first []byte
-}
-
-func (b *begun) Read(p []byte) (int, error) {
-	if n := copy(p, b.first); n > 0 {
-		b.first = slices.Delete(b.first, 0, n)
-		return n, nil
-	}
-	return b.Conn.Read(p)
-}
-
-// SetWriteBuffer is that of the connection, if it has one.
-func (b *begun) SetWriteBuffer(n int) error {
-	if t, ok := b.Conn.(interface{ SetWriteBuffer(int) error }); ok {
-		return t.SetWriteBuffer(n)
-	}
-	return nil
-}
-
-// begunTLS is the same inside TLS. The HTTP server takes it for TLS, because it
+// begunTLS is a connection of which something was read already, inside TLS. The
+// HTTP server takes it for TLS, because it
 // tells its state.
 type begunTLS struct {
 	*tls.Conn

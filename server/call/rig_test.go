@@ -18,6 +18,7 @@ import (
 	"github.com/veche-im/veche/server/call"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -258,7 +259,7 @@ func (d *device) disconnect() { d.hub.Gone(d.on) }
 
 func (c *connection) Hear(frame []byte) {
 	var f wire.Frame
-	if err := wire.Decode(frame, &f); err != nil {
+	if err := wire.Decode(socket.Payload(frame), &f); err != nil {
 		panic(err)
 	}
 	c.mu.Lock()

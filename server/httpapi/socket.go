@@ -1,16 +1,13 @@
 package httpapi
 
 import (
-	"bufio"
 	"context"
 	"net"
 	"net/http"
 	"net/netip"
-	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/veche-im/veche/server/session"
+	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -21,30 +18,27 @@ func (a *API) socket(c *call) error {
 	if !ok {
 		return &wire.Error{Code: wire.Busy, Text: "too many connections", RetryAfter: 5000}
 	}
-	kept := &keeper{ResponseWriter: c.ResponseWriter}
-	ws, err := websocket.Accept(kept, c.r, &websocket.AcceptOptions{
-		Subprotocols:       []string{wire.Subprotocol},
-		InsecureSkipVerify: true, // sameSite has checked the origin
-		CompressionMode:    websocket.CompressionDisabled,
-	})
+	ws, agreed, err := socket.Accept(c.ResponseWriter, c.r, wire.Subprotocol, wire.MaxRequest)
 	if err != nil {
 		gone()
 		return nil // Accept has answered
 	}
-	if ws.Subprotocol() != wire.Subprotocol {
+	if rec, ok := c.ResponseWriter.(*recorder); ok {
+		rec.status = http.StatusSwitchingProtocols
+	}
+	if !agreed {
 		a.serving.Go(func() { // the peer may take its time, and the request has a place that others want
 			defer gone()
-			conn{ws, kept.net}.Close(session.Violation)
+			session.Refuse(ws, session.Violation)
 		})
 		return nil
 	}
-	ws.SetReadLimit(wire.MaxRequest)
-	who := session.Actor{Actor: c.actor(), Name: c.session.Name, Local: localAddr(kept.net)}
+	who := session.Actor{Actor: c.actor(), Name: c.session.Name, Local: localAddr(ws.NetConn())}
 	// The connection outlives the request; Drain ends it.
 	ctx := context.WithoutCancel(c.r.Context())
 	a.serving.Go(func() {
 		defer gone()
-		a.cfg.Sessions.Serve(ctx, conn{ws, kept.net}, who)
+		a.cfg.Sessions.Serve(ctx, ws, who)
 	})
 	return nil
 }
@@ -73,66 +67,6 @@ func (a *API) admit(d wire.DeviceID) (gone func(), ok bool) {
 		return nil, false
 	}
 	return gone, true
-}
-
-// keeper remembers the connection that an upgrade takes over.
-type keeper struct {
-	http.ResponseWriter
-	net net.Conn
-}
-
-// Hijack is http.Hijacker's.
-func (k *keeper) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, rw, err := http.NewResponseController(k.ResponseWriter).Hijack()
-	k.net = c
-	return c, rw, err
-}
-
-// Unwrap is http.ResponseController's.
-func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
-
-const (
-	// closeTimeout is how long a peer has to answer the end of a connection. The
-	// WebSocket package discards what the peer is still sending without a limit
-	// of time, so the connection itself needs one.
-	closeTimeout = 5 * time.Second
-	// closeWrite is how long a peer may still take what was being written, which
-	// with session's lastWords makes less than the second of a revocation.
-	closeWrite = 300 * time.Millisecond
-)
-
-// conn is session.Conn over a WebSocket.
-type conn struct {
-	ws  *websocket.Conn
-	net net.Conn // below ws
-}
-
-func (c conn) Read(ctx context.Context) ([]byte, error) {
-	kind, b, err := c.ws.Read(ctx)
-	if err == nil && kind != websocket.MessageBinary {
-		err = session.ErrText
-	}
-	return b, err
-}
-
-func (c conn) Write(ctx context.Context, message []byte) error {
-	return c.ws.Write(ctx, websocket.MessageBinary, message)
-}
-
-func (c conn) Ping(ctx context.Context) error { return c.ws.Ping(ctx) }
-
-func (c conn) Close(why session.Reason) {
-	now := time.Now()
-	_ = c.net.SetReadDeadline(now.Add(closeTimeout)) // one that is closed already needs none
-	_ = c.net.SetWriteDeadline(now.Add(closeWrite))
-	_ = c.ws.Close(websocket.StatusCode(why), reasons[why]) // the peer may be gone
-}
-
-var reasons = map[session.Reason]string{
-	session.GoingAway: "the server is going down",
-	session.Violation: "against the rules of framing",
-	session.Ended:     "the session is over",
-	session.Silent:    "nothing came back",
 }
 
 var _ http.ResponseWriter = (*call)(nil)

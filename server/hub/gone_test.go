@@ -3,6 +3,7 @@ package hub
 import (
 	"testing"
 
+	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -16,7 +17,7 @@ type listener struct {
 func (l *listener) Hear(frame []byte) {
 	var f wire.Frame
 	var p wire.Presence
-	if err := wire.Decode(frame, &f); err != nil {
+	if err := wire.Decode(socket.Payload(frame), &f); err != nil {
 		panic(err)
 	}
 	if err := wire.Decode(f.Body, &p); err != nil {

@@ -7,7 +7,9 @@
 package hub
 
 import (
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/time/rate"
 
@@ -24,18 +26,27 @@ type Listener interface {
 
 // Hub is the set of connected devices. The zero value is not ready: use New.
 type Hub struct {
+	ended  func(wire.AccountID, wire.DeviceID) // set before anybody comes
+	spread spread
+
 	mu       sync.RWMutex // guards all below, and what hangs on it
 	accounts map[wire.AccountID]*account
-	rooms    map[wire.RoomID]map[*account]struct{}
+	rooms    map[wire.RoomID]*circle
+	everyone *circle
 	peers    int
 	presence *rate.Limiter
-	ended    func(wire.AccountID, wire.DeviceID) // set before anybody comes
+}
+
+// circle is accounts that hear the same.
+type circle struct {
+	of   map[*account]struct{}
+	list atomic.Pointer[[]*account] // of, in a row; nil where it changed since; never written to
 }
 
 // account is one with at least one connected device.
 type account struct {
 	id     wire.AccountID
-	peers  map[Listener]*peer
+	peers  []peer                   // few: they are a person's devices
 	active int                      // peers that are active
 	rooms  map[wire.RoomID]struct{} // that it listens to
 
@@ -46,18 +57,22 @@ type account struct {
 }
 
 type peer struct {
+	Listener
 	device wire.DeviceID
 	active bool
 }
 
 // New returns a hub with nobody in it.
 func New() *Hub {
-	return &Hub{
+	h := &Hub{
 		accounts: make(map[wire.AccountID]*account),
-		rooms:    make(map[wire.RoomID]map[*account]struct{}),
+		rooms:    make(map[wire.RoomID]*circle),
+		everyone: newCircle(),
 		presence: rate.NewLimiter(presencePerSecond, presencePerSecond),
 		ended:    func(wire.AccountID, wire.DeviceID) {},
 	}
+	h.spread.hub, h.spread.room.L = h, &h.spread.mu
+	return h
 }
 
 // OnEnd has f hear whose session is over. It is called once, before anybody
@@ -73,15 +88,16 @@ func (h *Hub) Come(l Listener, state wire.DeviceState, rooms func() ([]wire.Room
 	h.mu.Lock()
 	a := h.accounts[id]
 	if a == nil {
-		a = &account{id: id, peers: make(map[Listener]*peer), rooms: make(map[wire.RoomID]struct{})}
+		a = &account{id: id, rooms: make(map[wire.RoomID]struct{})}
 		h.accounts[id] = a
+		h.everyone.add(a)
 	}
-	p := &peer{device: device, active: state == wire.DeviceActive}
-	a.peers[l] = p
+	active := state == wire.DeviceActive
+	a.peers = append(a.peers, peer{l, device, active})
 	h.peers++
 	a.loading++
-	first := p.active && a.active == 0
-	if p.active {
+	first := active && a.active == 0
+	if active {
 		a.active++
 	}
 	h.mu.Unlock()
@@ -111,27 +127,37 @@ func (h *Hub) Gone(l Listener) {
 	id, _ := l.Who()
 	h.mu.Lock()
 	a := h.accounts[id]
-	if a == nil || a.peers[l] == nil {
+	at := a.find(l)
+	if at < 0 {
 		h.mu.Unlock()
 		return
 	}
 	last := false
-	if a.peers[l].active {
+	if a.peers[at].active {
 		a.active--
 		last = a.active == 0
 	}
-	delete(a.peers, l)
+	a.peers = slices.Delete(a.peers, at, at+1)
 	h.peers--
 	if len(a.peers) == 0 {
 		for r := range a.rooms {
 			h.leave(r, a)
 		}
 		delete(h.accounts, id)
+		h.everyone.remove(a)
 	}
 	h.mu.Unlock()
 	if last {
 		h.tellPresence(id)
 	}
+}
+
+// find returns the place of a listener, -1 where there is none.
+func (a *account) find(l Listener) int {
+	if a == nil {
+		return -1
+	}
+	return slices.IndexFunc(a.peers, func(p peer) bool { return p.Listener == l })
 }
 
 // Join has the account's connected devices listen to r from now on.
@@ -163,18 +189,51 @@ func (h *Hub) Leave(r wire.RoomID, id wire.AccountID) {
 
 func (h *Hub) join(r wire.RoomID, a *account) {
 	if h.rooms[r] == nil {
-		h.rooms[r] = make(map[*account]struct{})
+		h.rooms[r] = newCircle()
 	}
-	h.rooms[r][a] = struct{}{}
+	h.rooms[r].add(a)
 	a.rooms[r] = struct{}{}
 }
 
 func (h *Hub) leave(r wire.RoomID, a *account) {
 	delete(a.rooms, r)
-	delete(h.rooms[r], a)
-	if len(h.rooms[r]) == 0 {
+	c := h.rooms[r]
+	if c == nil {
+		return
+	}
+	if c.remove(a); len(c.of) == 0 {
 		delete(h.rooms, r)
 	}
+}
+
+func newCircle() *circle { return &circle{of: make(map[*account]struct{})} }
+
+func (c *circle) add(a *account) {
+	if _, in := c.of[a]; !in {
+		c.of[a] = struct{}{}
+		c.list.Store(nil)
+	}
+}
+
+func (c *circle) remove(a *account) {
+	if _, in := c.of[a]; in {
+		delete(c.of, a)
+		c.list.Store(nil)
+	}
+}
+
+// all returns the accounts in a row. The lock is held, perhaps by several: they
+// make the same list.
+func (c *circle) all() []*account {
+	if l := c.list.Load(); l != nil {
+		return *l
+	}
+	l := make([]*account, 0, len(c.of))
+	for a := range c.of {
+		l = append(l, a)
+	}
+	c.list.Store(&l)
+	return l
 }
 
 // Become tells the connections of a device that its state moved on. One that is
@@ -188,7 +247,7 @@ func (h *Hub) Become(id wire.AccountID, device wire.DeviceID, state wire.DeviceS
 	var came bool
 	for _, l := range h.device(id, device) {
 		a := h.accounts[id]
-		p := a.peers[l]
+		p := &a.peers[a.find(l)]
 		if now := state == wire.DeviceActive; now != p.active {
 			p.active = now
 			if now {
@@ -225,8 +284,8 @@ func (h *Hub) EndAll(why wire.Code) {
 	h.mu.RLock()
 	var list []Listener
 	for _, a := range h.accounts {
-		for l := range a.peers {
-			list = append(list, l)
+		for _, p := range a.peers {
+			list = append(list, p.Listener)
 		}
 	}
 	h.mu.RUnlock()
@@ -239,9 +298,9 @@ func (h *Hub) EndAll(why wire.Code) {
 func (h *Hub) device(id wire.AccountID, device wire.DeviceID) []Listener {
 	var list []Listener
 	if a := h.accounts[id]; a != nil {
-		for l, p := range a.peers {
+		for _, p := range a.peers {
 			if p.device == device {
-				list = append(list, l)
+				list = append(list, p.Listener)
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -26,7 +27,7 @@ func (e *ear) Who() (wire.AccountID, wire.DeviceID) { return e.account, e.device
 
 func (e *ear) Hear(frame []byte) {
 	var f wire.Frame
-	if err := wire.Decode(frame, &f); err != nil {
+	if err := wire.Decode(socket.Payload(frame), &f); err != nil {
 		panic(err)
 	}
 	e.mu.Lock()

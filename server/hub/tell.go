@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -36,33 +37,47 @@ func (to Audience) ButAccount(a wire.AccountID) Audience { to.butAccount = a; re
 func (to Audience) ButDevice(d wire.DeviceID) Audience { to.butDevice = d; return to }
 
 // Tell hands an event to an audience. It is encoded once, and only if anybody
-// listens. It returns how many heard it.
+// listens. It returns how many heard it; where they are many, how many accounts
+// will in a moment: then the caller, who may have others to answer, does not wait.
 func Tell[T any](h *Hub, to Audience, ev wire.Event[T], v T) int {
+	h.mu.RLock()
+	var list []*account
+	switch {
+	case !to.room.IsZero():
+		if c := h.rooms[to.room]; c != nil {
+			list = c.all()
+		}
+	case !to.account.IsZero():
+		if a := h.accounts[to.account]; a != nil {
+			n := a.tell(to, lazily(ev, v))
+			h.mu.RUnlock()
+			return n
+		}
+	default:
+		list = h.everyone.all()
+	}
+	if len(list) <= fewAccounts {
+		defer h.mu.RUnlock()
+		n, frame := 0, lazily(ev, v)
+		for _, a := range list {
+			n += a.tell(to, frame)
+		}
+		return n
+	}
+	h.mu.RUnlock()
+	h.tellMany(to, list, Frame(ev, v))
+	return len(list)
+}
+
+// lazily encodes an event when it is first asked for.
+func lazily[T any](ev wire.Event[T], v T) func() []byte {
 	var frame []byte
-	encode := func() []byte {
+	return func() []byte {
 		if frame == nil {
 			frame = Frame(ev, v)
 		}
 		return frame
 	}
-	h.mu.RLock()
-	defer h.mu.RUnlock()
-	n := 0
-	switch {
-	case !to.room.IsZero():
-		for a := range h.rooms[to.room] {
-			n += a.tell(to, encode)
-		}
-	case !to.account.IsZero():
-		if a := h.accounts[to.account]; a != nil {
-			n = a.tell(to, encode)
-		}
-	default:
-		for _, a := range h.accounts {
-			n += a.tell(to, encode)
-		}
-	}
-	return n
 }
 
 // TellEach hands each active device of an account an event of its own: what one
@@ -74,9 +89,9 @@ func TellEach[T any](h *Hub, id wire.AccountID, ev wire.Event[T], of func(wire.D
 	if a == nil {
 		return 0
 	}
-	for l, p := range a.peers {
+	for _, p := range a.peers {
 		if p.active {
-			l.Hear(Frame(ev, of(p.device)))
+			p.Hear(Frame(ev, of(p.device)))
 			n++
 		}
 	}
@@ -87,7 +102,7 @@ func (a *account) tell(to Audience, frame func() []byte) (n int) {
 	if a.id == to.butAccount && !to.butAccount.IsZero() {
 		return 0
 	}
-	for l, p := range a.peers {
+	for _, p := range a.peers {
 		if !to.device.IsZero() {
 			if p.device != to.device {
 				continue
@@ -95,13 +110,14 @@ func (a *account) tell(to Audience, frame func() []byte) (n int) {
 		} else if !p.active || (p.device == to.butDevice && !to.butDevice.IsZero()) {
 			continue
 		}
-		l.Hear(frame())
+		p.Hear(frame())
 		n++
 	}
 	return n
 }
 
-// Frame encodes an event.
+// Frame encodes an event as it travels: a whole WebSocket message, which is
+// written to everybody who hears it.
 func Frame[T any](ev wire.Event[T], v T) []byte {
 	body, err := wire.Encode(v)
 	if err == nil {
@@ -110,7 +126,7 @@ func Frame[T any](ev wire.Event[T], v T) []byte {
 	if err != nil {
 		panic(fmt.Sprintf("encode %s: %v", ev.Name, err)) // our own types: cannot fail
 	}
-	return body
+	return socket.Message(body)
 }
 
 // tellPresence says whether an account is here, as long as that is cheap: a site
@@ -119,14 +135,19 @@ func Frame[T any](ev wire.Event[T], v T) []byte {
 // connections, one that went and one that came, either may be the last to tell.
 func (h *Hub) tellPresence(id wire.AccountID) {
 	h.mu.RLock()
-	defer h.mu.RUnlock()
+	defer h.mu.RUnlock() // held to the end, so that it is told in the order in which it came about
 	if !h.presence.AllowN(time.Now(), max(1, min(len(h.accounts), presencePerSecond))) {
 		return
 	}
 	who := h.accounts[id]
 	frame := Frame(wire.OnPresence, wire.Presence{Account: id, Online: who != nil && who.active > 0})
-	for _, a := range h.accounts {
-		a.tell(Everyone().ButAccount(id), func() []byte { return frame })
+	list, to := h.everyone.all(), Everyone().ButAccount(id)
+	if len(list) > fewAccounts {
+		h.spread.try(telling{to, list, frame})
+		return
+	}
+	for _, a := range list {
+		a.tell(to, func() []byte { return frame })
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/hub"
 	"github.com/veche-im/veche/server/room"
+	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -493,7 +494,7 @@ func (d *device) listen() {
 
 func (e *ear) Hear(b []byte) {
 	var f wire.Frame
-	if err := wire.Decode(b, &f); err != nil {
+	if err := wire.Decode(socket.Payload(b), &f); err != nil {
 		e.d.Error(err)
 	}
 	e.mu.Lock()

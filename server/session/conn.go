@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -24,7 +25,7 @@ type session struct {
 	slots  chan struct{} // one for each request without an answer
 	reads  chan struct{} // one for each reading request
 	bulk   chan struct{} // one for each bulkUnit of parameters of requests without an answer
-	quiet  *time.Timer   // fires after Heartbeat without a message
+	quiet  *time.Timer   // looks whether the peer is there
 
 	mu      sync.Mutex // guards what follows; not held while the connection or a method works
 	actor   Actor
@@ -34,6 +35,9 @@ type session struct {
 	sending bool
 	ending  bool // takes no more requests
 	closed  bool
+	deaf    bool      // reads nothing, so that nothing can be heard
+	since   time.Time // when it began to listen, again
+	asked   time.Time // when the peer was asked last
 }
 
 type request struct {
@@ -46,23 +50,26 @@ type request struct {
 func serve(ctx context.Context, cfg *Config, conn Conn, a Actor, ending func() bool) {
 	s := &session{
 		cfg: cfg, conn: conn, table: cfg.Table, actor: a,
-		sending: true, // until hello: it is the first that leaves
+		sending: true, // until hello has left, which is the first
 		slots:   make(chan struct{}, wire.MaxOutstanding),
 		reads:   make(chan struct{}, maxReads),
 		bulk:    make(chan struct{}, maxBulk/bulkUnit),
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
+	s.since = time.Now()
+	s.mu.Lock() // quiet is set before beat looks at it
 	s.quiet = time.AfterFunc(wire.Heartbeat, s.beat)
+	s.mu.Unlock()
 	defer func() {
 		s.close(GoingAway)
+		s.conn.Release()
 		s.tasks.Wait()
 	}()
 	defer cfg.Hub.Gone(s)
-	err := cfg.Hub.Come(s, a.State, func() ([]wire.RoomID, error) { return cfg.RoomsOf(s.ctx, a.Account) })
-	if err == nil {
-		err = s.hello()
-	}
-	if err != nil {
+	// Elsewhere, because it makes the stack large, and the reader is here to stay.
+	greeted := make(chan error, 1)
+	go func() { greeted <- s.greet() }()
+	if err := <-greeted; err != nil {
 		switch ErrorOf(err).Code {
 		case wire.Unauthenticated, wire.NotFound:
 			s.close(Ended)
@@ -75,6 +82,16 @@ func serve(ctx context.Context, cfg *Config, conn Conn, a Actor, ending func() b
 		s.End(wire.Cancelled)
 	}
 	s.read()
+}
+
+// greet makes the connection known and tells it hello.
+func (s *session) greet() error {
+	a := s.who()
+	err := s.cfg.Hub.Come(s, a.State, func() ([]wire.RoomID, error) { return s.cfg.RoomsOf(s.ctx, a.Account) })
+	if err != nil {
+		return err
+	}
+	return s.hello()
 }
 
 func (s *session) hello() error {
@@ -94,8 +111,14 @@ func (s *session) hello() error {
 	if err != nil {
 		return err
 	}
-	s.send(func(q *queue) { q.answer(f, func() {}) })
-	s.start(s.write)
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.out.answer(socket.Message(f), func() {})
+	s.sending = false
+	s.flush()
 	return nil
 }
 
@@ -103,14 +126,13 @@ func (s *session) hello() error {
 func (s *session) read() {
 	var last uint64
 	for {
-		b, err := s.conn.Read(s.ctx)
+		b, err := s.conn.Read()
 		if err != nil {
-			if errors.Is(err, ErrText) {
+			if errors.Is(err, socket.ErrText) {
 				s.close(Violation)
 			}
 			return
 		}
-		s.quiet.Reset(wire.Heartbeat)
 		var f wire.Frame
 		if err := wire.Decode(b, &f); err != nil || f.ID <= last || f.Method == "" || f.Error != nil {
 			s.close(Violation)
@@ -136,15 +158,22 @@ func (s *session) room(c chan struct{}, n int) bool {
 			continue
 		default:
 		}
-		s.quiet.Stop()
+		s.listen(false)
 		select {
 		case c <- struct{}{}:
-			s.quiet.Reset(wire.Heartbeat)
+			s.listen(true)
 		case <-s.ctx.Done():
 			return false
 		}
 	}
 	return true
+}
+
+// listen says whether the peer is read from.
+func (s *session) listen(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.deaf, s.since = !yes, time.Now()
 }
 
 // free gives back what a request held.
@@ -244,7 +273,7 @@ func (s *session) reply(r request, body []byte, err error, written func()) {
 		b, _ = wire.Encode(wire.Frame{ID: r.id, Error: &wire.Error{Code: code}})
 	}
 	s.cfg.Observe(r.method.name, code, s.cfg.Now().Sub(r.began))
-	s.send(func(q *queue) { q.answer(b, written) })
+	s.send(func(q *queue) { q.answer(socket.Message(b), written) })
 }
 
 // who returns the actor as it stands.
@@ -269,17 +298,43 @@ func (s *session) start(f func()) {
 	}()
 }
 
-// beat asks a quiet peer whether it is there.
+// beat asks a quiet peer whether it is there, and closes when it was asked and
+// said nothing. Any byte counts: a large request may take its time.
 func (s *session) beat() {
-	s.start(func() {
-		ctx, cancel := context.WithTimeout(s.ctx, wire.Heartbeat)
-		defer cancel()
-		if err := s.conn.Ping(ctx); err != nil {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.tasks.Add(1)
+	defer s.tasks.Done()
+	now, heard := time.Now(), s.conn.Heard()
+	if heard.Before(s.since) {
+		heard = s.since
+	}
+	deaf, unanswered := s.deaf, s.asked.After(heard)
+	quiet := now.Sub(heard)
+	s.mu.Unlock()
+	next := wire.Heartbeat
+	switch {
+	case deaf:
+	case quiet < wire.Heartbeat:
+		next = wire.Heartbeat - quiet
+	case unanswered:
+		s.close(Silent)
+		return
+	default:
+		err := s.conn.Ping()
+		if err == nil {
+			s.mu.Lock()
+			s.asked = now
+			s.mu.Unlock()
+		} else if !errors.Is(err, socket.ErrWriting) {
 			s.close(Silent)
 			return
 		}
-		s.quiet.Reset(wire.Heartbeat)
-	})
+	}
+	s.quiet.Reset(next)
 }
 
 // close ends the session; the first reason counts.
@@ -293,6 +348,6 @@ func (s *session) close(why Reason) {
 	s.out = queue{}
 	s.mu.Unlock()
 	s.quiet.Stop()
-	s.conn.Close(why)
 	s.cancel()
+	s.conn.Close(socket.Status(why), reasons[why])
 }

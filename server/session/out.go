@@ -1,7 +1,7 @@
 package session
 
 import (
-	"context"
+	"sync"
 	"time"
 
 	"github.com/veche-im/veche/server/hub"
@@ -13,6 +13,7 @@ import (
 type queue struct {
 	answers []answer
 	events  [][]byte
+	few     [4][]byte // where events are while they are few
 }
 
 type answer struct {
@@ -33,26 +34,58 @@ func (q *queue) event(frame []byte) {
 		q.events = append(q.events[:0], catchUp)
 		return
 	}
+	if q.events == nil {
+		q.events = q.few[:0]
+	}
 	q.events = append(q.events, frame)
 }
 
-// next takes what is to be written next: answers first, because the device
-// waits for them and holds slots of its own.
-func (q *queue) next() (a answer, ok bool) {
-	switch {
-	case len(q.answers) > 0:
-		a = q.answers[0]
-		q.answers[0] = answer{}
-		q.answers = q.answers[1:]
-	case len(q.events) > 0:
-		a = answer{frame: q.events[0], written: func() {}}
-		q.events[0] = nil
-		q.events = q.events[1:]
-	default:
-		*q = queue{} // gives the memory back
-		return a, false
+// batch is what leaves in one write.
+type batch struct {
+	frames  [][]byte
+	written []func()
+	size    int
+}
+
+const maxBatch = 64 << 10 // bytes, unless one frame alone has more
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func (b *batch) add(frame []byte) bool {
+	if b.size > 0 && b.size+len(frame) > maxBatch {
+		return false
 	}
-	return a, true
+	b.frames, b.size = append(b.frames, frame), b.size+len(frame)
+	return true
+}
+
+func (b *batch) reset() {
+	clear(b.frames)
+	clear(b.written)
+	b.frames, b.written, b.size = b.frames[:0], b.written[:0], 0
+}
+
+// take moves what is to be written next into b: answers first, because the
+// device waits for them and holds slots of its own.
+func (q *queue) take(b *batch) {
+	n := 0
+	for n < len(q.answers) && b.add(q.answers[n].frame) {
+		b.written = append(b.written, q.answers[n].written)
+		n++
+	}
+	if clear(q.answers[:n]); n < len(q.answers) {
+		q.answers = q.answers[n:]
+		return
+	}
+	q.answers = nil
+	n = 0
+	for n < len(q.events) && b.add(q.events[n]) {
+		n++
+	}
+	clear(q.events[:n])
+	if q.events = q.events[n:]; len(q.events) == 0 {
+		q.events = nil // gives the memory back
+	}
 }
 
 // send puts something into the queue and has it written.
@@ -63,32 +96,44 @@ func (s *session) send(put func(*queue)) {
 		return
 	}
 	put(&s.out)
+	s.flush()
+}
+
+// flush has what is in the queue written. The lock is held, and given back.
+func (s *session) flush() {
 	if s.ending {
 		s.out.events = nil
 	}
 	idle := !s.sending
-	s.sending = true
+	if s.sending = true; idle {
+		s.tasks.Add(1)
+	}
 	s.mu.Unlock()
 	if idle {
-		s.start(s.write)
+		go s.write()
 	}
 }
 
 // write empties the queue and ends.
 func (s *session) write() {
+	defer s.tasks.Done()
+	b := batches.Get().(*batch)
+	defer batches.Put(b)
 	for {
 		s.mu.Lock()
-		next, ok := s.out.next()
-		if !ok || s.closed {
+		s.out.take(b)
+		if len(b.frames) == 0 || s.closed {
 			s.sending = false
 			s.mu.Unlock()
+			b.reset()
 			return
 		}
 		s.mu.Unlock()
-		ctx, cancel := context.WithTimeout(s.ctx, writeTimeout)
-		err := s.conn.Write(ctx, next.frame)
-		cancel()
-		next.written()
+		err := s.conn.Write(b.frames)
+		for _, written := range b.written {
+			written()
+		}
+		b.reset()
 		if err != nil {
 			s.close(Silent)
 			return
@@ -97,7 +142,15 @@ func (s *session) write() {
 }
 
 // Hear is hub.Listener's: it queues an event.
-func (s *session) Hear(frame []byte) { s.send(func(q *queue) { q.event(frame) }) }
+func (s *session) Hear(frame []byte) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.out.event(frame)
+	s.flush()
+}
 
 // Become is hub.Listener's: what the device may do changes with the next
 // request.

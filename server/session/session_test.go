@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -20,63 +22,79 @@ import (
 type pipe struct {
 	in     chan []byte
 	out    chan []byte // unbuffered: the device takes what it wants
-	pings  chan chan error
+	pings  chan time.Time
 	mu     sync.Mutex // guards what follows
+	heard  time.Time
 	closed chan struct{}
 	why    Reason
+	writes int
 }
 
 func newPipe() *pipe {
-	return &pipe{in: make(chan []byte), out: make(chan []byte), pings: make(chan chan error), closed: make(chan struct{})}
+	return &pipe{in: make(chan []byte), out: make(chan []byte), pings: make(chan time.Time, 100), heard: time.Now(), closed: make(chan struct{})}
 }
 
-func (p *pipe) Read(ctx context.Context) ([]byte, error) {
+func (p *pipe) Read() ([]byte, error) {
 	select {
 	case b := <-p.in:
+		p.hear()
 		if b == nil {
-			return nil, ErrText
+			return nil, socket.ErrText
 		}
 		return b, nil
 	case <-p.closed:
-		return nil, errors.New("closed")
-	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, socket.ErrClosed
 	}
 }
 
-func (p *pipe) Write(ctx context.Context, b []byte) error {
+func (p *pipe) Write(frames [][]byte) error {
+	p.mu.Lock()
+	p.writes++
+	p.mu.Unlock()
+	for _, f := range frames {
+		select {
+		case p.out <- f:
+		case <-p.closed:
+			return socket.ErrClosed
+		}
+	}
+	return nil
+}
+
+func (p *pipe) Ping() error {
 	select {
-	case p.out <- b:
+	case p.pings <- time.Now():
 		return nil
 	case <-p.closed:
-		return errors.New("closed")
-	case <-ctx.Done():
-		return ctx.Err()
+		return socket.ErrClosed
 	}
 }
 
-func (p *pipe) Ping(ctx context.Context) error {
-	pong := make(chan error)
-	select {
-	case p.pings <- pong:
-		return <-pong
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-p.closed:
-		return errors.New("closed")
-	}
+// hear notes that the device has said something.
+func (p *pipe) hear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.heard = time.Now()
 }
 
-func (p *pipe) Close(why Reason) {
+func (p *pipe) Heard() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.heard
+}
+
+func (p *pipe) Close(why socket.Status, _ string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
 	case <-p.closed:
 	default:
-		p.why = why
+		p.why = Reason(why)
 		close(p.closed)
 	}
 }
+
+func (p *pipe) Release() { p.Close(0, "") }
 
 // reason returns why the server closed, 0 if it has not.
 func (p *pipe) reason() Reason {
@@ -104,7 +122,7 @@ func (p *pipe) ask(t *testing.T, id uint64, method string, params any) {
 
 func (p *pipe) take(t *testing.T) (f wire.Frame) {
 	t.Helper()
-	if err := wire.Decode(<-p.out, &f); err != nil {
+	if err := wire.Decode(socket.Payload(<-p.out), &f); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -208,7 +226,7 @@ func TestWritesAreCarriedOutInOrderOfArrival(t *testing.T) {
 				t.Fatalf("carried out in the order %v", d.order)
 			}
 		}
-		p.Close(GoingAway)
+		p.Close(0, "")
 	})
 }
 
@@ -236,7 +254,7 @@ func TestReadsOvertakeWritesButOnlyAFewAtATime(t *testing.T) {
 		if f := p.take(t); f.ID != 1 {
 			t.Errorf("answer to %d", f.ID)
 		}
-		p.Close(GoingAway)
+		p.Close(0, "")
 	})
 }
 
@@ -267,7 +285,7 @@ func TestServerStopsReadingWhenTooManyWait(t *testing.T) {
 		if p.reason() != 0 {
 			t.Errorf("closed with %d while it was not reading", p.reason())
 		}
-		p.Close(GoingAway)
+		p.Close(0, "")
 		close(d.gate)
 	})
 }
@@ -296,7 +314,7 @@ func TestServerStopsReadingWhenTooMuchWaits(t *testing.T) {
 				t.Fatal(f.Error)
 			}
 		}
-		p.Close(GoingAway)
+		p.Close(0, "")
 	})
 }
 
@@ -322,7 +340,7 @@ func TestOverflowingEventsBecomeOneCatchUp(t *testing.T) {
 		if err := wire.Decode(f.Body, &n); err != nil || n.Seq != 1000 {
 			t.Errorf("then came %s %v", f.Method, n)
 		}
-		p.Close(GoingAway)
+		p.Close(0, "")
 	})
 }
 
@@ -342,21 +360,29 @@ func TestAnswersAreNotDroppedByEvents(t *testing.T) {
 		if f := p.take(t); f.ID != 1 {
 			t.Errorf("the answer was overtaken by %s", f.Method)
 		}
-		p.Close(GoingAway)
+		p.Close(0, "")
 	})
 }
 
 func TestPeerThatTakesNothingIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)
-		p := d.connect(t)
-		d.gate <- struct{}{}
-		p.ask(t, 1, slow.Name, number{}) // its answer is never taken
-		began := time.Now()
-		<-p.closed
-		if took := time.Since(began); took != writeTimeout || p.reason() != Silent {
-			t.Errorf("closed after %v with %d", took, p.reason())
+		c, device := net.Pipe()
+		go d.Serve(context.Background(), socket.Over(c, wire.MaxRequest), ann)
+		b := make([]byte, 1000)
+		if _, err := device.Read(b); err != nil { // the hello
+			t.Fatal(err)
 		}
+		began := time.Now()
+		hub.Tell(d.hub, hub.Account(ann.Account), wire.OnCatchUp, wire.CatchUp{}) // is never taken
+		synctest.Wait()
+		for d.hub.Len() > 0 && time.Since(began) < time.Hour {
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(began); took > 30*time.Second || took < 15*time.Second {
+			t.Errorf("closed after %v", took)
+		}
+		device.Close()
 	})
 }
 
@@ -366,17 +392,34 @@ func TestQuietPeerIsAskedAndKeptWhileItAnswers(t *testing.T) {
 		p := d.connect(t)
 		began := time.Now()
 		for i := range 3 {
-			pong := <-p.pings
+			<-p.pings
 			if at := time.Since(began); at != time.Duration(i+1)*wire.Heartbeat {
 				t.Errorf("ping %d after %v", i, at)
 			}
-			pong <- nil
+			p.hear()
 		}
 		// Then it falls silent.
 		<-p.closed
 		if at := time.Since(began); at != 5*wire.Heartbeat || p.reason() != Silent {
 			t.Errorf("closed after %v with %d", at, p.reason())
 		}
+	})
+}
+
+// A request of four megabytes takes minutes on a slow line, and holds up the
+// answers to pings: whoever is sending is there.
+func TestPeerThatTakesLongToSendOneFrameIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		for range 20 {
+			time.Sleep(wire.Heartbeat / 2)
+			p.hear() // some bytes of the frame
+		}
+		if p.reason() != 0 {
+			t.Errorf("closed with %d in the middle of its frame", p.reason())
+		}
+		p.Close(0, "")
 	})
 }
 
@@ -453,7 +496,7 @@ func TestWrongRequestsAreRefusedAndTheConnectionGoesOn(t *testing.T) {
 		if f := p.take(t); f.Error != nil {
 			t.Error(f.Error)
 		}
-		p.Close(GoingAway)
+		p.Close(0, "")
 	})
 }
 
@@ -617,7 +660,7 @@ func TestEventsWaitForTheHello(t *testing.T) {
 		if f := p.take(t); f.Method != wire.OnCatchUp.Name {
 			t.Errorf("then came %s", f.Method)
 		}
-		p.Close(GoingAway)
+		p.Close(0, "")
 	})
 }
 

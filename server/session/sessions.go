@@ -9,23 +9,24 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
 
-// Conn is a connection that carries whole binary messages. Read is called by
-// one goroutine, Write by one other.
+// Conn is a connection that carries whole binary messages: *socket.Conn, seen
+// from here. Read is called by one goroutine, which calls Release in the end;
+// the others may be called by anybody.
 type Conn interface {
-	Read(ctx context.Context) ([]byte, error) // ErrText for a message that is not binary
-	Write(ctx context.Context, message []byte) error
-	Ping(ctx context.Context) error // returns when the peer has answered
-	Close(why Reason)
+	Read() ([]byte, error)       // socket.ErrText for a message that is not binary
+	Write(frames [][]byte) error // made by socket.Message; ends when the peer takes nothing for long
+	Ping() error                 // asks the peer to say something; socket.ErrWriting while it has something to take
+	Heard() time.Time            // when bytes came last
+	Close(s socket.Status, why string)
+	Release()
 }
 
-// ErrText is returned by Conn.Read for a message that is not binary.
-var ErrText = errors.New("a text message")
-
 // Reason is why a connection is closed: a WebSocket status code.
-type Reason int
+type Reason socket.Status
 
 const (
 	GoingAway Reason = 1001 // the server ends; come back
@@ -34,8 +35,20 @@ const (
 	Silent    Reason = 4002 // nothing came back
 )
 
+var reasons = map[Reason]string{
+	GoingAway: "the server is going down",
+	Violation: "against the rules of framing",
+	Ended:     "the session is over",
+	Silent:    "nothing came back",
+}
+
+// Refuse closes a connection that no session is made of.
+func Refuse(c Conn, why Reason) {
+	c.Close(socket.Status(why), reasons[why])
+	c.Release()
+}
+
 const (
-	writeTimeout   = 15 * time.Second       // for one message; framing.md
 	requestTimeout = 30 * time.Second       // for one handler
 	lastWords      = 500 * time.Millisecond // for answers under way when a session ends
 	bulkUnit       = 64 << 10               // bytes: smaller parameters are bounded by MaxOutstanding
@@ -86,7 +99,7 @@ func (s *Sessions) Serve(ctx context.Context, conn Conn, a Actor) {
 	s.mu.Lock()
 	if s.ending {
 		s.mu.Unlock()
-		conn.Close(GoingAway)
+		Refuse(conn, GoingAway)
 		return
 	}
 	s.running.Add(1)

@@ -1,0 +1,400 @@
+package socket
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// stall is how long a peer may take no byte of what is written to it.
+	stall = 15 * time.Second
+	// closeTimeout is how long a peer has to answer the end of a connection.
+	closeTimeout = 5 * time.Second
+	// closeWrite is how long a peer may still take what was being written when
+	// the connection is ended, which with the last words of a session makes less
+	// than the second of a revocation.
+	closeWrite = 300 * time.Millisecond
+
+	chunk        = 16 << 10 // bytes of one write: one TLS record
+	readBuffer   = 4 << 10
+	firstStep    = 64 << 10 // bytes of a message for which there is room before they come
+	maxFragments = 4096     // of a message
+)
+
+// Errors of Read and Write.
+var (
+	ErrText    = errors.New("a text message")
+	ErrClosed  = errors.New("the WebSocket is closed") // by either end
+	ErrWriting = errors.New("a write is under way")
+	errBroken  = errors.New("against RFC 6455")
+)
+
+// Conn is one WebSocket. Read is called by one goroutine, which also calls
+// Release when it is done; everything else may be called by anybody.
+type Conn struct {
+	net  net.Conn
+	line *Line // nil: a read waits where it is
+	max  int   // bytes of a message
+
+	heard atomic.Int64 // when bytes came last, in nanoseconds since 1970
+
+	// The reading goroutine's:
+	early  []byte  // came with the handshake
+	buf    *[]byte // nil while the connection is quiet
+	in     []byte  // part of buf that was read and not used
+	skip   uint64  // bytes of a frame that nobody wants
+	answer bool    // the peer has sent its close frame
+
+	writing sync.Mutex // held while a frame is written
+
+	mu     sync.Mutex // guards what follows, and the write deadline
+	closed bool       // our close frame is sent, or being sent
+}
+
+func newConn(c net.Conn, early []byte, max int) *Conn {
+	s := &Conn{net: c, max: max, early: early, line: lineOf(c)}
+	if s.line != nil && !s.line.hurry() {
+		s.line = nil
+	}
+	s.heard.Store(time.Now().UnixNano())
+	return s
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, readBuffer); return &b }}
+
+// NetConn is the connection below.
+func (c *Conn) NetConn() net.Conn { return c.net }
+
+// Heard returns when bytes came last, be they whole frames or not.
+func (c *Conn) Heard() time.Time { return time.Unix(0, c.heard.Load()) }
+
+// Read returns the next binary message. ErrText is a text message; every other
+// error ends the connection, and the peer was told why.
+func (c *Conn) Read() ([]byte, error) {
+	var message []byte
+	open, fragments := false, 0
+	for {
+		h, err := c.header()
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case h.opcode&control != 0:
+			if err := c.control(h); err != nil {
+				return nil, err
+			}
+			continue
+		case h.opcode == continuation && !open:
+			return nil, c.fail(ProtocolError, "nothing is continued")
+		case h.opcode != continuation && open:
+			return nil, c.fail(ProtocolError, "a message within a message")
+		case h.opcode == text:
+			c.skip = h.length
+			return nil, ErrText
+		case h.length > uint64(c.max-len(message)):
+			return nil, c.fail(TooBig, fmt.Sprintf("a message has at most %d bytes", c.max))
+		}
+		if fragments++; fragments > maxFragments {
+			return nil, c.fail(TooBig, fmt.Sprintf("a message has at most %d fragments", maxFragments))
+		}
+		open = true
+		if message, err = c.payload(message, h); err != nil {
+			return nil, err
+		}
+		if h.final {
+			if message == nil {
+				message = []byte{}
+			}
+			return message, nil
+		}
+	}
+}
+
+// header reads the next frame's.
+func (c *Conn) header() (header, error) {
+	if err := c.discard(); err != nil {
+		return header{}, err
+	}
+	for {
+		h, size, why := parseHeader(c.in)
+		if why != "" {
+			return header{}, c.fail(ProtocolError, why)
+		}
+		if size > 0 {
+			c.in = c.in[size:]
+			return h, nil
+		}
+		if err := c.fill(); err != nil {
+			return header{}, err
+		}
+	}
+}
+
+// discard reads what is left of a frame that nobody wants.
+func (c *Conn) discard() error {
+	for c.skip > 0 {
+		if len(c.in) == 0 {
+			if err := c.fill(); err != nil {
+				return err
+			}
+		}
+		n := min(uint64(len(c.in)), c.skip)
+		c.in, c.skip = c.in[n:], c.skip-n
+	}
+	return nil
+}
+
+// payload appends a frame's to message. There is room for what has come, not for
+// what was announced.
+func (c *Conn) payload(message []byte, h header) ([]byte, error) {
+	for at := 0; uint64(at) < h.length; {
+		step := min(int(h.length)-at, max(firstStep, len(message)))
+		message = slices.Grow(message, step)
+		part := message[len(message) : len(message)+step]
+		if err := c.full(part); err != nil {
+			return nil, err
+		}
+		unmask(part, h.mask, at)
+		message = message[:len(message)+step]
+		at += step
+	}
+	return message, nil
+}
+
+// full fills p.
+func (c *Conn) full(p []byte) error {
+	for len(p) > 0 {
+		if len(c.in) == 0 && len(p) >= readBuffer && len(c.early) == 0 {
+			n, err := c.read(p)
+			if err != nil {
+				return err
+			}
+			p = p[n:]
+			continue
+		}
+		if len(c.in) == 0 {
+			if err := c.fill(); err != nil {
+				return err
+			}
+		}
+		n := copy(p, c.in)
+		p, c.in = p[n:], c.in[n:]
+	}
+	return nil
+}
+
+// fill reads more behind what is in c.in, which is less than the longest header
+// or control frame. A connection on which nothing comes has no buffer.
+func (c *Conn) fill() error {
+	for {
+		if c.buf == nil {
+			c.buf = buffers.Get().(*[]byte)
+		}
+		have := copy(*c.buf, c.in)
+		var n int
+		var err error
+		if len(c.early) > 0 {
+			n = copy((*c.buf)[have:], c.early)
+			c.early = c.early[n:]
+		} else {
+			n, err = c.net.Read((*c.buf)[have:])
+		}
+		c.in = (*c.buf)[:have+n]
+		switch {
+		case n > 0:
+			c.heard.Store(time.Now().UnixNano())
+			return nil
+		case c.line == nil || err != nothingYet:
+			return ended(err)
+		}
+		if have == 0 {
+			c.giveBack()
+		}
+		if err := c.line.more(); err != nil {
+			return ended(err)
+		}
+	}
+}
+
+// read reads into p, without the buffer.
+func (c *Conn) read(p []byte) (int, error) {
+	for {
+		n, err := c.net.Read(p)
+		switch {
+		case n > 0:
+			c.heard.Store(time.Now().UnixNano())
+			return n, nil
+		case c.line == nil || err != nothingYet:
+			return 0, ended(err)
+		}
+		if err := c.line.more(); err != nil {
+			return 0, ended(err)
+		}
+	}
+}
+
+func ended(err error) error {
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return fmt.Errorf("%w: %w", ErrClosed, err)
+}
+
+func (c *Conn) giveBack() {
+	if c.buf != nil {
+		buffers.Put(c.buf)
+		c.buf, c.in = nil, nil
+	}
+}
+
+// control answers a control frame. A peer that has closed is ErrClosed.
+func (c *Conn) control(h header) error {
+	var b [maxControl]byte
+	p := b[:h.length]
+	if err := c.full(p); err != nil {
+		return err
+	}
+	unmask(p, h.mask, 0)
+	switch h.opcode {
+	case ping:
+		return c.frame(pong, p)
+	case closing:
+		c.answer = true
+		said, bad := parseClose(p)
+		switch {
+		case bad != 0:
+			return c.fail(bad, "a close frame that says nothing")
+		case said == noStatus:
+			c.end(nil)
+		default:
+			c.end(p[:2])
+		}
+		return fmt.Errorf("%w: the peer said %d", ErrClosed, said)
+	}
+	return nil // a pong: that it was heard is noted
+}
+
+// fail tells the peer which rule it broke.
+func (c *Conn) fail(s Status, why string) error {
+	c.skip = ^uint64(0) // what follows cannot be understood
+	c.Close(s, why)
+	return fmt.Errorf("%w: %s", errBroken, why)
+}
+
+// Write writes frames, which Message made, in one write for each 16 KiB. A peer that takes nothing for 15 seconds ends the connection.
+func (c *Conn) Write(frames [][]byte) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	if len(frames) == 1 {
+		return c.put(frames[0])
+	}
+	b := chunks.Get().(*[]byte)
+	defer chunks.Put(b)
+	to := (*b)[:0]
+	for _, f := range frames {
+		if len(to)+len(f) > chunk && len(to) > 0 {
+			if err := c.put(to); err != nil {
+				return err
+			}
+			to = to[:0]
+		}
+		if len(f) > chunk {
+			if err := c.put(f); err != nil {
+				return err
+			}
+			continue
+		}
+		to = append(to, f...)
+	}
+	return c.put(to)
+}
+
+var chunks = sync.Pool{New: func() any { b := make([]byte, 0, chunk); return &b }}
+
+// put writes bytes. The lock is held, as in the functions after it.
+func (c *Conn) put(b []byte) error {
+	for len(b) > 0 {
+		if !c.allow() {
+			return ErrClosed
+		}
+		n := min(len(b), chunk)
+		if _, err := c.net.Write(b[:n]); err != nil {
+			return ended(err)
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// allow gives the peer time for the next write, unless the connection is closed.
+func (c *Conn) allow() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.closed && c.net.SetWriteDeadline(time.Now().Add(stall)) == nil
+}
+
+func (c *Conn) frame(opcode byte, p []byte) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	return c.put(append(appendHeader(make([]byte, 0, 2+len(p)), opcode, len(p)), p...))
+}
+
+// Ping asks the peer to say something; Heard tells whether it did. While
+// something is being written it is ErrWriting: the peer has that to take first,
+// and is cut if it does not.
+func (c *Conn) Ping() error {
+	if !c.writing.TryLock() {
+		return ErrWriting
+	}
+	defer c.writing.Unlock()
+	return c.put([]byte{final | ping, 0})
+}
+
+// Close tells the peer that the connection is over, and why. What was being
+// written may still leave, for a moment; nothing else does. The first call counts.
+func (c *Conn) Close(s Status, why string) {
+	c.end(append(binary.BigEndian.AppendUint16(nil, uint16(s)), why[:min(len(why), maxControl-2)]...))
+}
+
+func (c *Conn) end(payload []byte) {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.closed = true
+	now := time.Now()
+	_ = c.net.SetWriteDeadline(now.Add(closeWrite)) // one that is closed already needs none
+	_ = c.net.SetReadDeadline(now.Add(closeTimeout))
+	c.mu.Unlock()
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	f := append(appendHeader(make([]byte, 0, 2+len(payload)), closing, len(payload)), payload...)
+	_, _ = c.net.Write(f) // the peer may be gone
+}
+
+// Release waits, if this end has closed, for the peer to answer, so that what it
+// was told reaches it, and gives everything back.
+func (c *Conn) Release() {
+	c.mu.Lock()
+	closed := c.closed
+	c.mu.Unlock()
+	for closed && !c.answer {
+		if h, err := c.header(); err != nil {
+			break
+		} else if h.opcode == closing {
+			c.answer = true
+		} else {
+			c.skip = h.length
+		}
+	}
+	_ = c.net.Close()
+	c.giveBack()
+}
