@@ -42,6 +42,7 @@ type Client struct {
 	calls   *call.Calls
 	events  *queue
 	cursors *cursors
+	healer  *healer
 	view    view
 	loaded  chan struct{} // closed once the store was read
 
@@ -64,7 +65,11 @@ func New(cfg Config) (*Client, error) {
 	var err error
 	c.session, err = session.New(session.Config{
 		Link: cfg.Link, Log: cfg.Log,
-		Handle: func(name string, body []byte) { c.heard(name, body) }, Hello: c.events.hello,
+		Handle: func(name string, body []byte) { c.heard(name, body) },
+		Hello: func(h wire.Hello) {
+			c.healer.greeted(h)
+			c.events.hello(h)
+		},
 		Changed: func(s session.State, err error) {
 			c.account.Connection(s, err)
 			if s == session.Offline {
@@ -93,7 +98,7 @@ func New(cfg Config) (*Client, error) {
 	c.calls = call.New(call.Config{
 		Store: cfg.Store, Session: c.session, Feed: c.feed, Rooms: c.rooms, Me: c.account.Me, Log: cfg.Log, Now: cfg.Now,
 	})
-	c.cursors = newCursors(c)
+	c.cursors, c.healer = newCursors(c), newHealer(c)
 	c.view = view{c}
 	c.mux = newMux(c)
 	return c, nil

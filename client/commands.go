@@ -79,6 +79,7 @@ var knownErrors = []struct {
 	{store.ErrClosed, api.Damaged},
 	{room.ErrNoDevice, api.NotFound},
 	{room.ErrShut, api.NotAllowed},
+	{room.ErrPaused, api.Busy},
 	{policy.ErrRefused, api.NotAllowed},
 	{content.ErrTooLarge, api.TooLarge},
 	{store.ErrNone, api.NotFound},
@@ -155,6 +156,13 @@ func (c commands) handleRooms(m *api.Mux) {
 	})
 	handleNone(m, api.SetRole, c, func(ctx context.Context, p api.SetOwner) error {
 		return c.online(func() error { return c.rooms.SetOwner(ctx, p.Room, p.Member, p.Owner) })
+	})
+	handleNone(m, api.AcceptRoom, c, func(ctx context.Context, p api.RoomRef) error {
+		id, err := c.rooms.Resolve(ctx, p.Room)
+		if err != nil {
+			return err
+		}
+		return c.rooms.Accept(ctx, id)
 	})
 	handleNone(m, api.LeaveRoom, c, func(ctx context.Context, p api.RoomRef) error {
 		return c.online(func() error { return c.rooms.Leave(ctx, p.Room) })

@@ -154,12 +154,19 @@ func (c *Client) handleOne(ctx context.Context, v any) error {
 	case wire.Hello:
 		return c.connected(ctx, v)
 	case statementMoved:
-		return errors.Join(c.account.Moved(ctx, v.before, v.after), c.rooms.Moved(ctx, v.before, v.after))
+		err := errors.Join(c.account.Moved(ctx, v.before, v.after), c.rooms.Moved(ctx, v.before, v.after))
+		if v.after.Account == c.account.ID() {
+			err = errors.Join(err, c.account.Keep(ctx))
+		}
+		return err
 	case refill:
 		return c.account.Refill(ctx)
 	case letIn:
 		return errors.Join(c.account.Refill(ctx), c.catchUp(ctx))
 	case event:
+		if c.rooms.Paused() && v.name != wire.OnDevice.Name {
+			return nil // everything is asked for when this device is over to the site's new life
+		}
 		if h, ok := handlers[v.name]; ok {
 			return h(c, ctx, v.body)
 		}
@@ -174,6 +181,9 @@ func (c *Client) connected(ctx context.Context, h wire.Hello) error {
 		return err
 	}
 	c.calls.Clock(h.Time)
+	if err := c.healer.heal(ctx, h.Life); err != nil {
+		return err
+	}
 	if err := c.account.Settle(ctx); err != nil {
 		return err
 	}
@@ -188,6 +198,14 @@ func (c *Client) connected(ctx context.Context, h wire.Hello) error {
 func (c *Client) catchUp(ctx context.Context) error {
 	if _, ok := c.account.Me(); !ok {
 		_, err := c.account.Refresh(ctx)
+		return err
+	}
+	if to := c.healer.pending(); to != nil { // it was let in just now
+		if err := c.healer.heal(ctx, *to); err != nil {
+			return err
+		}
+	}
+	if err := c.account.Keep(ctx); err != nil {
 		return err
 	}
 	if err := c.people.Sync(ctx); err != nil {

@@ -144,6 +144,18 @@ func (c view) room(tx *store.Tx, m store.Room) (api.Room, error) {
 	if r.Unread, _, err = store.Unread(tx, m.ID, cur.Read, string(api.ItemMessage)); err != nil {
 		return r, err
 	}
+	back, restored, err := room.Back(tx, m.ID)
+	if err != nil {
+		return r, err
+	}
+	r.Restored = restored && m.State == store.RoomLeft
+	for _, a := range back {
+		name, err := v.Name(a)
+		if err != nil {
+			return r, err
+		}
+		r.Back = append(r.Back, name)
+	}
 	r.Queued, r.Failed, err = store.CountOutbox(tx, m.ID)
 	return r, err
 }

@@ -96,6 +96,9 @@ func (c *Client) WaitCaughtUp(ctx context.Context, rooms ...wire.RoomID) error {
 	if err := c.WaitOnline(ctx); err != nil {
 		return err
 	}
+	if err := c.healer.wait(ctx); err != nil {
+		return failure(err)
+	}
 	// A program that ends soon must leave what others need to add this device.
 	if err := c.account.Refill(ctx); err != nil {
 		return failure(err)

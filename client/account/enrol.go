@@ -105,6 +105,9 @@ func (a *Account) unpinned(ctx context.Context) (*statement.Verified, error) {
 		return nil, nil
 	}
 	chain, err := people.Follow(pinned, id, all)
+	if a.cfg.People.Rolled(err) {
+		return nil, api.Fail(api.Busy, "the site was restored, and another device of this account has to come back first: %v", err)
+	}
 	if err != nil {
 		return nil, a.distrust(ctx, err)
 	}

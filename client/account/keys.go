@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/veche-im/veche/client/session"
@@ -27,7 +28,26 @@ const (
 )
 
 // Refill uploads key packages if the server has too few.
-func (a *Account) Refill(ctx context.Context) error {
+func (a *Account) Refill(ctx context.Context) error { return a.fill(ctx, false) }
+
+// Replace uploads new key packages whatever the server has, and forgets those
+// from before: a site that was restored may give out some that were used since.
+// Those by which a room may still be joined are kept until they are too old.
+func (a *Account) Replace(ctx context.Context) error {
+	began := wire.Now(a.cfg.Now())
+	if err := a.fill(ctx, true); err != nil {
+		return err
+	}
+	return a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		rooms, err := store.Rooms(tx)
+		if err != nil || slices.ContainsFunc(rooms, func(m store.Room) bool { return m.State == store.RoomJoining }) {
+			return err
+		}
+		return store.DeleteKeyPackages(tx, began)
+	})
+}
+
+func (a *Account) fill(ctx context.Context, anew bool) error {
 	a.refill.Lock()
 	defer a.refill.Unlock()
 	me, ok := a.Me()
@@ -50,7 +70,7 @@ func (a *Account) Refill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	renew := !count.LastResort || now.Sub(made.Time()) >= lastResorts
+	renew := anew || !count.LastResort || now.Sub(made.Time()) >= lastResorts
 	for have := count.Count; have < leastKeys || renew; {
 		n := max(0, min(keyBatch, wire.MaxKeyPackages-have, leastKeys+keyBatch-have))
 		var up wire.UploadKeys

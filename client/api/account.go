@@ -136,6 +136,11 @@ const (
 	NoticeNewDevice NoticeCode = "new_device"        // a device of mine was added
 	NoticeStorage   NoticeCode = "storage"           // the browser may delete what is stored here
 
+	NoticeRestored NoticeCode = "site_restored"  // the site was restored from a backup: what was said since is on devices alone
+	NoticeLives    NoticeCode = "restored_often" // … again within an hour: nothing is sent until that has passed
+	NoticeBack     NoticeCode = "members_back"   // a restore has brought people back into a room
+	NoticeMissing  NoticeCode = "members_lost"   // … or lost that they were added
+
 	NoticeNoRecovery NoticeCode = "no_recovery_key" // nobody has seen the account's recovery key: make a new one
 )
 

@@ -47,6 +47,10 @@ type Item struct {
 	Edited bool            `json:"edited,omitempty"`
 	Change *Change         `json:"change,omitempty"`
 	Call   *CallItem       `json:"call,omitempty"`
+
+	// Alone: the site was restored to a moment before this row, and nobody has
+	// sent it again yet: it is only on the devices that had it.
+	Alone bool `json:"alone,omitempty"`
 }
 
 // Quote is the message that another one answers.
@@ -214,7 +218,7 @@ func Commands() []Spec {
 		command(ListDevices), command(ApproveDevice), command(RejectDevice), command(RevokeDevice),
 		command(ListPeople), command(CreateInvite), command(ListNotices), command(DismissNotice),
 		command(ListRooms), command(GetRoom), command(OpenDirect), command(CreateGroup), command(RenameRoom),
-		command(AddMembers), command(RemoveMember), command(SetRole), command(LeaveRoom),
+		command(AddMembers), command(RemoveMember), command(SetRole), command(AcceptRoom), command(LeaveRoom),
 		command(SayTyping), command(MarkRead), command(SaveDraft),
 		command(GetTimeline), command(SendMessage), command(RetryItem), command(DropItem),
 		command(EditMessage), command(DeleteMessage), command(OpenFile), command(CancelFile),

@@ -39,6 +39,13 @@ type Room struct {
 	Queued  int             `json:"queued"` // own messages that are not on the server yet
 	Failed  int             `json:"failed"`
 	Draft   string          `json:"draft,omitempty"` // text that was left in the composer
+
+	// Back names people whom a restore of the site has brought back into the room.
+	// Nothing is sealed here until they were removed, or the person accepts them.
+	Back []string `json:"back,omitempty"`
+	// Restored: the room was made, or the person came in, after the moment to
+	// which the site was restored; that is why it is left.
+	Restored bool `json:"restored,omitempty"`
 }
 
 // Preview is what the chat list shows of the newest item.
@@ -129,6 +136,7 @@ var (
 	AddMembers   = Command[RoomPeople, None]{"addMembers", "Take people into a group."}
 	RemoveMember = Command[RoomPerson, None]{"removeMember", "Take a person out of a group."}
 	SetRole      = Command[SetOwner, None]{"setOwner", "Make a member an owner, or no longer one."}
+	AcceptRoom   = Command[RoomRef, None]{"acceptRoom", "Seal to whoever a restore of the site has brought back into a room."}
 	LeaveRoom    = Command[RoomRef, None]{"leaveRoom", "Leave a group."}
 	SayTyping    = Command[RoomRef, None]{"typing", "The person is writing here; say it at most every 3 seconds."}
 	MarkRead     = Command[ReadTo, None]{"markRead", "The person has seen a room up to an entry."}

@@ -47,6 +47,22 @@ type People struct {
 
 	mu     sync.Mutex // guards what follows
 	online map[wire.AccountID]bool
+	grace  time.Time // until then a chain that is shorter than what is pinned is no news
+}
+
+// Grace has a server that shows fewer statements than are pinned pass for one
+// that was restored from a backup: until then the person is not told of it.
+// What was pinned counts all the same.
+func (p *People) Grace(until time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.grace = until
+}
+
+func (p *People) forgives() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cfg.Now().Before(p.grace)
 }
 
 // New returns People that have nothing but what the store has.
@@ -308,6 +324,10 @@ var (
 	errReset    = errors.New("the server shows another chain of statements than the one that is known")
 )
 
+// Rolled reports whether err is that a server shows fewer statements than are
+// known, as one does that was restored just now.
+func (p *People) Rolled(err error) bool { return errors.Is(err, errRollback) && p.forgives() }
+
 // Follow checks what the server showed of account's chain, from pinned on with
 // that one included, or from the first where pinned is nil. It returns the
 // newest statement, nil if there is none.
@@ -329,6 +349,8 @@ func Follow(pinned *statement.Verified, account wire.AccountID, chain []wire.Sig
 func (p *People) judge(ctx context.Context, account wire.AccountID, before *statement.Verified, chain []wire.SignedStatement) (*statement.Verified, error) {
 	after, err := Follow(before, account, chain)
 	switch {
+	case errors.Is(err, errRollback) && p.forgives():
+		return before, nil
 	case errors.Is(err, errRollback):
 		return before, p.alarm(ctx, api.NoticeRollback, account, "%v", err)
 	case err != nil:

@@ -211,6 +211,14 @@ func (w logbook) after(tx *store.Tx, row *store.Room, g *group.Group, e *wire.En
 	if err := store.DeleteSetting(tx, commitName(w.id)); err != nil {
 		return err
 	}
+	for _, a := range goneAccounts(c) {
+		if err := store.PutGone(tx, w.id, e.Seq, a); err != nil {
+			return err
+		}
+	}
+	if err := w.released(tx, leavesAfter(c)); err != nil {
+		return err
+	}
 	if out {
 		row.State = store.RoomLeft
 		if err := store.SetMembers(tx, w.id, membersOf(leavesAfter(c), c.After)); err != nil {

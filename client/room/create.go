@@ -341,6 +341,9 @@ func vetPackage(c wire.ClaimedKey, known people.Statements, suite mls.Suite, hav
 // moveTo gives up a planned direct room for the one that the two have already:
 // what was written goes there, and the planned room's id leads to it.
 func (w founder) moveTo(ctx context.Context, to wire.RoomID) error {
+	if to == w.id {
+		return w.unplan(ctx)
+	}
 	err := w.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		from, err := store.GetRoom(tx, w.id)
 		if err != nil {
@@ -380,6 +383,17 @@ func (w founder) moveTo(ctx context.Context, to wire.RoomID) error {
 	}
 	w.Wake(to)
 	return fmt.Errorf("%w: moved to %s", ErrShut, to)
+}
+
+// unplan takes that the other one was first to make the room again that a
+// restored site has lost: it is joined like any other.
+func (w founder) unplan(ctx context.Context) error {
+	if err := w.unmake(ctx); err != nil {
+		return err
+	}
+	err := w.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.DeleteSetting(tx, planName(w.id)) })
+	w.wake()
+	return errors.Join(fmt.Errorf("%w: the other one was first", ErrShut), err)
 }
 
 func moveItems(tx *store.Tx, from, to wire.RoomID) error {

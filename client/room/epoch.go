@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/client/store"
 	"github.com/veche-im/veche/internal/policy"
 	"github.com/veche-im/veche/mls"
@@ -94,7 +95,13 @@ func (r *Rooms) Open(ctx context.Context, id wire.RoomID) error {
 	if err != nil {
 		return err
 	}
-	return r.Do(ctx, id, nil)
+	return r.do(ctx, id, func(ctx context.Context, w *worker) error {
+		h, err := w.heldBack(ctx)
+		if err == nil && len(h.Back) > 0 {
+			return api.Fail(api.NotAllowed, "the room waits for a decision about people whom a restore has brought back")
+		}
+		return err
+	})
 }
 
 // SayCall puts what is to be said of a call into the outbox of its room, sealed.

@@ -297,6 +297,9 @@ func (w joiner) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c compos
 	if err := store.SetMembers(tx, w.id, membersOf(c.leaves, c.policy)); err != nil {
 		return err
 	}
+	if err := w.rejoinedWith(tx, c.leaves); err != nil {
+		return err
+	}
 	if err := putMark(tx, w.id, mark{Seq: seq, Time: wire.Now(w.cfg.Now())}); err != nil {
 		return err
 	}
@@ -421,11 +424,12 @@ func (w joiner) joinedExternally(ctx context.Context, g *group.Group, s *wire.Ro
 			return err
 		}
 		first := row.Joined == 0
-		if err := w.skipped(tx, row, skip.passed); err != nil {
+		lost, err := w.skipped(tx, row, skip.passed)
+		if err != nil {
 			return err
 		}
-		if skip.lost > 0 && row.Seq > 0 && !w.out {
-			place := timeline.Place{Room: w.id, Seq: skip.firstLost, Time: receipt.Time, ID: fmt.Sprintf("gap-%d", skip.firstLost), Changed: func(ids ...string) { w.cfg.Feed.Items(w.id, ids...) }}
+		if lost > 0 && row.Seq > 0 && !w.out {
+			place := timeline.Place{Room: w.id, Seq: lost, Time: receipt.Time, ID: fmt.Sprintf("gap-%d", lost), Changed: func(ids ...string) { w.cfg.Feed.Items(w.id, ids...) }}
 			if err := timeline.Unopenable(tx, place, wire.AccountID{}); err != nil {
 				return err
 			}
@@ -443,13 +447,11 @@ func (w joiner) joinedExternally(ctx context.Context, g *group.Group, s *wire.Ro
 
 // skipper walks over entries that this device cannot open.
 type skipper struct {
-	seq       int64 // newest entry that was checked
-	head      wire.Hash
-	mark      int64 // where the server said that the log stood …
-	markHead  wire.Hash
-	lost      int // messages of others
-	firstLost int64
-	passed    []wire.Entry // without bodies but for our own messages
+	seq      int64 // newest entry that was checked
+	head     wire.Hash
+	mark     int64 // where the server said that the log stood …
+	markHead wire.Hash
+	passed   []wire.Entry // without bodies but for our own messages
 }
 
 // skip checks the log up to our own external commit.
@@ -476,14 +478,9 @@ func (w joiner) skip(ctx context.Context, k *skipper, receipt wire.Receipt) erro
 				return faultf(api.NoticeForked, "the head of entry %d does not fit", e.Seq)
 			}
 			own := e.Account == me.Account && e.Kind == wire.MessageEntry
-			if e.Kind == wire.MessageEntry && e.Device != me.Device {
-				if k.lost == 0 {
-					k.firstLost = e.Seq
-				}
-				k.lost++
-			}
 			if !own {
-				e.Body = nil
+				sum := e.BodyHash()
+				e.Body, e.Erased = nil, &sum
 			}
 			k.passed = append(k.passed, *e)
 		}
@@ -496,11 +493,25 @@ func (w joiner) skip(ctx context.Context, k *skipper, receipt wire.Receipt) erro
 
 // skipped notes entries that were walked over, and takes those that this device
 // (or the one before it, here) has sent itself: the outbox knows what they say.
-func (w joiner) skipped(tx *store.Tx, row *store.Room, entries []wire.Entry) error {
+// Of others' messages it takes those that are here since before the site was
+// restored; lost is the first that is not, 0 if there is none.
+func (w joiner) skipped(tx *store.Tx, row *store.Room, entries []wire.Entry) (lost int64, err error) {
 	for i := range entries {
 		e := &entries[i]
 		if err := store.PutEntry(tx, w.id, e); err != nil {
-			return faultf(api.NoticeForked, "entry %d is not the one that we have", e.Seq)
+			return lost, faultf(api.NoticeForked, "entry %d is not the one that we have", e.Seq)
+		}
+		if e.Kind != wire.MessageEntry {
+			continue
+		}
+		if e.Device != w.me().Device {
+			here, err := w.here(tx, e)
+			if err != nil {
+				return lost, err
+			}
+			if !here && lost == 0 {
+				lost = e.Seq
+			}
 		}
 		if e.Body == nil {
 			continue
@@ -510,15 +521,34 @@ func (w joiner) skipped(tx *store.Tx, row *store.Room, entries []wire.Entry) err
 			continue
 		}
 		if err != nil {
-			return err
+			return lost, err
 		}
 		if sent := (&wire.Entry{Body: o.Body}); sent.BodyHash() == e.BodyHash() {
 			if err := w.book.ownMessage(tx, row, e); err != nil {
-				return err
+				return lost, err
 			}
 		}
 	}
-	return nil
+	return lost, nil
+}
+
+// here lets a message that this device cannot open take the place of the row
+// that it has of it since before the site was restored.
+func (w joiner) here(tx *store.Tx, e *wire.Entry) (bool, error) {
+	switch _, err := store.WasLost(tx, w.id, e); {
+	case err == nil:
+		return true, nil // the server's, not the sender's: the row stays where it is
+	case !errors.Is(err, store.ErrNone):
+		return false, err
+	}
+	was, err := timeline.Unstored(tx, w.id, timeline.ID(e.Device, e.Client))
+	if err != nil || was.ID == "" {
+		return false, err
+	}
+	if err := timeline.Again(tx, w.place(e), was); err != nil {
+		return false, err
+	}
+	return true, w.book.readAgain(tx, e, was)
 }
 
 // config says how this device takes part in a group.

@@ -169,6 +169,9 @@ func (r *Rooms) Edit(ctx context.Context, room wire.RoomID, id, text string) err
 		if err != nil {
 			return badContent(err)
 		}
+		if err := keepOriginal(tx, i); err != nil {
+			return err
+		}
 		i.Text, i.Edited, i.Content = made.Message.View().Text, true, made.Content
 		if err := store.PutItem(tx, i); err != nil {
 			return err
@@ -185,6 +188,26 @@ func (r *Rooms) Edit(ctx context.Context, room wire.RoomID, id, text string) err
 	}
 	r.Wake(room)
 	return nil
+}
+
+// keepOriginal keeps what a message said before it is edited for the first time,
+// so that it can be sent again as it was.
+func keepOriginal(tx *store.Tx, i store.Item) error {
+	if i.Edited || i.Seq == 0 {
+		return nil
+	}
+	client, err := store.ClientAt(tx, i.Room, i.Seq)
+	if errors.Is(err, store.ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	said, err := store.ItemContent(tx, i.Room, i.ID)
+	if err != nil || said == nil {
+		return err
+	}
+	return store.PutSaid(tx, i.Room, client, i.ID, said)
 }
 
 func badContent(err error) error {
@@ -287,6 +310,9 @@ func (r *Rooms) Delete(ctx context.Context, room wire.RoomID, id string) error {
 			return err
 		}
 		if _, err := store.Enqueue(tx, store.Outgoing{Room: room, Client: wire.NewClientID(), Item: id, Content: made.Content}); err != nil {
+			return err
+		}
+		if err := store.ForgetSaid(tx, room, id); err != nil {
 			return err
 		}
 		return timeline.Delete(tx, i, func(ids ...string) { r.cfg.Feed.Items(room, ids...) })

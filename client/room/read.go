@@ -9,6 +9,7 @@ import (
 	"github.com/veche-im/veche/client/session"
 	"github.com/veche-im/veche/client/store"
 	"github.com/veche-im/veche/client/timeline"
+	"github.com/veche-im/veche/e2ee/content"
 	"github.com/veche-im/veche/internal/policy"
 	"github.com/veche-im/veche/mls"
 	"github.com/veche-im/veche/mls/group"
@@ -216,8 +217,14 @@ func (w logbook) passed(tx *store.Tx, row *store.Room, e *wire.Entry) error {
 
 // seen reports whether an entry of this device and client id was processed
 // before, and says so to the person.
+//
+// So is a message with the bytes of one that the site has lost: whoever sends
+// again seals anew, so it is the server that shows what it had.
 func (w logbook) seen(tx *store.Tx, e *wire.Entry) (bool, error) {
 	was, err := store.EntryOf(tx, w.id, e.Device, e.Client)
+	if errors.Is(err, store.ErrNone) && e.Kind == wire.MessageEntry {
+		was, err = store.WasLost(tx, w.id, e)
+	}
 	if errors.Is(err, store.ErrNone) {
 		return false, nil
 	}
@@ -233,9 +240,16 @@ func (w logbook) message(tx *store.Tx, row *store.Room, g *group.Group, e *wire.
 	if again, err := w.seen(tx, e); err != nil || again {
 		return err
 	}
+	was, err := timeline.Unstored(tx, w.id, timeline.ID(e.Device, e.Client))
+	if err != nil {
+		return err
+	}
 	me := w.me()
 	if e.Account == me.Account && e.Device == me.Device {
-		return w.ownMessage(tx, row, e)
+		if err := w.ownMessage(tx, row, e); err != nil {
+			return err
+		}
+		return w.readAgain(tx, e, was)
 	}
 	if e.Erased != nil {
 		return timeline.Erased(tx, w.place(e), e.Account)
@@ -243,9 +257,17 @@ func (w logbook) message(tx *store.Tx, row *store.Room, g *group.Group, e *wire.
 	plain, err := open(g, e)
 	if err != nil {
 		w.cfg.Log.Info("message does not open", "room", w.id, "seq", e.Seq, "err", err)
-		return timeline.Unopenable(tx, w.place(e), e.Account)
+		place := w.place(e)
+		if was.ID != "" {
+			place.ID = fmt.Sprintf("again-%d", e.Seq) // what we have of it stays
+		}
+		return timeline.Unopenable(tx, place, e.Account)
 	}
-	return w.apply(tx, row, timeline.Message{Place: w.place(e), Account: e.Account, Device: e.Device, Content: plain, Me: me.Account, Mine: e.Account == me.Account})
+	err = w.apply(tx, row, timeline.Message{Place: w.place(e), Account: e.Account, Device: e.Device, Content: plain, Me: me.Account, Mine: e.Account == me.Account})
+	if err != nil {
+		return err
+	}
+	return w.readAgain(tx, e, was)
 }
 
 // place says where in the timeline e stands, and tells front ends that it
@@ -291,7 +313,11 @@ func open(g *group.Group, e *wire.Entry) ([]byte, error) {
 func (w logbook) ownMessage(tx *store.Tx, row *store.Room, e *wire.Entry) error {
 	o, err := store.OutgoingByClient(tx, w.id, e.Client)
 	if errors.Is(err, store.ErrNone) {
-		return timeline.Unopenable(tx, w.place(e), e.Account) // sent before this device lost its store
+		place := w.place(e)
+		if was, err := timeline.Unstored(tx, w.id, place.ID); err != nil || was.ID != "" {
+			return errors.Join(err, faultf(api.NoticeForked, "entry %d is ours, and we have not sent it again", e.Seq))
+		}
+		return timeline.Unopenable(tx, place, e.Account) // sent before this device lost its store
 	}
 	if err != nil {
 		return err
@@ -302,6 +328,11 @@ func (w logbook) ownMessage(tx *store.Tx, row *store.Room, e *wire.Entry) error 
 	}
 	if err := store.Dequeue(tx, o.N); err != nil {
 		return err
+	}
+	if v, _, err := content.Read(o.Content); err == nil {
+		if err := keepSaid(tx, w.id, o, v.Kind); err != nil {
+			return err
+		}
 	}
 	return w.apply(tx, row, timeline.Message{
 		Place: w.place(e), Account: e.Account, Device: e.Device, Content: o.Content, Me: e.Account, Mine: true, Item: o.Item,

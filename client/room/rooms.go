@@ -73,6 +73,9 @@ type Rooms struct {
 	cfg  Config
 	wake chan struct{}
 
+	life   sync.RWMutex // held for reading while a room is at work; guards paused
+	paused bool         // nothing is taken from the server, and nothing sent
+
 	mu      sync.Mutex // guards what follows
 	workers map[wire.RoomID]*worker
 	fresh   []*worker // made and not started yet
@@ -296,6 +299,9 @@ func other(me wire.AccountID, members []wire.AccountID) wire.AccountID {
 
 // Nudge takes the event nudge.
 func (r *Rooms) Nudge(n wire.Nudge) error {
+	if r.Paused() {
+		return nil // every room is asked about afterwards
+	}
 	return r.with(n.Room, func(w *worker) { w.nudge(n) })
 }
 

@@ -29,6 +29,9 @@ const (
 // for good is marked and those behind it go on.
 func (w outlet) send(ctx context.Context) error {
 	stale := 0
+	if h, err := w.heldBack(ctx); err != nil || len(h.Back) > 0 {
+		return err // not before the person has decided, or they are out
+	}
 	for w.row.State == store.RoomOpen {
 		o, err := w.next(ctx)
 		if errors.Is(err, store.ErrNone) {

@@ -87,6 +87,11 @@ func (w keeper) upkeep(ctx context.Context, g *group.Group, leaves []policy.Leaf
 		waits = true
 		return true
 	}
+	back, err := w.broughtBack(ctx, g, leaves)
+	if err != nil {
+		return c, err
+	}
+	c.remove = append(c.remove, back...)
 	revoked, err := w.revoked(ctx, g.Epoch(), leaves)
 	if err != nil {
 		return c, err
@@ -94,7 +99,7 @@ func (w keeper) upkeep(ctx context.Context, g *group.Group, leaves []policy.Leaf
 	leaving := leavingLeaves(g)
 	for _, l := range revoked {
 		mine := l.Account == w.me().Account
-		if leaving[mls.LeafIndex(l.Index)] || !mine && later("revoked "+l.Device.String(), revokedLeast, revokedMost) {
+		if slices.Contains(c.remove, mls.LeafIndex(l.Index)) || leaving[mls.LeafIndex(l.Index)] || !mine && later("revoked "+l.Device.String(), revokedLeast, revokedMost) {
 			continue
 		}
 		c.remove = append(c.remove, mls.LeafIndex(l.Index))
@@ -110,6 +115,27 @@ func (w keeper) upkeep(ctx context.Context, g *group.Group, leaves []policy.Leaf
 		return c, errLater
 	}
 	return c, err
+}
+
+// broughtBack returns the leaves of those who had been taken out of the room
+// before a restore brought them back, if this account may remove them.
+func (w keeper) broughtBack(ctx context.Context, g *group.Group, leaves []policy.Leaf) ([]mls.LeafIndex, error) {
+	h, err := w.heldBack(ctx)
+	if err != nil || len(h.Gone) == 0 {
+		return nil, err
+	}
+	p, err := policy.FromContext(g.Public().Context().Extensions)
+	if err != nil || p.Kind != wire.Group || !p.Owns(w.me().Account) {
+		return nil, err
+	}
+	var list []mls.LeafIndex
+	leaving := leavingLeaves(g)
+	for _, l := range leaves {
+		if slices.Contains(h.Gone, l.Account) && !leaving[mls.LeafIndex(l.Index)] {
+			list = append(list, mls.LeafIndex(l.Index))
+		}
+	}
+	return list, nil
 }
 
 // ripe reports whether a random wait since something was first seen is over; if

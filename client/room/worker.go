@@ -175,8 +175,16 @@ func (w *worker) fail(err error) {
 
 // cycle does everything that is due, in the order of docs/spec/client.md.
 func (w *worker) cycle(ctx context.Context) error {
+	w.life.RLock()
+	defer w.life.RUnlock()
 	jobs := w.takeJobs()
-	err := w.outlet.upload(ctx)
+	var err error
+	if w.paused {
+		err = ErrPaused
+	}
+	if err == nil {
+		err = w.outlet.upload(ctx)
+	}
 	if err == nil {
 		err = w.prepare(ctx)
 	}
@@ -247,7 +255,7 @@ func (w *worker) rest(ctx context.Context, err error) {
 	}
 	var busy *wire.Error
 	switch {
-	case ctx.Err() != nil, errors.Is(err, session.ErrOffline), errors.Is(err, ErrShut), errors.Is(err, store.ErrNone):
+	case ctx.Err() != nil, errors.Is(err, session.ErrOffline), errors.Is(err, ErrPaused), errors.Is(err, ErrShut), errors.Is(err, store.ErrNone):
 		return // woken when that changes
 	case errors.As(err, &busy) && busy.Code == wire.Busy && busy.RetryAfter > 0:
 		most := mostBusy / time.Millisecond

@@ -7,13 +7,20 @@ import (
 )
 
 // Order places a row of a timeline. Rows of one entry follow one another in the
-// order of sub, from 0 to 1023; what is not in the log yet stands after all
-// that is, in the order of sending. All places are below 2^53, so that a number
-// of JavaScript holds them.
-func Order(seq int64, sub int) int64 { return seq<<10 | int64(sub) }
+// order of sub, from 0 to 1023, and behind them rows that the site lost after
+// that entry; what is not in the log yet stands after all that is, in the order
+// of sending. All places are below 2^53, so that a number of JavaScript holds
+// them; a room has fewer than 2^32 entries.
+func Order(seq int64, sub int) int64 { return seq<<subBits | int64(sub) }
+
+const (
+	subBits     = 20
+	lostSub     = 1024 // the first row that the site lost after an entry
+	pendingFrom = int64(1) << 52
+)
 
 // PendingOrder is the place of a row whose outbox entry is the nth.
-func PendingOrder(n int64) int64 { return 1<<52 + n }
+func PendingOrder(n int64) int64 { return pendingFrom + n }
 
 // Item is one row of a room's timeline. Kind, State, Fail and Extra are the
 // timeline's own words.
@@ -35,13 +42,18 @@ type Item struct {
 	Edited  bool
 	Extra   []byte
 	Content []byte // as it came or was sent; kept in a box
+
+	// Unstored is the seq that the row had before the site was restored to a
+	// moment before it; it is on this device only then. 0: it is in the log, or on
+	// its way.
+	Unstored int64
 }
 
-const itemColumns = `room, id, ord, seq, kind, account, device, mine, state, fail, time, text, message, reply, edited, extra`
+const itemColumns = `room, id, ord, seq, kind, account, device, mine, state, fail, time, text, message, reply, edited, extra, unstored`
 
 func readItem(r row) (i Item, err error) {
 	err = r.scan(&i.Room, &i.ID, &i.Order, &i.Seq, &i.Kind, &i.Account, &i.Device, &i.Mine, &i.State, &i.Fail, &i.Time,
-		&i.Text, &i.Message, &i.Reply, &i.Edited, &i.Extra)
+		&i.Text, &i.Message, &i.Reply, &i.Edited, &i.Extra, &i.Unstored)
 	return i, err
 }
 
@@ -53,13 +65,13 @@ func PutItem(tx *Tx, i Item) error {
 		box = tx.seal(i.Content, "item", "box", i.Room[:], []byte(i.ID))
 	}
 	const q = `INSERT INTO item (` + itemColumns + `, box)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
 		ON CONFLICT (room, id) DO UPDATE SET ord = excluded.ord, seq = excluded.seq, kind = excluded.kind, account = excluded.account,
 			device = excluded.device, mine = excluded.mine, state = excluded.state, fail = excluded.fail, time = excluded.time,
 			text = excluded.text, message = excluded.message, reply = excluded.reply, edited = excluded.edited,
-			extra = excluded.extra, box = coalesce(excluded.box, item.box)`
+			extra = excluded.extra, unstored = excluded.unstored, box = coalesce(excluded.box, item.box)`
 	_, err := tx.exec(q, i.Room, i.ID, i.Order, i.Seq, i.Kind, orNull(i.Account), orNull(i.Device), i.Mine, i.State, i.Fail,
-		i.Time, i.Text, i.Message, i.Reply, i.Edited, i.Extra, box)
+		i.Time, i.Text, i.Message, i.Reply, i.Edited, i.Extra, i.Unstored, box)
 	return err
 }
 

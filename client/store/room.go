@@ -151,8 +151,8 @@ func PutEntry(tx *Tx, room wire.RoomID, e *wire.Entry) error {
 	if err := PutHead(tx, room, e.Seq, e.Head); err != nil {
 		return err
 	}
-	const q = `UPDATE room_head SET device = ?3, client = ?4 WHERE room = ?1 AND seq = ?2`
-	_, err := tx.exec(q, room, e.Seq, e.Device, e.Client)
+	const q = `UPDATE room_head SET device = ?3, client = ?4, body = ?5 WHERE room = ?1 AND seq = ?2`
+	_, err := tx.exec(q, room, e.Seq, e.Device, e.Client, e.BodyHash())
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 var migrations = []string{
 	0: first,
 	1: calls,
+	2: restored,
 }
 
 // first is the schema of version 1. Times are milliseconds, identifiers and
@@ -216,6 +217,42 @@ CREATE TABLE call_join (
 	next  INTEGER NOT NULL,
 	epoch INTEGER NOT NULL,
 	taken INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`
+
+// restored is version 3: what a device has that its site lost, when the site was
+// restored from a backup; docs/spec/restore.md. Between two entries of a log
+// there is now room for a million rows.
+const restored = `
+ALTER TABLE item ADD COLUMN unstored INTEGER NOT NULL DEFAULT 0; -- seq that the row had before the site lost it
+UPDATE item SET ord = ((ord >> 10) << 20) | (ord & 1023) WHERE ord < 4503599627370496;
+ALTER TABLE room_head ADD COLUMN body BLOB; -- hash of the entry's body
+
+-- entries that a site has lost: none comes with the same bytes again
+CREATE TABLE lost (
+	room   BLOB NOT NULL REFERENCES room ON DELETE CASCADE,
+	body   BLOB NOT NULL,
+	seq    INTEGER NOT NULL,
+	device BLOB NOT NULL,
+	client BLOB NOT NULL,
+	PRIMARY KEY (room, body)
+) STRICT, WITHOUT ROWID;
+
+-- what this device has sent that no row of the timeline keeps as it was
+CREATE TABLE said (
+	room   BLOB NOT NULL REFERENCES room ON DELETE CASCADE,
+	client BLOB NOT NULL,
+	item   TEXT NOT NULL,
+	box    BLOB NOT NULL,
+	PRIMARY KEY (room, client)
+) STRICT, WITHOUT ROWID;
+
+-- whom commits took out of a room
+CREATE TABLE room_gone (
+	room    BLOB NOT NULL REFERENCES room ON DELETE CASCADE,
+	seq     INTEGER NOT NULL,
+	account BLOB NOT NULL,
+	PRIMARY KEY (room, seq, account)
 ) STRICT, WITHOUT ROWID;
 `
 

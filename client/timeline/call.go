@@ -30,6 +30,12 @@ func (m *Message) call(tx *store.Tx, c *content.Call) error {
 	if err != nil && !errors.Is(err, store.ErrNone) {
 		return err
 	}
+	if known && i.Unstored > 0 && i.ID == m.ID {
+		if err := Again(tx, m.Place, i); err != nil {
+			return err
+		}
+		i.Seq, i.Order, i.Time, i.Unstored = m.Seq, store.Order(m.Seq, m.Sub), m.Time, 0
+	}
 	if known && (c.Why == "" || kept.Why != "") {
 		return nil
 	}

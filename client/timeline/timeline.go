@@ -142,7 +142,7 @@ func (m *Message) arrive(tx *store.Tx, v content.View, msg *content.Message) err
 	if m.Mine {
 		i.Mine, i.State, i.Fail = true, string(api.ItemSent), ""
 	}
-	i.Seq, i.Order, i.Time = m.Seq, store.Order(m.Seq, m.Sub), m.Time
+	i.Seq, i.Order, i.Time, i.Unstored = m.Seq, store.Order(m.Seq, m.Sub), m.Time, 0
 	tx.OnCommit(func() { m.Changed(i.ID) })
 	if err := store.PutItem(tx, i); err != nil {
 		return err
@@ -230,6 +230,24 @@ func changedWithAnswers(tx *store.Tx, i store.Item, changed func(ids ...string))
 	}
 	tx.OnCommit(func() { changed(ids...) })
 	return nil
+}
+
+// Unstored returns the row with this id if the site has lost its entry, and a row
+// without id if it has not, or if there is none.
+func Unstored(tx *store.Tx, room wire.RoomID, id string) (store.Item, error) {
+	i, err := store.GetItem(tx, room, id)
+	if errors.Is(err, store.ErrNone) || err == nil && i.Unstored == 0 {
+		return store.Item{}, nil
+	}
+	return i, err
+}
+
+// Again gives a row that the site had lost the place of the entry by which it
+// came again.
+func Again(tx *store.Tx, p Place, i store.Item) error {
+	i.Seq, i.Order, i.Time, i.Unstored = p.Seq, store.Order(p.Seq, p.Sub), p.Time, 0
+	tx.OnCommit(func() { p.Changed(i.ID) })
+	return store.PutItem(tx, i)
 }
 
 // Acknowledged notes that the server has a message of ours. Its row keeps its

@@ -88,6 +88,7 @@ func (v *View) Item(r store.Item) (api.Item, error) {
 	i := api.Item{
 		ID: r.ID, Order: r.Order, Seq: r.Seq, Kind: api.ItemKind(r.Kind), Mine: r.Mine || r.Account == v.me && !v.me.IsZero(),
 		State: api.ItemState(r.State), Fail: api.FailureCode(r.Fail), Time: r.Time, Text: r.Text, Edited: r.Edited,
+		Alone: r.Unstored > 0 && r.Seq == 0 && r.State != string(api.ItemSaved),
 	}
 	var err error
 	if !r.Account.IsZero() {
@@ -183,7 +184,7 @@ func (v *View) files(r store.Item) ([]api.File, error) {
 			Thumb: base64.StdEncoding.EncodeToString(f.Thumb), Preview: base64.StdEncoding.EncodeToString(f.Preview), PrevType: f.PreviewType,
 			Transfer: v.transfers(v.room, r.ID, f.N),
 		}
-		if a.Here, err = here(v.tx, f); err != nil {
+		if a.Here, err = Here(v.tx, f); err != nil {
 			return nil, err
 		}
 		list = append(list, a)
@@ -191,8 +192,8 @@ func (v *View) files(r store.Item) ([]api.File, error) {
 	return list, nil
 }
 
-// here reports whether all of a file is on this device.
-func here(tx *store.Tx, f store.File) (bool, error) {
+// Here reports whether all of a file is on this device.
+func Here(tx *store.Tx, f store.File) (bool, error) {
 	if f.Local == 0 {
 		return false, nil
 	}

@@ -452,6 +452,11 @@ export interface Item {
   readonly edited?: boolean;
   readonly change?: Change;
   readonly call?: CallItem;
+  /**
+   * Alone: the site was restored to a moment before this row, and nobody has
+   * sent it again yet: it is only on the devices that had it.
+   */
+  readonly alone?: boolean;
 }
 
 /** ItemKind is what a row of the timeline is. */
@@ -541,6 +546,10 @@ export type NoticeCode =
   | "old_epoch"
   | "new_device"
   | "storage"
+  | "site_restored"
+  | "restored_often"
+  | "members_back"
+  | "members_lost"
   | "no_recovery_key";
 
 export interface NoticeRef {
@@ -740,6 +749,16 @@ export interface Room {
   readonly failed: number;
   /** text that was left in the composer */
   readonly draft?: string;
+  /**
+   * Back names people whom a restore of the site has brought back into the room.
+   * Nothing is sealed here until they were removed, or the person accepts them.
+   */
+  readonly back?: readonly string[];
+  /**
+   * Restored: the room was made, or the person came in, after the moment to
+   * which the site was restored; that is why it is left.
+   */
+  readonly restored?: boolean;
 }
 
 /** RoomDetails is the details pane. Members are the leaves of the tree. */
@@ -992,6 +1011,8 @@ export interface Commands {
   readonly removeMember: { readonly params: RoomPerson; readonly result: None };
   /** Make a member an owner, or no longer one. */
   readonly setOwner: { readonly params: SetOwner; readonly result: None };
+  /** Seal to whoever a restore of the site has brought back into a room. */
+  readonly acceptRoom: { readonly params: RoomRef; readonly result: None };
   /** Leave a group. */
   readonly leaveRoom: { readonly params: RoomRef; readonly result: None };
   /** The person is writing here; say it at most every 3 seconds. */

@@ -1,0 +1,129 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/veche-im/veche/client/session"
+	"github.com/veche-im/veche/client/store"
+	"github.com/veche-im/veche/internal/statement"
+	"github.com/veche-im/veche/wire"
+)
+
+// settingChain keeps the account's own statements, from the first on, with the
+// vault that goes with the newest: what a restored site has lost of them is
+// published again.
+const settingChain = "own chain"
+
+type ownChain struct {
+	Statements []wire.SignedStatement `cbor:"statements"`
+	Vault      []byte                 `cbor:"vault"`
+}
+
+// Keep fetches the account's own statements and vault if they are others than
+// those that are kept here.
+func (a *Account) Keep(ctx context.Context) error {
+	pinned, kept, err := a.ownChain(ctx)
+	if err != nil || pinned == nil {
+		return err
+	}
+	if n := len(kept.Statements); n > 0 && bytes.Equal(kept.Statements[n-1].Body, pinned.Signed.Body) {
+		return nil
+	}
+	all, err := a.statements(ctx)
+	if err != nil {
+		return err
+	}
+	v, err := session.Call(ctx, a.cfg.Session, wire.DeviceVault, wire.None{})
+	if err != nil {
+		return err
+	}
+	n := len(all)
+	if n == 0 || !bytes.Equal(all[n-1].Body, pinned.Signed.Body) {
+		return nil // it moved meanwhile, or is another: the next word of it brings us here again
+	}
+	b, err := wire.Encode(ownChain{Statements: all, Vault: v.Vault})
+	if err != nil {
+		return err
+	}
+	return a.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.PutSetting(tx, settingChain, b) })
+}
+
+func (a *Account) ownChain(ctx context.Context) (pinned *statement.Verified, kept ownChain, err error) {
+	id := a.ID()
+	err = a.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		if pinned, err = store.GetPin(tx, id); err != nil {
+			return err
+		}
+		b, err := store.GetSetting(tx, settingChain)
+		if errors.Is(err, store.ErrNone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return wire.Decode(b, &kept)
+	})
+	return pinned, kept, err
+}
+
+// statements reads the account's own chain as the server has it.
+func (a *Account) statements(ctx context.Context) (all []wire.SignedStatement, err error) {
+	for {
+		ask := wire.GetStatements{Of: []wire.StatementsFrom{{Account: a.ID(), From: 1 + int64(len(all))}}}
+		res, err := session.Call(ctx, a.cfg.Session, wire.DirectoryStatements, ask)
+		if err != nil {
+			return nil, err
+		}
+		if len(res.Chains) == 0 || len(res.Chains[0].Statements) == 0 {
+			return all, nil
+		}
+		all = append(all, res.Chains[0].Statements...)
+		if !res.More {
+			return all, nil
+		}
+	}
+}
+
+// Republish publishes the account's statements again that a restored site has
+// lost, oldest first: they are signed, and so is the order. Where the server has
+// others, or this device has not kept them, nothing is published: the rules of
+// every day tell the person.
+func (a *Account) Republish(ctx context.Context) error {
+	a.publish.Lock()
+	defer a.publish.Unlock()
+	return a.retry(func() error {
+		pinned, kept, err := a.ownChain(ctx)
+		if err != nil {
+			return err
+		}
+		n := len(kept.Statements)
+		if pinned == nil || n == 0 || !bytes.Equal(kept.Statements[n-1].Body, pinned.Signed.Body) {
+			return nil
+		}
+		there, err := a.statements(ctx)
+		if err != nil || len(there) >= n {
+			return err
+		}
+		for i, s := range there {
+			if !bytes.Equal(s.Body, kept.Statements[i].Body) {
+				return nil
+			}
+		}
+		v, err := session.Call(ctx, a.cfg.Session, wire.DeviceVault, wire.None{})
+		if err != nil {
+			return err
+		}
+		version := v.Version
+		for _, s := range kept.Statements[len(there):] {
+			res, err := session.Call(ctx, a.cfg.Session, wire.DevicePublish, wire.Publish{Statement: s, Vault: kept.Vault, Version: version})
+			if err != nil {
+				return fmt.Errorf("publish a statement again: %w", err)
+			}
+			version = res.Version
+		}
+		return nil
+	})
+}
