@@ -21,17 +21,15 @@ import (
 // Check when an administrator asks.
 const quickUpTo = 64 << 20
 
-// hurt adds ErrDamaged to what a transaction returns if it met damage, even
-// where its function went on, and has it told.
+// hurt returns what a transaction comes to that may have met damage, and has that
+// told.
 func (d *DB) hurt(tx *Tx, err error) error {
-	switch {
-	case tx.damaged == nil || errors.Is(err, ErrDamaged):
-	case err == nil:
-		err = fmt.Errorf("%w: %w", ErrDamaged, tx.damaged)
-	default:
-		err = fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	if errors.Is(err, ErrDamaged) {
+	if tx.damaged != nil {
+		d.tell(tx.damaged)
+		if err != nil && !errors.Is(err, ErrDamaged) {
+			err = fmt.Errorf("%w: %w", err, tx.damaged)
+		}
+	} else if errors.Is(err, ErrDamaged) { // found by who looked at the rows
 		d.tell(err)
 	}
 	return err

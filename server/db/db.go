@@ -48,8 +48,8 @@ type Config struct {
 	// returns, every later Update fails.
 	Fatal func(error)
 
-	// Damage is called each time Update or View returns ErrDamaged, from any
-	// goroutine, and by Open for what it finds and goes on with; nil is nobody.
+	// Damage is called each time Update or View meets damage, from any goroutine,
+	// and by Open for what it finds and goes on with; nil is nobody.
 	Damage func(error)
 
 	Queue   int // writes that may wait before Update answers ErrBusy; 0 means 1024
@@ -357,7 +357,9 @@ func (d *DB) step(j *job) error {
 		j.err = nil // it hears what everybody hears
 		return tx.lost
 	}
-	j.err = d.hurt(tx, j.err)
+	if j.err = d.hurt(tx, j.err); j.err == nil && tx.damaged != nil {
+		j.err = tx.damaged // a writer cannot go on as if nothing were
+	}
 	if tx.corrupt {
 		return j.err
 	}

@@ -53,15 +53,7 @@ func (s *Snapshot) View(ctx context.Context, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.tx.damaged = nil
-	err := fn(s.tx)
-	if err == nil && s.tx.damaged != nil {
-		err = s.tx.damaged
-	}
-	if kindOf(err) == damaged {
-		err = fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	return err
+	return fn(s.tx)
 }
 
 // Size is how many bytes WriteTo writes.

@@ -94,10 +94,13 @@ func (tx *Tx) note(err error) error {
 	switch kindOf(err) {
 	case ordinary:
 	case damaged:
+		if !errors.Is(err, ErrDamaged) { // or it is a row that does not fit
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+			tx.corrupt = true
+		}
 		if tx.damaged == nil {
 			tx.damaged = err
 		}
-		tx.corrupt = tx.corrupt || !errors.Is(err, ErrDamaged) // which would be a value of ours
 	default:
 		if tx.lost == nil {
 			tx.lost = err

@@ -80,7 +80,7 @@ func (rs *Rooms) Log(ctx context.Context, a authz.Actor, p wire.ReadLog) (page w
 		if err != nil {
 			return err
 		}
-		page.Entries, err = entries(tx, r.id, from, until, limit)
+		page.Entries, err = rs.whole(tx, r.id, from, until, limit)
 		return err
 	})
 	return page, err
@@ -101,19 +101,20 @@ func readable(tx *db.Tx, r room, account wire.AccountID, after int64) (from, unt
 	return max(from, after+1), until, nil
 }
 
+// entries reads a page. What was read before an error is returned with it.
 func entries(tx *db.Tx, id wire.RoomID, from, until int64, limit int) ([]wire.Entry, error) {
 	const get = `SELECT seq, kind, account_id, device_id, client_id, epoch, time_ms, head, erased, body FROM room_entry
 		WHERE room_id = $1 AND seq >= $2 AND seq <= $3 ORDER BY seq LIMIT $4`
+	list, size := []wire.Entry{}, 0
 	rows, err := tx.Query(get, id, from, until, int64(limit))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", id, err)
+		return list, fmt.Errorf("read %s: %w", id, err)
 	}
 	defer rows.Close()
-	list, size := []wire.Entry{}, 0
 	for rows.Next() {
 		e, err := scanEntry(rows)
 		if err != nil {
-			return nil, fmt.Errorf("read an entry of %s: %w", id, err)
+			return list, fmt.Errorf("read an entry of %s: %w", id, err)
 		}
 		if size += len(e.Body); size > wire.MaxLogPageBytes && len(list) > 0 {
 			break
@@ -131,6 +132,9 @@ func scanEntry(rows *db.Rows) (e wire.Entry, err error) {
 	}
 	e.Kind, e.Epoch, e.Body = wire.EntryKind(kind), uint64(epoch), body
 	if erased != nil {
+		if len(erased) != len(wire.Hash{}) {
+			return e, fmt.Errorf("entry %d: %w: %d bytes where a hash belongs", e.Seq, db.ErrDamaged, len(erased))
+		}
 		e.Erased = (*wire.Hash)(erased)
 		e.Body = nil
 	}
