@@ -141,7 +141,7 @@ reproduce:
 # Known faults in what we are built from. It asks the Go team's database, which
 # VULNDB may mirror (a folder's file:// address) where the internet is not there.
 vuln: web/node_modules/.package-lock.json
-	@go run golang.org/x/vuln/cmd/govulncheck@v1.6.0 $(if $(VULNDB),-db $(VULNDB)) ./... ; status=$$?; \
+	@go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 $(if $(VULNDB),-db $(VULNDB)) ./... ; status=$$?; \
 	[ $$status = 0 ] || echo "govulncheck: it found something, or could not ask its database (status $$status)"; \
 	npm --prefix web audit --omit dev || status=1; exit $$status
 

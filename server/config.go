@@ -12,6 +12,7 @@ import (
 	"github.com/veche-im/veche/server/account"
 	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/server/call"
+	"github.com/veche-im/veche/server/httpapi"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -30,7 +31,8 @@ type Config struct {
 	Metrics string // metrics and profiles, loopback alone; empty means DefaultMetrics, skipped when busy; "off" none
 	Host    string // the name or address by which people reach the server; empty asks the system
 	Version string
-	Web     fs.FS // the web app as built; nil serves a page that says it is missing
+	Contact string // whom to tell of a fault of security, for security.txt; empty: nothing is served
+	Web     fs.FS  // the web app as built; nil serves a page that says it is missing
 	Log     *slog.Logger
 
 	// Started is called by Run as soon as requests are served, with what the
@@ -78,6 +80,11 @@ func (c *Config) check() error {
 		}
 		if err := onLoopback(address); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	if c.Contact != "" {
+		if err := httpapi.CheckContact(c.Contact); err != nil {
+			return fmt.Errorf("security contact %q: %w", c.Contact, err)
 		}
 	}
 	if c.Log == nil {

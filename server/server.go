@@ -178,7 +178,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}
 	if s.api, err = httpapi.New(httpapi.Config{
 		DB: s.db, Hub: s.hub, Accounts: accounts, Sessions: sessions, Blobs: s.blobs, Log: log, Now: s.cfg.Now,
-		Version: s.cfg.Version, Web: s.cfg.Web, CA: s.certs.CA(), Observe: s.metrics.route,
+		Version: s.cfg.Version, Contact: s.cfg.Contact, Web: s.cfg.Web, CA: s.certs.CA(), Observe: s.metrics.route,
 	}); err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ type serveCmd struct {
 	Media    string   `placeholder:"ADDR" help:"Where sound and picture of calls go, by UDP (default: the port of --listen; off: no calls)."`
 	Public   []string `placeholder:"ADDR" help:"Addresses at which devices reach this server for calls, where a router stands between (default: found out)."`
 	CallSize int      `placeholder:"N" help:"How many devices one call takes at most (default 1000)."`
+	Contact  string   `name:"security-contact" placeholder:"URI" help:"Whom to tell of a fault of security, like mailto:security@example.org (served as /.well-known/security.txt)."`
 	Verbose  bool     `short:"v" help:"Log every small thing."`
 }
 
@@ -59,7 +60,7 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 	s, err := server.New(ctx, server.Config{
 		Media: calls, CallSize: c.CallSize, MediaTCP: overTCP, MediaTURN: overTURN, MediaAt: where,
 		Data: c.Data, HTTPS: c.Listen, HTTP: c.Local, Metrics: c.Metrics, Host: c.Host,
-		Version: version, Web: app,
+		Version: version, Contact: c.Contact, Web: app,
 		Started: func(i server.Info) { fmt.Fprint(t.out, i) },
 		Log:     log,
 		// The state of the disk is unknown: whatever this process would still do,

@@ -46,6 +46,7 @@ type Config struct {
 	Log      *slog.Logger
 	Now      func() time.Time
 	Version  string
+	Contact  string // where faults of security are reported, for security.txt; empty: it is not served
 	Web      fs.FS  // the web app as built; nil serves a page that says it is missing
 	CA       []byte // DER of the site's certificate authority, for people to install; nil without one
 

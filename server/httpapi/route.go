@@ -44,6 +44,7 @@ func (a *API) table() []route {
 		plain("DELETE", blobID, authz.BlobWrite, a.deleteBlob),
 
 		{pattern: "GET " + pathCA, action: authz.SiteRead, types: "→ application/x-x509-ca-cert", handle: a.authority},
+		{pattern: "GET " + pathSecurity, action: authz.SiteRead, types: "→ text", handle: a.security},
 		{pattern: "GET /healthz", action: authz.SiteRead, types: "→ text", handle: a.healthy},
 		{pattern: "GET /readyz", action: authz.SiteRead, types: "→ text", handle: a.ready},
 		{pattern: "GET /api/", action: authz.SiteRead, types: "→ wire.Error", handle: func(*call) error { return authz.ErrDenied }},
