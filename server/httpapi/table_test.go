@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -81,6 +82,20 @@ func TestEveryRouteDeclaresWhatItIs(t *testing.T) {
 	// Who adds a route that needs no session changes this number on purpose.
 	if open != 11 {
 		t.Errorf("%d routes are open to anybody", open)
+	}
+}
+
+// What each route tells whom stands in a table of test/doors: a route that nobody
+// has tried there fails here.
+func TestEveryRouteHasARowInTheTableOfDoors(t *testing.T) {
+	table, err := os.ReadFile("../../test/doors/testdata/authz.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range newAPI(t).routes {
+		if !strings.Contains(string(table), "\n"+r.pattern+" ") {
+			t.Errorf("%s has no row", r.pattern)
+		}
 	}
 }
 
