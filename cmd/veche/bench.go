@@ -19,6 +19,9 @@ import (
 type benchCmd struct {
 	Start         benchStartCmd         `cmd:"" help:"From an empty directory to the first page: time and memory."`
 	Conversations benchConversationsCmd `cmd:"" help:"Many rooms talk at once: messages a second, latency, processor."`
+	AllHands      benchAllHandsCmd      `cmd:"" help:"One room with thousands online: time until the last one has a message."`
+	Idle          benchIdleCmd          `cmd:"" help:"Thousands of connections that say nothing: memory, processor."`
+	CatchUp       benchCatchUpCmd       `cmd:"" help:"A device that was away reads what it missed."`
 	Calls         benchCallsCmd         `cmd:"" help:"Calls of many shapes: packets, time, memory."`
 	Forward       benchForwardCmd       `cmd:"" hidden:""`
 }

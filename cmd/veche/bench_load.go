@@ -118,34 +118,61 @@ type bench struct {
 	loadFlags
 	t      *term
 	dir    string
+	layout load.Layout
 	target *veche.Target
 	server *site
 }
 
 // prepare makes a target and has it serve a layout.
 func (f loadFlags) prepare(ctx context.Context, t *term, l load.Layout) (b *bench, err error) {
-	b = &bench{loadFlags: f, t: t}
+	b = &bench{loadFlags: f, t: t, layout: l}
 	if b.dir, err = os.MkdirTemp(f.Dir, "veche-bench-*"); err != nil {
 		return nil, err
 	}
-	b.target, err = veche.New(veche.Config{Dir: b.dir, TLS: !f.Plain, Start: func(ctx context.Context, data string) (*veche.Running, error) {
-		s, err := f.start(ctx, data)
-		if err != nil {
-			return nil, err
-		}
-		b.server = s
-		return &s.Running, nil
-	}})
-	if err != nil {
+	if b.target, err = b.newTarget(f.Plain); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(b.dir))
 	}
-	load.Files()
 	began := time.Now()
 	if err := b.target.Prepare(ctx, l); err != nil {
 		return nil, errors.Join(err, b.close())
 	}
 	t.note("%s: %d people in %d rooms made in %.1f s", b.target.Name(), l.People, len(l.Rooms), time.Since(began).Seconds())
 	return b, nil
+}
+
+func (b *bench) newTarget(plain bool) (*veche.Target, error) {
+	return veche.New(veche.Config{Dir: b.dir, TLS: !plain, Start: func(ctx context.Context, data string) (*veche.Running, error) {
+		s, err := b.start(ctx, data)
+		if err != nil {
+			return nil, err
+		}
+		b.server = s
+		return &s.Running, nil
+	}})
+}
+
+// again stops the server and starts it on the same data.
+func (b *bench) again(ctx context.Context, plain bool) error {
+	before := b.target
+	if err := before.Running.Stop(); err != nil {
+		return err
+	}
+	t, err := b.newTarget(plain)
+	if err != nil {
+		return err
+	}
+	b.target = t
+	return t.Serve(ctx, before.Site, b.layout)
+}
+
+// board has everybody connect.
+func (b *bench) board(ctx context.Context) (*load.Fleet, error) {
+	began := time.Now()
+	f, err := load.Board(ctx, b.target, b.layout)
+	if err == nil {
+		b.t.note("%d connected in %.1f s", b.layout.People, time.Since(began).Seconds())
+	}
+	return f, err
 }
 
 func (b *bench) close() error { return errors.Join(b.target.Close(), os.RemoveAll(b.dir)) }
@@ -183,19 +210,39 @@ func (s *site) profile(ctx context.Context, file string, d time.Duration) (err e
 	return errors.Join(err, f.Close())
 }
 
+// report measures one work or several on this machine, and shows what came of
+// it; of those that failed, what they had measured until then.
+func (f loadFlags) report(t *term, works ...func(*report) error) error {
+	r := &report{t: t, json: f.JSON}
+	load.Files()
+	if err := f.machine(r); err != nil {
+		return err
+	}
+	var errs []error
+	for _, work := range works {
+		if err := work(r); err != nil {
+			t.note("%v", err)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, r.show())...)
+}
+
 // machine says on what is measured.
-func (f loadFlags) machine() (string, error) {
+func (f loadFlags) machine(r *report) error {
 	dir, err := os.MkdirTemp(f.Dir, "veche-bench-*")
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer os.RemoveAll(dir)
 	sync, err := fsync(dir)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return fmt.Sprintf("%d cores, %s, %s/%s; fsync of the disk takes %s at the median, %s at p99", runtime.NumCPU(), runtime.Version(),
-		runtime.GOOS, runtime.GOARCH, ms(sync.Quantile(0.5)), ms(sync.Quantile(0.99))), nil
+	r.t.note("veche %s, %s, %s/%s", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	r.add("machine", "", "cores", float64(runtime.NumCPU()), plainNumber, nil)
+	r.latency("machine", "", "fsync of 4 KiB", sync, nil)
+	return nil
 }
 
 // fsync measures how long it takes until 4 KiB are on the disk.
@@ -217,11 +264,4 @@ func fsync(dir string) (*load.Histogram, error) {
 		h.Add(time.Since(began))
 	}
 	return h, nil
-}
-
-func ms(d time.Duration) string {
-	if d < 10*time.Millisecond {
-		return fmt.Sprintf("%.2f ms", float64(d.Microseconds())/1000)
-	}
-	return fmt.Sprintf("%.0f ms", float64(d.Microseconds())/1000)
 }

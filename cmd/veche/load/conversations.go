@@ -40,6 +40,11 @@ func (s Spoken) PerThousand() float64 {
 	return s.Server.Seconds() * 1000 / max(1, float64(s.Acknowledged))
 }
 
+// DriverPerThousand is the same for this process.
+func (s Spoken) DriverPerThousand() float64 {
+	return s.Driver.Seconds() * 1000 / max(1, float64(s.Acknowledged))
+}
+
 // Conversations has all rooms of a fleet talk: closed loop, with so many messages
 // on their way at a time, or open loop at a rate. It ends when everything has
 // arrived; what has not is the error.

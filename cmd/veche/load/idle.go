@@ -16,18 +16,9 @@ type Idled struct {
 
 // Idle connects everybody of a layout to a target that was prepared with it and
 // leaves them alone for a while. Settle is how long the server has to calm down
-// after they came; trim, unless nil, has it give memory back that is not in use.
-func Idle(ctx context.Context, t Target, l Layout, settle, watch time.Duration, trim func() error) (i Idled, err error) {
+// after they came; its memory is measured at the end.
+func Idle(ctx context.Context, t Target, l Layout, settle, watch time.Duration) (i Idled, err error) {
 	pids := t.Processes()
-	give := func() error {
-		if trim == nil {
-			return nil
-		}
-		return trim()
-	}
-	if err := give(); err != nil {
-		return i, err
-	}
 	before, _ := memory(pids)
 	began := time.Now()
 	f, err := Board(ctx, t, l)
@@ -45,16 +36,12 @@ func Idle(ctx context.Context, t Target, l Layout, settle, watch time.Duration, 
 		return i, err
 	}
 	c := meter()
-	if err := give(); err != nil {
-		return i, err
-	}
-	after, _ := memory(pids)
 	for p, e := range f.ears {
 		if err := e.gone(); err != nil {
 			return i, fmt.Errorf("idle at %s: the connection of person %d ended: %w", t.Name(), p, err)
 		}
 	}
-	i.Each = float64(after-before) / float64(i.Connections)
+	i.Each = float64(c.RSS-before) / float64(i.Connections)
 	i.PerMinute = time.Duration(float64(c.Server) * float64(time.Minute) / float64(c.Took))
 	return i, nil
 }

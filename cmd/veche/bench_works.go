@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/veche-im/veche/cmd/veche/load"
+)
+
+type benchAllHandsCmd struct {
+	loadFlags
+	Online   []int `default:"1000,5000,10000" sep:"," placeholder:"N" help:"Connections in the room (default ${default}). Beyond what a room holds, devices have several."`
+	Messages int   `default:"40" placeholder:"N" help:"Messages, one after the other (default ${default})."`
+}
+
+func (c benchAllHandsCmd) Run(ctx context.Context, t *term) error {
+	return c.report(t, func(r *report) error { return c.measure(ctx, r) })
+}
+
+func (c benchAllHandsCmd) measure(ctx context.Context, r *report) error {
+	for _, n := range c.Online {
+		if n < 2 || c.Messages < 1 {
+			return usageError{errors.New("there must be two people and a message")}
+		}
+		if err := c.one(ctx, r, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c benchAllHandsCmd) one(ctx context.Context, r *report, n int) (err error) {
+	b, err := c.prepare(ctx, r.t, load.Groups(1, n))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	f, err := b.board(ctx)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	done := b.profile(ctx, 10*time.Second)
+	a, err := load.AllHands(ctx, f, c.Messages)
+	if err := errors.Join(err, done()); err != nil {
+		return err
+	}
+	work, server := fmt.Sprintf("all hands, %d online", n), b.target.Name()
+	r.latency(work, server, "to the acknowledgement", a.ToAck, nil)
+	r.add(work, server, "to each member, median", a.ToEach.Quantile(0.5).Seconds(), seconds, nil)
+	r.latency(work, server, "to the last member", a.ToLast, aimAllHands[n])
+	deliveries := float64(a.Messages * (n - 1))
+	r.add(work, server, "server's processor for 1,000 deliveries", a.Server.Seconds()*1000/deliveries, seconds, nil)
+	r.add(work, server, "driver's processor for 1,000 deliveries", a.Driver.Seconds()*1000/deliveries, seconds, nil)
+	return nil
+}
+
+type benchIdleCmd struct {
+	loadFlags
+	Online int           `default:"10000" placeholder:"N" help:"Connections (default ${default})."`
+	Settle time.Duration `default:"5s" help:"How long the server has to calm down after they came (default ${default})."`
+	For    time.Duration `default:"60s" help:"How long they are watched (default ${default})."`
+}
+
+func (c benchIdleCmd) Run(ctx context.Context, t *term) error {
+	return c.report(t, func(r *report) error { return c.measure(ctx, r) })
+}
+
+// measure has the same people connect by TLS and then in plain, to a server that
+// was started anew.
+func (c benchIdleCmd) measure(ctx context.Context, r *report) (err error) {
+	const each = 10
+	if c.Online < each {
+		return usageError{fmt.Errorf("at least %d connections", each)}
+	}
+	l := load.Groups(c.Online/each, each)
+	b, err := c.prepare(ctx, r.t, l)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	for _, plain := range []bool{c.Plain, true} {
+		if plain != c.Plain {
+			if err := b.again(ctx, plain); err != nil {
+				return err
+			}
+		}
+		i, err := load.Idle(ctx, b.target, l, c.Settle, c.For)
+		if err != nil {
+			return err
+		}
+		work, server := fmt.Sprintf("%d idle", l.People), b.target.Name()
+		var each aim
+		if !plain {
+			each = aimIdle
+		}
+		r.add(work, server, "server's memory for each", i.Each, size, each)
+		r.add(work, server, "server's processor in a minute", i.PerMinute.Seconds(), seconds, nil)
+		r.add(work, server, "until all were connected", i.Took.Seconds(), seconds, nil)
+		if c.Plain {
+			break
+		}
+	}
+	return nil
+}
+
+type benchCatchUpCmd struct {
+	loadFlags
+	Rooms int `default:"100" placeholder:"N" help:"Rooms (default ${default})."`
+	Last  int `default:"50" placeholder:"N" help:"Newest messages of each that are read (default ${default})."`
+	Times int `default:"30" placeholder:"N" help:"How often (default ${default})."`
+}
+
+func (c benchCatchUpCmd) Run(ctx context.Context, t *term) error {
+	return c.report(t, func(r *report) error { return c.measure(ctx, r) })
+}
+
+func (c benchCatchUpCmd) measure(ctx context.Context, r *report) (err error) {
+	if c.Rooms < 1 || c.Last < 1 || c.Times < 1 {
+		return usageError{errors.New("there must be a room, a message and one time")}
+	}
+	b, err := c.prepare(ctx, r.t, load.Shared(c.Rooms, 3))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	f, err := b.board(ctx)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := load.Fill(ctx, f, c.Last); err != nil {
+		return err
+	}
+	done := b.profile(ctx, 5*time.Second)
+	got, err := load.CatchUp(ctx, f, c.Last, c.Times)
+	if err := errors.Join(err, done()); err != nil {
+		return err
+	}
+	work, server := fmt.Sprintf("catch up, %d × %d messages", c.Rooms, c.Last), b.target.Name()
+	r.add(work, server, "on the wire, median", got.Each.Quantile(0.5).Seconds(), seconds, aimCatchUp)
+	r.add(work, server, "on the wire, p99", got.Each.Quantile(0.99).Seconds(), seconds, nil)
+	r.add(work, server, "server's processor each time", got.Server.Seconds()/float64(c.Times), seconds, nil)
+	return nil
+}
