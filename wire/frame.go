@@ -141,7 +141,12 @@ var decMode = func() cbor.DecMode {
 }()
 
 // Encode returns v as deterministic CBOR.
-func Encode(v any) ([]byte, error) { return encMode.Marshal(v) }
+func Encode(v any) ([]byte, error) {
+	if b, ok := encode(v); ok {
+		return b, nil
+	}
+	return encMode.Marshal(v)
+}
 
 // Decode reads exactly one value from b into v. Whatever is wrong with b, the
 // error is ErrFrame; memory and time are bounded by len(b).

@@ -85,13 +85,13 @@ func (id *CallID) UnmarshalText(b []byte) error    { return parseID((*[idSize]by
 func (id *LifeID) UnmarshalText(b []byte) error    { return parseID((*[idSize]byte)(id), b) }
 
 // MarshalCBOR writes an identifier as a byte string of 16.
-func (id AccountID) MarshalCBOR() ([]byte, error) { return Encode(id[:]) }
-func (id DeviceID) MarshalCBOR() ([]byte, error)  { return Encode(id[:]) }
-func (id RoomID) MarshalCBOR() ([]byte, error)    { return Encode(id[:]) }
-func (id BlobID) MarshalCBOR() ([]byte, error)    { return Encode(id[:]) }
-func (id ClientID) MarshalCBOR() ([]byte, error)  { return Encode(id[:]) }
-func (id CallID) MarshalCBOR() ([]byte, error)    { return Encode(id[:]) }
-func (id LifeID) MarshalCBOR() ([]byte, error)    { return Encode(id[:]) }
+func (id AccountID) MarshalCBOR() ([]byte, error) { return encodeID(id) }
+func (id DeviceID) MarshalCBOR() ([]byte, error)  { return encodeID(id) }
+func (id RoomID) MarshalCBOR() ([]byte, error)    { return encodeID(id) }
+func (id BlobID) MarshalCBOR() ([]byte, error)    { return encodeID(id) }
+func (id ClientID) MarshalCBOR() ([]byte, error)  { return encodeID(id) }
+func (id CallID) MarshalCBOR() ([]byte, error)    { return encodeID(id) }
+func (id LifeID) MarshalCBOR() ([]byte, error)    { return encodeID(id) }
 
 // UnmarshalCBOR reads a byte string of 16; anything else is ErrID.
 func (id *AccountID) UnmarshalCBOR(b []byte) error { return decodeID((*[idSize]byte)(id), b) }
@@ -114,7 +114,15 @@ func parseID(id *[idSize]byte, text []byte) error {
 	return nil
 }
 
+func encodeID(id [idSize]byte) ([]byte, error) {
+	return append([]byte{cborBytes | idSize}, id[:]...), nil
+}
+
 func decodeID(id *[idSize]byte, b []byte) error {
+	if len(b) == 1+idSize && b[0] == cborBytes|idSize { // as everybody writes it
+		copy(id[:], b[1:])
+		return nil
+	}
 	var raw []byte
 	if err := Decode(b, &raw); err != nil || len(raw) != idSize {
 		return ErrID

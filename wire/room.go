@@ -26,10 +26,14 @@ const (
 type Hash [sha256.Size]byte
 
 // MarshalCBOR writes h as a byte string of 32.
-func (h Hash) MarshalCBOR() ([]byte, error) { return Encode(h[:]) }
+func (h Hash) MarshalCBOR() ([]byte, error) { return appendBytes(make([]byte, 0, 34), h[:]), nil }
 
 // UnmarshalCBOR reads a byte string of 32; anything else is ErrFrame.
 func (h *Hash) UnmarshalCBOR(b []byte) error {
+	if len(b) == 2+len(h) && b[0] == cborBytes|24 && int(b[1]) == len(h) { // as everybody writes it
+		copy(h[:], b[2:])
+		return nil
+	}
 	var raw []byte
 	if err := Decode(b, &raw); err != nil || len(raw) != len(h) {
 		return fmt.Errorf("%w: not a hash", ErrFrame)
@@ -67,11 +71,8 @@ const headLabel = "veche log head v1"
 // before the first entry). It covers all that the server says of an entry, so
 // that two devices with one head have seen one history. docs/spec/room-log.md.
 func Next(prev Hash, room RoomID, e *Entry) Hash {
-	b, err := Encode([]any{headLabel, prev, room, e.Seq, uint8(e.Kind), e.Account, e.Device, e.Client, e.Epoch, int64(e.Time), e.BodyHash()})
-	if err != nil {
-		panic(fmt.Sprintf("encode head: %v", err)) // fixed types: cannot fail
-	}
-	return sha256.Sum256(b)
+	var b [256]byte
+	return sha256.Sum256(e.appendNext(b[:0], prev, room))
 }
 
 // Room is how a room stands for the asking account.

@@ -71,10 +71,14 @@ type DB struct {
 	mu     sync.RWMutex // guards closed, and is held (shared) while a job is queued
 	closed bool
 
-	broken error // set by the writer alone after Fatal
-	alone  int   // the writer's: jobs that still get a transaction of their own
-
 	damaged atomic.Bool // some of it is, as far as is known
+
+	// What follows is the writer's goroutine's alone.
+
+	broken error // set after Fatal
+	alone  int   // jobs that still get a transaction of their own
+	memory memory
+	put    postponed
 }
 
 type job struct {
@@ -107,11 +111,12 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		cfg.Damage = func(error) {}
 	}
 	d := &DB{
-		cfg:   cfg,
-		idle:  make(chan *conn, cfg.Readers),
-		jobs:  make(chan *job, cfg.Queue),
-		after: make(chan []*job, 16),
-		done:  make(chan struct{}),
+		memory: newMemory(),
+		cfg:    cfg,
+		idle:   make(chan *conn, cfg.Readers),
+		jobs:   make(chan *job, cfg.Queue),
+		after:  make(chan []*job, 16),
+		done:   make(chan struct{}),
 	}
 	if err := d.open(ctx); err != nil {
 		d.closeFiles()
@@ -325,33 +330,44 @@ func (d *DB) commit(batch []*job) (settled int) {
 	if err := d.writer.exec("BEGIN IMMEDIATE"); err != nil {
 		return fail(len(batch), d.judge(fmt.Errorf("begin: %w", err)))
 	}
+	undo := func(n int, err error) int {
+		_ = d.writer.exec("ROLLBACK") // SQLite may have done it already
+		d.memory.clear()
+		d.put.clear()
+		if !errors.Is(err, ErrDamaged) {
+			return fail(n, d.judge(err))
+		}
+		if n == 1 {
+			return fail(n, err)
+		}
+		d.alone = aloneAfter
+		return fail(n, fmt.Errorf("%w: one beside it met damage", ErrBusy)) // but who met it has an error already
+	}
 	for i, j := range batch {
 		if err := d.step(j); err != nil {
-			_ = d.writer.exec("ROLLBACK") // SQLite may have done it already
-			if errors.Is(err, ErrDamaged) {
-				d.alone = aloneAfter
-				return fail(i, fmt.Errorf("%w: one beside it met damage", ErrBusy)) + 1
-			}
-			return fail(i+1, d.judge(err))
+			return undo(i+1, err)
 		}
 	}
-	if err := d.writer.exec("COMMIT"); err != nil {
-		_ = d.writer.exec("ROLLBACK")
-		return fail(len(batch), d.judge(fmt.Errorf("commit: %w", err)))
+	end := &Tx{conn: d.writer, db: d}
+	if err := d.hurt(end, d.put.all(end)); err != nil {
+		return undo(len(batch), err)
 	}
+	if err := d.writer.exec("COMMIT"); err != nil {
+		return undo(len(batch), fmt.Errorf("commit: %w", err))
+	}
+	d.memory.bound()
 	return len(batch)
 }
 
-// step runs one job in its savepoint. The error is for the whole transaction;
-// the job's own is in j.err.
+// step runs one job. It gets a savepoint with its first write, so that what it
+// wrote can be undone by itself; one that only looks and refuses needs none. The
+// error is for the whole transaction; the job's own is in j.err.
 func (d *DB) step(j *job) error {
 	if j.err = j.ctx.Err(); j.err != nil {
 		return nil
 	}
-	if err := d.writer.exec("SAVEPOINT job"); err != nil {
-		return err
-	}
-	tx := &Tx{conn: d.writer}
+	d.memory.touched = d.memory.touched[:0]
+	tx := &Tx{conn: d.writer, db: d}
 	j.err = call(tx, j)
 	if tx.lost != nil {
 		j.err = nil // it hears what everybody hears
@@ -363,12 +379,24 @@ func (d *DB) step(j *job) error {
 	if tx.corrupt {
 		return j.err
 	}
-	if j.err != nil || j.panicked != nil {
+	failed := j.err != nil || j.panicked != nil
+	if failed && tx.settled {
+		err := fmt.Errorf("it failed after its last write: %w", j.err)
+		j.err = nil
+		return err
+	}
+	if failed {
+		d.memory.forgetTouched()
+	} else {
+		j.onCommit = tx.onCommit
+	}
+	if !tx.saved {
+		return nil
+	}
+	if failed {
 		if err := d.writer.exec("ROLLBACK TO job"); err != nil {
 			return err
 		}
-	} else {
-		j.onCommit = tx.onCommit
 	}
 	return d.writer.exec("RELEASE job")
 }

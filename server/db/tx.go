@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Tx is one caller's share of a transaction. It is used by that caller's
@@ -14,22 +15,48 @@ import (
 // SQLite give up the transaction, and with it the work of other callers.
 type Tx struct {
 	conn     *conn
+	db       *DB // nil in View
 	onCommit []func()
 	lost     error // the transaction as a whole is gone
 	damaged  error // the first damage that it met
 	corrupt  bool  // SQLite met it: the transaction as a whole cannot be committed
+	saved    bool  // the savepoint of the job stands
+	settled  bool  // ExecLast has run
 	over     bool
 }
 
-var errOver = errors.New("the transaction is over")
+var (
+	errOver    = errors.New("the transaction is over")
+	errSettled = errors.New("a write after the last one")
+)
 
 // OnCommit has f run after the transaction is on disk, in the order of commits,
 // before Update returns; not at all if it is undone. f must not block and must
 // not use the database.
 func (tx *Tx) OnCommit(f func()) { tx.onCommit = append(tx.onCommit, f) }
 
-// Exec runs a statement and returns how many rows it changed.
+// Exec runs a statement that writes, and returns how many rows it changed.
 func (tx *Tx) Exec(query string, args ...any) (int64, error) {
+	if err := tx.save(); err != nil {
+		return 0, err
+	}
+	return tx.exec(query, args)
+}
+
+// ExecLast is Exec for a job that writes with this one statement alone and that
+// cannot fail once it has succeeded. So it needs no savepoint, which would cost
+// as much as the statement: if it fails, SQLite undoes it by itself. A job that
+// fails all the same after it undoes the transaction for everybody.
+func (tx *Tx) ExecLast(query string, args ...any) (int64, error) {
+	if tx.saved || tx.db == nil {
+		return tx.Exec(query, args...)
+	}
+	n, err := tx.exec(query, args)
+	tx.settled = tx.settled || n > 0
+	return n, err
+}
+
+func (tx *Tx) exec(query string, args []any) (int64, error) {
 	if tx.over {
 		return 0, errOver
 	}
@@ -48,9 +75,35 @@ func (tx *Tx) Exec(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
+// save begins the savepoint to which the job is undone if it fails.
+func (tx *Tx) save() error {
+	switch {
+	case tx.over:
+		return errOver
+	case tx.settled:
+		return errSettled
+	case tx.saved || tx.db == nil: // View cannot write: SQLite says so
+		return nil
+	}
+	if err := tx.conn.exec("SAVEPOINT job"); err != nil {
+		return tx.note(err)
+	}
+	tx.saved = true
+	return nil
+}
+
 // Query runs a query for many rows, which must be closed before the function
 // returns.
 func (tx *Tx) Query(query string, args ...any) (*Rows, error) {
+	if !strings.HasPrefix(query, "SELECT ") { // it writes, and tells with RETURNING what
+		if err := tx.save(); err != nil {
+			return nil, err
+		}
+	}
+	return tx.query(query, args)
+}
+
+func (tx *Tx) query(query string, args []any) (*Rows, error) {
 	if tx.over {
 		return nil, errOver
 	}

@@ -20,10 +20,24 @@ func (People) Known(tx *db.Tx, account wire.AccountID) (bool, error) {
 	return n > 0, nil
 }
 
+// listed is the key under which the writer remembers what a statement says of a
+// device: leaf_key, state and account_id of its row, once that is no longer
+// pending. Whatever changes them forgets it: see move.
+type listed wire.DeviceID
+
+type listing struct {
+	account wire.AccountID
+	key     []byte
+	state   wire.DeviceState
+}
+
 // Listed returns the signature key of a device's leaves and its state, as the
 // account's newest statement has them; the state is empty for a device that it
 // does not list.
 func (People) Listed(tx *db.Tx, account wire.AccountID, id wire.DeviceID) (key []byte, state wire.DeviceState, err error) {
+	if l, ok := tx.Recall(listed(id)).(listing); ok && l.account == account {
+		return l.key, l.state, nil
+	}
 	err = tx.QueryRow(`SELECT leaf_key, state FROM device WHERE id = $1 AND account_id = $2 AND state <> $3`,
 		id, account, string(wire.DevicePending)).Scan(&key, (*string)(&state))
 	if errors.Is(err, db.ErrNone) {
@@ -32,5 +46,6 @@ func (People) Listed(tx *db.Tx, account wire.AccountID, id wire.DeviceID) (key [
 	if err != nil {
 		return nil, "", fmt.Errorf("look up device %s: %w", id, err)
 	}
+	tx.Remember(listed(id), listing{account, key, state})
 	return key, state, nil
 }

@@ -130,13 +130,21 @@ func activate(tx *db.Tx, account wire.AccountID, d statement.Device) error {
 	if err != nil || state != string(wire.DevicePending) || string(key) != string(d.Key[:]) || sha256.Sum256(unlock) != d.Unlock {
 		return wire.Refuse(wire.BadRequest, "the statement adds a device that did not ask for it with these keys")
 	}
-	_, err = tx.Exec(`UPDATE device SET state = $1 WHERE id = $2`, string(wire.DeviceActive), d.ID)
-	return err
+	return move(tx, account, d.ID, wire.DeviceActive)
+}
+
+// move changes the state of a device, for those who remember it too.
+func move(tx *db.Tx, account wire.AccountID, id wire.DeviceID, to wire.DeviceState) error {
+	tx.Forget(listed(id))
+	if _, err := tx.Exec(`UPDATE device SET state = $1 WHERE id = $2 AND account_id = $3`, string(to), id, account); err != nil {
+		return fmt.Errorf("make %s %s: %w", id, to, err)
+	}
+	return nil
 }
 
 func revoke(tx *db.Tx, account wire.AccountID, id wire.DeviceID) error {
-	if _, err := tx.Exec(`UPDATE device SET state = $1 WHERE id = $2 AND account_id = $3`, string(wire.DeviceRevoked), id, account); err != nil {
-		return fmt.Errorf("revoke %s: %w", id, err)
+	if err := move(tx, account, id, wire.DeviceRevoked); err != nil {
+		return err
 	}
 	return endSession(tx, id)
 }

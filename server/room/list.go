@@ -74,11 +74,11 @@ func standing(tx *db.Tx, a authz.Actor, r room, s span, few int) (wire.Room, err
 			return wire.Room{}, err
 		}
 	}
-	var n int64
-	leaf, err := exists(tx.QueryRow(`SELECT leaf FROM room_leaf WHERE room_id = $1 AND device_id = $2`, r.id, a.Device), &n)
+	leaf, err := hasLeaf(tx, r.id, a.Device)
 	if err != nil {
-		return wire.Room{}, fmt.Errorf("look up the leaf of %s in %s: %w", a.Device, r.id, err)
+		return wire.Room{}, err
 	}
+	var n int64
 	welcome, err := exists(tx.QueryRow(`SELECT epoch FROM room_welcome WHERE room_id = $1 AND device_id = $2`, r.id, a.Device), &n)
 	if err != nil {
 		return wire.Room{}, fmt.Errorf("look for a Welcome of %s to %s: %w", a.Device, r.id, err)

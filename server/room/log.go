@@ -12,29 +12,52 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
+// insert takes the values of an entry, in the order of values.
+const insert = `INSERT INTO room_entry (room_id, seq, kind, account_id, device_id, client_id, epoch, time_ms, head, body)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+
+func values(id wire.RoomID, e *wire.Entry) []any {
+	return []any{id[:], e.Seq, int64(e.Kind), e.Account[:], e.Device[:], e.Client[:], int64(e.Epoch), int64(e.Time), e.Head[:], []byte(e.Body)}
+}
+
 // append stores an entry as the newest of r, fills in its Seq, Time and Head,
 // and moves r on. The room must be locked. Whoever listens hears of it after
 // the commit.
 func (rs *Rooms) append(tx *db.Tx, r *room, e *wire.Entry) error {
+	rs.number(r, e)
+	if _, err := tx.Exec(insert, values(r.id, e)...); err != nil {
+		return fmt.Errorf("append %s/%d: %w", r.id, e.Seq, err)
+	}
+	r.seq, r.head = e.Seq, e.Head
+	if err := move(tx, r); err != nil {
+		return err
+	}
+	rs.nudge(tx, r.id, e)
+	return nil
+}
+
+// number gives an entry its place after the newest of r.
+func (rs *Rooms) number(r *room, e *wire.Entry) {
 	e.Seq = r.seq + 1
 	e.Time = wire.Now(rs.cfg.Now())
 	e.Head = wire.Next(r.head, r.id, e)
-	const add = `INSERT INTO room_entry (room_id, seq, kind, account_id, device_id, client_id, epoch, time_ms, head, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
-	if _, err := tx.Exec(add, r.id, e.Seq, int64(e.Kind), e.Account, e.Device, e.Client, int64(e.Epoch), int64(e.Time), e.Head, []byte(e.Body)); err != nil {
-		return fmt.Errorf("append %s/%d: %w", r.id, e.Seq, err)
+}
+
+// move stores how far r has come.
+func move(tx *db.Tx, r *room) error {
+	if _, err := tx.Exec(`UPDATE room SET seq = $2, head = $3 WHERE id = $1`, r.id[:], r.seq, r.head[:]); err != nil {
+		return fmt.Errorf("move %s on to %d: %w", r.id, r.seq, err)
 	}
-	const move = `UPDATE room SET seq = $2, head = $3 WHERE id = $1`
-	if _, err := tx.Exec(move, r.id, e.Seq, e.Head); err != nil {
-		return fmt.Errorf("move %s on to %d: %w", r.id, e.Seq, err)
-	}
-	r.seq, r.head = e.Seq, e.Head
-	nudge := wire.Nudge{Room: r.id, Seq: e.Seq}
+	return nil
+}
+
+// nudge tells whoever listens of a new entry, once it is on disk.
+func (rs *Rooms) nudge(tx *db.Tx, id wire.RoomID, e *wire.Entry) {
+	nudge := wire.Nudge{Room: id, Seq: e.Seq}
 	if len(e.Body) <= smallEntry {
 		nudge.Entry = e
 	}
-	tx.OnCommit(func() { hub.Tell(rs.cfg.Hub, hub.Room(nudge.Room), wire.OnNudge, nudge) })
-	return nil
+	tx.OnCommit(func() { hub.Tell(rs.cfg.Hub, hub.Room(id), wire.OnNudge, nudge) })
 }
 
 func receipt(e *wire.Entry) wire.Receipt {

@@ -76,6 +76,8 @@ type Rooms struct {
 	trees  treeCache
 	typing typists
 
+	readings uint64 // of rows that the writer remembers; its goroutine's alone
+
 	listDetails int // maxListDetails, but for tests
 }
 
@@ -117,13 +119,20 @@ func (r *room) scan(row db.Row) error {
 
 // find reads the row of a room; ErrNone if there is no such room.
 func find(tx *db.Tx, id wire.RoomID) (room, error) {
+	if r, ok := tx.Recall(known(id)).(remembered); ok {
+		return r.room, nil
+	}
 	r := room{id: id}
 	return r, r.scan(tx.QueryRow(`SELECT `+columns+` FROM room WHERE id = $1`, id))
 }
 
-// lock is find for who appends: until the transaction ends nobody else does.
+// lock is find for who changes the room: until the transaction ends nobody else
+// does.
 func lock(tx *db.Tx, id wire.RoomID) (room, error) {
 	r := room{id: id}
+	if err := own(tx, id); err != nil {
+		return r, err
+	}
 	return r, r.scan(tx.QueryRow(`UPDATE room SET seq = seq WHERE id = $1 RETURNING `+columns, id))
 }
 

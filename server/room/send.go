@@ -20,6 +20,17 @@ func (rs *Rooms) Send(ctx context.Context, a authz.Actor, p wire.SendMessage) (w
 	e := wire.Entry{Kind: wire.MessageEntry, Account: a.Account, Device: a.Device, Client: p.Client, Epoch: p.Epoch, Body: p.Body}
 	var got wire.Receipt
 	err := rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		if malformed == nil && len(p.Blobs) == 0 {
+			r, ready, err := rs.ready(tx, a, p.Room, header.Epoch)
+			if err != nil {
+				return err
+			}
+			if ready {
+				got, err = rs.add(tx, r, &e)
+				return err
+			}
+		}
+		// One of them says no, or it was sent before: ask them in their order.
 		r, sent, err := rs.begin(tx, a, authz.RoomSend, p.Room, p.Client)
 		if err != nil {
 			return err
@@ -36,8 +47,10 @@ func (rs *Rooms) Send(ctx context.Context, a authz.Actor, p wire.SendMessage) (w
 		case r.proposals > 0:
 			return wire.Refuse(wire.Pending, "%d proposals wait", r.proposals)
 		}
-		if err := hasLeaf(tx, p.Room, a.Device); err != nil {
+		if has, err := hasLeaf(tx, p.Room, a.Device); err != nil {
 			return err
+		} else if !has { // it cannot have sealed anything
+			return wire.Refuse(wire.BadRequest, "this device is not in the group")
 		}
 		if err := rs.cfg.Blobs.Hold(tx, a, p.Room, r.seq+1, p.Blobs); err != nil {
 			return err
@@ -76,18 +89,70 @@ func parseMessage(p wire.SendMessage) (*mls.PrivateMessage, error) {
 	return m, nil
 }
 
-// hasLeaf refuses a device that is not in the group: it cannot have sealed
-// anything.
-func hasLeaf(tx *db.Tx, id wire.RoomID, device wire.DeviceID) error {
-	var leaf int64
-	err := tx.QueryRow(`SELECT leaf FROM room_leaf WHERE room_id = $1 AND device_id = $2`, id, device).Scan(&leaf)
-	if errors.Is(err, db.ErrNone) {
-		return wire.Refuse(wire.BadRequest, "this device is not in the group")
+// ready reports whether a message that was sealed in epoch may be appended, by
+// all that is asked of one which was not sent before and holds no blobs. What it
+// asks is mostly remembered.
+func (rs *Rooms) ready(tx *db.Tx, a authz.Actor, id wire.RoomID, epoch uint64) (r remembered, ready bool, err error) {
+	if r, err = rs.look(tx, id); errors.Is(err, db.ErrNone) {
+		return r, false, nil
+	} else if err != nil {
+		return r, false, fmt.Errorf("read room %s: %w", id, err)
 	}
+	if epoch != r.epoch || r.proposals > 0 || !authz.Can(a, authz.RoomSend, authz.InRoom(authz.Member)) {
+		return r, false, nil
+	}
+	if is, err := r.isMember(tx, a.Account); !is || err != nil {
+		return r, false, err
+	}
+	if has, err := r.hasLeaf(tx, a.Device); !has || err != nil {
+		return r, false, err
+	}
+	err = checkActive(tx, rs.cfg.People, a)
+	return r, err == nil, ignoreDenied(err)
+}
+
+// ignoreDenied leaves it to others to refuse.
+func ignoreDenied(err error) error {
+	if errors.Is(err, authz.ErrDenied) {
+		return nil
+	}
+	return err
+}
+
+// add appends a message that is ready, with one statement: the row of the room
+// is written once for all messages of this transaction. If the device sent one
+// under this client id before, it returns that one's receipt.
+func (rs *Rooms) add(tx *db.Tx, r remembered, e *wire.Entry) (wire.Receipt, error) {
+	rs.number(&r.room, e)
+	n, err := tx.ExecLast(insert+` ON CONFLICT (room_id, device_id, client_id) DO NOTHING`, values(r.id, e)...)
 	if err != nil {
-		return fmt.Errorf("look up the leaf of %s in %s: %w", device, id, err)
+		return wire.Receipt{}, fmt.Errorf("append %s/%d: %w", r.id, e.Seq, err)
 	}
-	return nil
+	if n == 0 {
+		sent, err := receiptOf(tx, r.id, e.Device, e.Client)
+		return deref(sent), err
+	}
+	r.seq, r.head = e.Seq, e.Head
+	tx.Remember(known(r.id), r)
+	tx.Postpone(known(r.id), func(tx *db.Tx) error {
+		now, ok := tx.Recall(known(r.id)).(remembered)
+		if !ok {
+			return fmt.Errorf("room %s was forgotten before it was stored", r.id)
+		}
+		return move(tx, &now.room)
+	})
+	rs.nudge(tx, r.id, e)
+	return receipt(e), nil
+}
+
+// hasLeaf reports whether a device is in the group.
+func hasLeaf(tx *db.Tx, id wire.RoomID, device wire.DeviceID) (bool, error) {
+	var n int64
+	has, err := exists(tx.QueryRow(`SELECT leaf FROM room_leaf WHERE room_id = $1 AND device_id = $2`, id, device), &n)
+	if err != nil {
+		return false, fmt.Errorf("look up the leaf of %s in %s: %w", device, id, err)
+	}
+	return has, nil
 }
 
 // bad says that what breaks a rule: the rule is the device's own fault and no

@@ -109,6 +109,9 @@ func column[T any](tx *db.Tx, query string, args ...any) (all []T, err error) {
 // sweep that was cut off finds it again.
 func (rs *Rooms) delete(ctx context.Context, id wire.RoomID) error {
 	err := rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		if err := own(tx, id); err != nil {
+			return err
+		}
 		for _, table := range []string{
 			`DELETE FROM room_member WHERE room_id = $1`,
 			`DELETE FROM room_leaf WHERE room_id = $1`,
@@ -134,6 +137,7 @@ func (rs *Rooms) delete(ctx context.Context, id wire.RoomID) error {
 			if more = n > 0; more {
 				return nil
 			}
+			tx.Forget(known(id)) // nobody can have changed it, being no member
 			_, err = tx.Exec(`DELETE FROM room WHERE id = $1`, id)
 			return err
 		})
