@@ -90,7 +90,7 @@ func (c roomsCmd) Run(ctx context.Context, t *term) error {
 		if r.Kind == wire.Direct {
 			title = "@" + title
 		}
-		return []string{title, strconv.Itoa(r.Members), count(r.Unread), marks(r.State != api.RoomOpen, string(r.State), r.Queued > 0, "unsent", r.Failed > 0, "failed"), clock(r.Time), r.ID.String()}
+		return []string{title, strconv.Itoa(r.Members), count(r.Unread), marks(r.State != api.RoomOpen, string(r.State), r.Queued > 0, "unsent", r.Failed > 0, "failed", r.Restored, "since the server was restored", len(r.Back) > 0, "waits for you: veche room show"), clock(r.Time), r.ID.String()}
 	})
 }
 

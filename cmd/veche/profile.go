@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/veche-im/veche/client"
@@ -89,8 +90,39 @@ func (p *profile) catchUpOnline(ctx context.Context) error {
 	if err := p.waitCaughtUp(ctx); err != nil {
 		return err
 	}
+	p.tellRestored(ctx)
 	p.flush(ctx)
 	return nil
+}
+
+// restoredWords are for the notices of a restored server.
+var restoredWords = map[api.NoticeCode]string{
+	api.NoticeRestored: "The server was restored from a backup. What was written after it is sent again by the devices that wrote it.",
+	api.NoticeBack:     "A restore of the server has brought people back into a conversation. Nothing is sent there until they are removed, or you say veche room accept:",
+	api.NoticeMissing:  "A restore of the server has lost that people were added to a conversation. An owner can add them again:",
+}
+
+// tellRestored says once what a restore of the server has done.
+func (p *profile) tellRestored(ctx context.Context) {
+	list, err := do(ctx, p, api.ListNotices, api.None{})
+	if err != nil {
+		return // the command itself will meet the same trouble and say so
+	}
+	for _, n := range list.Notices {
+		words, ok := restoredWords[n.Code]
+		if !ok {
+			continue
+		}
+		p.t.note("%s (%s)", words, n.Text)
+		if _, err := do(ctx, p, api.DismissNotice, api.NoticeRef{ID: n.ID}); err != nil {
+			return
+		}
+	}
+}
+
+func broughtBack(r api.Room) string {
+	return "A restore of the server has brought back: " + strings.Join(r.Back, ", ") +
+		".\nNothing is sent here until they are removed (veche room remove), or you accept them (veche room accept)."
 }
 
 // catchUp reads all that is new if the server can be reached; if not, it says
@@ -122,6 +154,10 @@ func (p *profile) flush(ctx context.Context) {
 	}
 	for _, room := range rooms.Rooms {
 		if room.Queued == 0 {
+			continue
+		}
+		if len(room.Back) > 0 {
+			p.t.note("%s: %s", room.Title, broughtBack(room))
 			continue
 		}
 		page, err := do(ctx, p, api.GetTimeline, api.Window{Room: room.ID, Limit: 200})

@@ -148,6 +148,9 @@ func line(item api.Item) string {
 	if item.Edited {
 		b.WriteString(" (edited)")
 	}
+	if item.Alone {
+		b.WriteString(" (only on this device)")
+	}
 	for _, f := range item.Files {
 		b.WriteString(" [" + f.Name + ", " + bytesText(f.Size) + "]")
 	}

@@ -13,6 +13,7 @@ type roomCmd struct {
 	Show   roomShowCmd   `cmd:"" help:"Show a conversation's members and state."`
 	Add    roomAddCmd    `cmd:"" help:"Take a person into a group."`
 	Remove roomRemoveCmd `cmd:"" help:"Take a person out of a group."`
+	Accept roomAcceptCmd `cmd:"" help:"Write again to people whom a restore of the server has brought back into a conversation."`
 	Leave  roomLeaveCmd  `cmd:"" help:"Leave a group."`
 	Rename roomRenameCmd `cmd:"" help:"Give a group another name."`
 }
@@ -124,6 +125,15 @@ func (c roomRemoveCmd) Run(ctx context.Context, t *term) error {
 	})
 }
 
+type roomAcceptCmd struct{ roomFlags }
+
+func (c roomAcceptCmd) Run(ctx context.Context, t *term) error {
+	return c.change(ctx, t, func(p *profile, room api.Room) error {
+		_, err := do(ctx, p, api.AcceptRoom, api.RoomRef{Room: room.ID})
+		return err
+	})
+}
+
 type roomLeaveCmd struct{ roomFlags }
 
 func (c roomLeaveCmd) Run(ctx context.Context, t *term) error {
@@ -168,6 +178,9 @@ func (c roomShowCmd) Run(ctx context.Context, t *term) error {
 		return t.object(d)
 	}
 	t.show("%s (%s, %s)\nid      %s\nsuite   %s\nepoch   %d, code %s\n\n", d.Room.Title, d.Room.Kind, d.Room.State, d.Room.ID, d.Suite, d.Epoch, d.Code)
+	if len(d.Room.Back) > 0 {
+		t.show("%s\n\n", broughtBack(d.Room))
+	}
 	var rows [][]string
 	for _, m := range d.Members {
 		rows = append(rows, []string{m.Person.Name, string(m.Role), count(m.Devices), marks(m.Person.Me, "you", m.Person.Online, "online")})

@@ -33,6 +33,7 @@ export type Scene =
   | "offline"
   | "notices"
   | "news"
+  | "restored" // from a backup: what was lost, and who is back
   | "pending"
   | "long"
   | "calls" // plain, with a call that goes on in the group and rows of former ones
@@ -116,7 +117,8 @@ export class FakeCore implements Core {
       ...(n === 2 && scene === "pending" ? { code: "K7QP-4MXA-2DTW" } : {}),
     }));
     this.#calling = scene === "calls";
-    if (scene === "notices" || scene === "news") this.#notices = this.#someNotices(scene === "notices");
+    if (scene === "notices" || scene === "news" || scene === "restored")
+      this.#notices = this.#someNotices(scene !== "news");
     this.#ready = scene === "empty" ? Promise.resolve() : this.#live();
   }
 
@@ -256,6 +258,7 @@ export class FakeCore implements Core {
       for (const m of this.#members.get(room) ?? []) if (personId(m.person) === member) m.owner = owner;
       this.#patch(room, {});
     },
+    acceptRoom: ({ room }: { room: RoomID }) => this.#patch(room, { back: [] }),
     leaveRoom: ({ room }: { room: RoomID }) => this.#patch(room, { state: "left" }),
     typing: () => ({}),
     markRead: ({ room }: { room: RoomID; seq: number }) => this.#patch(room, { unread: 0 }),
@@ -486,6 +489,10 @@ export class FakeCore implements Core {
 
   #someNotices(severe: boolean): Notice[] {
     const at = Date.now() - 5 * minute;
+    if (this.#scene === "restored") {
+      const text = "the site was restored; its life began at 2026-05-04T09:12:00Z";
+      return [{ id: "n3", code: "site_restored", severe: true, time: at, text }];
+    }
     return severe
       ? [
           {
@@ -606,7 +613,15 @@ export class FakeCore implements Core {
       this.#callRows(group.id, now - 3 * minute, [3, 1, 2]);
       this.calls.live(group.id, [3, 1, 2, 4], now - 754_000, true);
     }
-    this.#rooms.set(group.id, { ...group, members: this.#members.get(group.id)?.length ?? 1 });
+    const back = this.#scene === "restored" ? { back: [w.people[4] ?? ""] } : {};
+    this.#rooms.set(group.id, { ...group, ...back, members: this.#members.get(group.id)?.length ?? 1 });
+    if (this.#scene === "restored") {
+      const held = this.#timelines.get(group.id) ?? [];
+      this.#timelines.set(
+        group.id,
+        held.map((i, n) => (n < held.length - 3 ? i : { ...i, alone: true, seq: 0 })),
+      );
+    }
     this.#summary(group.id);
 
     // A direct room with pictures, everything that can happen to a message, id 2.

@@ -158,6 +158,14 @@ export const en = {
   "chat.deleteLead": "It disappears for everybody. Copies that somebody saved or photographed cannot be recalled.",
   "chat.deleteDo": "Delete for everybody",
   "chat.left": "You are no longer in this group. You can read what was written while you were.",
+  "chat.restored":
+    "You came into this group after the moment of the server's backup. What is here can be read; an owner can add you again.",
+  "chat.alone": "only on this device",
+  "chat.aloneTitle": "The server was restored from a backup and has lost this. It comes back when its sender does.",
+  "back.title": "Write to people who are back?",
+  "back.text": "Since the server was restored, {who} can read along here again. Nothing is sent until you decide.",
+  "back.lead": "{who} will read what is written here from now on. If you do not want that, an owner can remove them.",
+  "back.accept": "Let them read",
   "chat.blocked":
     "The server showed a changed history of this chat. Nothing more is taken from it, and nothing can be sent here.",
   "chat.joining": "This device is joining the chat…",
@@ -378,6 +386,18 @@ export const en = {
     "Somebody tried to change the members of {room} without the right to. Nothing was changed on this device.",
   "notice.old_epoch": "An outdated state of a chat was refused",
   "notice.old_epochText": "The server offered an older state of {room} than this device has. It was refused.",
+  "notice.site_restored": "The server was restored from a backup",
+  "notice.site_restoredText":
+    "It has lost what was written after the moment of the backup. Your messages are sent again by themselves, others' when their devices are back. If nobody told you of a restore, ask your administrator.",
+  "notice.restored_often": "The server says again that it was restored",
+  "notice.restored_oftenText":
+    "That is twice within an hour. This device sends and takes nothing until the hour has passed. Ask your administrator.",
+  "notice.members_back": "People are back in a chat",
+  "notice.members_backText":
+    "After the server was restored, {who} and perhaps others are in {room} again. Nothing is sent there until they are removed, or you agree.",
+  "notice.members_lost": "People are no longer in a chat",
+  "notice.members_lostText":
+    "They had come into {room} after the moment of the server's backup, {who} among them. An owner can add them again.",
   "notice.new_device": "A device was added to your account",
   "notice.new_deviceText": "If that was not you, remove it now and change your recovery key.",
   "notice.storage": "This browser may delete your messages",

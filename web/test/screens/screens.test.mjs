@@ -103,6 +103,8 @@ const screens = [
   ["pending-device", "pending"],
   ["notice-severe", "notices"],
   ["notice-news", "news"],
+  ["restored", "restored", steps(group, messages)],
+  ["restored-accept", "restored", steps(group, press(/^(Let them read|Пусть читают)$/), dialog)],
   ["call-banner", "calls", steps(group, messages)],
   ["call-rows", "calls", steps(direct, messages)],
   ["call-rings", "plain", (page) => rings(page, true)],

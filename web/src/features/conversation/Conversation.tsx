@@ -11,6 +11,7 @@ import { IconButton } from "../../ui/Button.tsx";
 import { copy } from "../../ui/Code.tsx";
 import { Confirm } from "../../ui/Dialog.tsx";
 import { Toast, useToast } from "../../ui/Toast.tsx";
+import { BackBanner } from "./BackBanner.tsx";
 import { CallBanner } from "./CallBanner.tsx";
 import { ComposerView } from "./ComposerView.tsx";
 import css from "./Conversation.module.css";
@@ -127,6 +128,7 @@ export function Conversation({
     >
       <Head model={model} room={room} detailsOpen={detailsOpen} onBack={onBack} onDetails={onDetails} />
       {open && <CallBanner calls={model.calls} room={room} />}
+      {open && <BackBanner core={model.core} room={room} />}
       <Messages
         timeline={timeline}
         room={room}
@@ -145,7 +147,7 @@ export function Conversation({
         />
       ) : (
         <p className={css.closed} data-bad={room.state === "blocked" || undefined}>
-          {t(room.state === "left" ? "chat.left" : room.state === "blocked" ? "chat.blocked" : "chat.joining")}
+          {t(closedText(room))}
         </p>
       )}
       {dropping && (
@@ -172,6 +174,11 @@ export function Conversation({
       <Toast text={toast} />
     </section>
   );
+}
+
+function closedText(room: Room): Key {
+  if (room.state === "left") return room.restored ? "chat.restored" : "chat.left";
+  return room.state === "blocked" ? "chat.blocked" : "chat.joining";
 }
 
 function Viewer({

@@ -134,6 +134,11 @@ export const MessageRow = memo(function MessageRow({
             {meta}
           </p>
         )}
+        {item.alone && (
+          <p className={css.alone} title={t("chat.aloneTitle")}>
+            {t("chat.alone")}
+          </p>
+        )}
         {item.state === "failed" && (
           <p className={css.failed}>
             {t("chat.notSent")} {item.fail && item.fail !== "internal" && t(`fail.${item.fail}`)}{" "}
@@ -162,7 +167,7 @@ function Meta({ item, over }: { item: Item; over: boolean }) {
       <time dateTime={new Date(item.time).toISOString()} title={moment(t, item.time)}>
         {clock(t, item.time)}
       </time>
-      {item.mine && item.kind === "message" && <Ticks state={item.state} />}
+      {item.mine && item.kind === "message" && !item.alone && <Ticks state={item.state} />}
     </span>
   );
 }
