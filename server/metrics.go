@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,7 +26,7 @@ type metrics struct {
 	httpTime *prometheus.HistogramVec
 }
 
-func newMetrics(h *hub.Hub) *metrics {
+func newMetrics(h *hub.Hub, damage *atomic.Int64) *metrics {
 	buckets := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
@@ -41,6 +42,8 @@ func newMetrics(h *hub.Hub) *metrics {
 	m.registry.MustRegister(m.requests, m.seconds, m.http, m.httpTime,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "veche_connections", Help: "Connected devices."}, func() float64 { return float64(h.Len()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "veche_damage_total", Help: "How often a part of the database was met that is damaged."}, func() float64 { return float64(damage.Load()) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -55,7 +56,8 @@ type Server struct {
 	admin     *admin.Server
 	metrics   *metrics
 	fatal     chan error
-	once      sync.Once // of close
+	once      sync.Once    // of close
+	damage    atomic.Int64 // how often damage of the database was met
 }
 
 type listeners struct {
@@ -136,14 +138,14 @@ func busy(address string, err error) error {
 // open opens what is in the data directory and puts the nouns together.
 func (s *Server) open(ctx context.Context) (err error) {
 	log := s.cfg.Log
-	if s.db, err = openDB(ctx, s.data, log, s.die); err != nil {
+	if s.db, err = openDB(ctx, s.data, log, s.die, func(error) { s.damage.Add(1) }); err != nil {
 		return err
 	}
 	if err := s.db.Update(ctx, account.EnsureLife); err != nil {
 		return err
 	}
 	s.hub = hub.New()
-	s.metrics = newMetrics(s.hub)
+	s.metrics = newMetrics(s.hub, &s.damage)
 	if s.blobs, err = blob.New(blob.Config{
 		DB: s.db, Dir: s.data.file(blobName), Log: log, Now: s.cfg.Now, Max: s.cfg.Blob, Quota: s.cfg.Quota, Fatal: s.die,
 	}); err != nil {
@@ -182,12 +184,12 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}); err != nil {
 		return err
 	}
-	s.admin, err = admin.New(admin.Config{Dir: s.data.path, DB: s.db, Log: log, Now: s.cfg.Now, Base: s.URL, State: s.state})
+	s.admin, err = admin.New(admin.Config{Dir: s.data.path, DB: s.db, Log: log, Now: s.cfg.Now, Base: s.URL, State: s.state, Backup: s.backup, Check: s.check})
 	return err
 }
 
-func openDB(ctx context.Context, d *dataDir, log *slog.Logger, fatal func(error)) (*db.DB, error) {
-	return db.Open(ctx, db.Config{Path: d.file(dbName), Schemas: schemas(), Log: log, Fatal: fatal})
+func openDB(ctx context.Context, d *dataDir, log *slog.Logger, fatal, damage func(error)) (*db.DB, error) {
+	return db.Open(ctx, db.Config{Path: d.file(dbName), Schemas: schemas(), Log: log, Fatal: fatal, Damage: damage})
 }
 
 // sessions registers the methods of all nouns.
@@ -208,7 +210,7 @@ func (s *Server) sessions() (*session.Sessions, error) {
 
 // state is what "veche doctor" examines.
 func (s *Server) state() admin.State {
-	st := admin.State{Site: s.URL(), Version: s.cfg.Version, CA: s.certs.CA()}
+	st := admin.State{Site: s.URL(), Version: s.cfg.Version, CA: s.certs.CA(), Damage: s.damage.Load()}
 	if s.cfg.MediaAt != nil {
 		m := s.cfg.MediaAt()
 		st.Media = &m
@@ -440,7 +442,7 @@ func Init(ctx context.Context, cfg InitConfig) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	store, err := openDB(ctx, d, c.Log, nil)
+	store, err := openDB(ctx, d, c.Log, nil, nil)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ func OpenStopped(ctx context.Context, data string, log *slog.Logger) (store *db.
 	if err != nil {
 		return nil, nil, err
 	}
-	if store, err = openDB(ctx, d, log, nil); err != nil {
+	if store, err = openDB(ctx, d, log, nil, nil); err != nil {
 		return nil, nil, errors.Join(err, d.close())
 	}
 	return store, func() error { return errors.Join(store.Close(), d.close()) }, nil

@@ -26,10 +26,13 @@ var version = "unknown"
 
 // commands is the whole command line. The order is that of the help.
 type commands struct {
-	Serve  serveCmd  `cmd:"" default:"withargs" group:"server" help:"Run the server. Also what plain \"veche\" does."`
-	Init   initCmd   `cmd:"" group:"server" help:"Set up a site without a browser: organisation and first administrator."`
-	Invite inviteCmd `cmd:"" group:"server" help:"Make a link for one new person."`
-	Doctor doctorCmd `cmd:"" group:"server" help:"Try everything that people need the server for, and say what is wrong."`
+	Serve   serveCmd   `cmd:"" default:"withargs" group:"server" help:"Run the server. Also what plain \"veche\" does."`
+	Init    initCmd    `cmd:"" group:"server" help:"Set up a site without a browser: organisation and first administrator."`
+	Invite  inviteCmd  `cmd:"" group:"server" help:"Make a link for one new person."`
+	Backup  backupCmd  `cmd:"" group:"server" help:"Write the whole site into one file, while it runs or not."`
+	Restore restoreCmd `cmd:"" group:"server" help:"Make a site of a backup."`
+	Check   checkCmd   `cmd:"" group:"server" help:"Look whether the disk has damaged anything of the site."`
+	Doctor  doctorCmd  `cmd:"" group:"server" help:"Try everything that people need the server for, and say what is wrong."`
 
 	Login   loginCmd   `cmd:"" group:"client" help:"Sign this machine in, with a link or a server's address."`
 	Logout  logoutCmd  `cmd:"" group:"client" help:"End this machine's session."`

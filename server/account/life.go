@@ -23,6 +23,10 @@ func LifeOf(tx *db.Tx) (l wire.Life, err error) {
 	return l, nil
 }
 
+// HasLife reports whether a database that has seen so many steps of Schema knows
+// of lives.
+func HasLife(steps int) bool { return steps >= 2 }
+
 // EnsureLife gives a life to a site that was set up before there were any.
 func EnsureLife(tx *db.Tx) error {
 	if _, err := tx.Exec(`UPDATE site SET life = $1 WHERE life IS NULL`, wire.NewLifeID()); err != nil {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/backup"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/wire"
 )
@@ -45,6 +46,7 @@ type State struct {
 	Version string `json:"version"`
 	CA      []byte `json:"ca"`              // certificate of its authority, DER
 	Media   *Media `json:"media,omitempty"` // nil: there are no calls
+	Damage  int64  `json:"damage"`          // how often damage of the database was met since the start
 }
 
 // Media is where devices are told to bring the media of calls.
@@ -62,6 +64,11 @@ type Config struct {
 	Now   func() time.Time
 	Base  func() string // the site's address, to make links with: "https://host:8443"
 	State func() State
+
+	// Backup writes the site into a writer; begin is called first, with about how
+	// many bytes that will be. Check looks at everything that the site keeps.
+	Backup func(ctx context.Context, w io.Writer, begin func(size int64)) (backup.Summary, error)
+	Check  func(ctx context.Context, tell func(Fault)) (Checked, error)
 }
 
 // Server answers the administrator's commands.
@@ -94,6 +101,8 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, l: l}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /invite", s.invite)
+	mux.HandleFunc("POST /backup", s.backup)
+	mux.HandleFunc("POST /check", s.check)
 	mux.HandleFunc("POST /state", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, cfg.State()) })
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout}
 	return s, nil
@@ -164,9 +173,9 @@ func AskState(ctx context.Context, dir string) (State, error) {
 	return st, err
 }
 
-func ask(ctx context.Context, dir, path string, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
+// post asks the server that runs on dir. The answer's body is good until done is
+// called.
+func post(ctx context.Context, dir, path string) (res *http.Response, done func(), err error) {
 	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		sock, done, err := short(dir)
 		if err != nil {
@@ -175,19 +184,31 @@ func ask(ctx context.Context, dir, path string, answer any) error {
 		defer done()
 		return (&net.Dialer{}).DialContext(ctx, "unix", sock)
 	}}
-	defer tr.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://veche"+path, bytes.NewReader(nil))
+	if err != nil {
+		return nil, nil, err
+	}
+	res, err = (&http.Client{Transport: tr}).Do(req)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, nil, fmt.Errorf("%s: %w", dir, ErrNotRunning)
+	case err != nil:
+		return nil, nil, fmt.Errorf("ask the server on %s: %w", dir, err)
+	}
+	return res, func() {
+		res.Body.Close()
+		tr.CloseIdleConnections()
+	}, nil
+}
+
+func ask(ctx context.Context, dir, path string, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	res, done, err := post(ctx, dir, path)
 	if err != nil {
 		return err
 	}
-	res, err := (&http.Client{Transport: tr}).Do(req)
-	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%s: %w", dir, ErrNotRunning)
-	case err != nil:
-		return fmt.Errorf("ask the server on %s: %w", dir, err)
-	}
-	defer res.Body.Close()
+	defer done()
 	b, err := io.ReadAll(io.LimitReader(res.Body, wire.MaxJSON))
 	if err != nil {
 		return fmt.Errorf("ask the server on %s: %w", dir, err)

@@ -50,6 +50,7 @@ type Store struct {
 	mu     sync.Mutex // guards what follows
 	locked map[wire.BlobID]chan struct{}
 	gone   []wire.BlobID // rows are dropped, files are not yet
+	kept   int           // how many want that files stay meanwhile
 
 	wake chan struct{} // gone has grown
 }

@@ -22,9 +22,12 @@ type dir struct {
 // errSync is returned when what reached the disk is unknown.
 var errSync = errors.New("sync failed")
 
-func (d dir) file(id wire.BlobID) string {
+func (d dir) file(id wire.BlobID) string { return filepath.Join(d.path, Path(id)) }
+
+// Path is where the file of a blob stands below the directory.
+func Path(id wire.BlobID) string {
 	name := id.String()
-	return filepath.Join(d.path, name[:2], name)
+	return filepath.Join(name[:2], name)
 }
 
 // write cuts the file of id to have bytes and appends what r holds. It returns

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/veche-im/veche/server/db"
@@ -21,7 +22,10 @@ const (
 // from then on those that are deleted, and every hour blobs that no message has
 // held for wire.BlobTTL. It returns when ctx ends.
 func (s *Store) Run(ctx context.Context) error {
-	if err := s.sweepOrphans(ctx); err != nil && ctx.Err() == nil {
+	switch err := s.sweepOrphans(ctx); {
+	case errors.Is(err, db.ErrDamaged):
+		s.cfg.Log.Error("files that a crash left behind stay, because the database is damaged", "err", err)
+	case err != nil && ctx.Err() == nil:
 		return err
 	}
 	tick := time.NewTicker(sweepEvery)
@@ -49,6 +53,10 @@ func (s *Store) Run(ctx context.Context) error {
 // be removed is an orphan that the next start sweeps.
 func (s *Store) removeGone() {
 	s.mu.Lock()
+	if s.kept > 0 {
+		s.mu.Unlock()
+		return // the last one wakes us
+	}
 	gone := s.gone
 	s.gone = nil
 	s.mu.Unlock()
@@ -57,6 +65,20 @@ func (s *Store) removeGone() {
 			s.cfg.Log.Error("remove the file of a deleted blob", "blob", id, "err", err)
 		}
 	}
+}
+
+// Keep has the files of blobs stay until undo is called, whatever becomes of their
+// rows: somebody copies them.
+func (s *Store) Keep() (undo func()) {
+	s.mu.Lock()
+	s.kept++
+	s.mu.Unlock()
+	return sync.OnceFunc(func() {
+		s.mu.Lock()
+		s.kept--
+		s.mu.Unlock()
+		s.drop(nil)
+	})
 }
 
 // sweepLoose deletes blobs that no message has held for wire.BlobTTL.
@@ -98,8 +120,14 @@ func (s *Store) sweepLoose(ctx context.Context) error {
 
 // sweepOrphans removes files that have no row. A row is committed before its
 // file is made, so a file without one is never on its way.
+//
+// Of a database that is damaged it is not known which rows it had: then nothing is
+// removed.
 func (s *Store) sweepOrphans(ctx context.Context) error {
 	removed := 0
+	if s.cfg.DB.Damaged() {
+		return nil
+	}
 	err := s.dir.each(func(id wire.BlobID) error {
 		var there int64
 		err := s.cfg.DB.View(ctx, func(tx *db.Tx) error {
@@ -109,10 +137,11 @@ func (s *Store) sweepOrphans(ctx context.Context) error {
 			return err
 		}
 		removed++
-		return s.dir.remove(id)
+		s.drop([]wire.BlobID{id})
+		return nil
 	})
 	if removed > 0 {
-		s.cfg.Log.Info("removed files that a crash left behind", "count", removed)
+		s.cfg.Log.Info("removing files that a crash left behind", "count", removed)
 	}
 	if err != nil {
 		return fmt.Errorf("sweep orphan blobs: %w", err)

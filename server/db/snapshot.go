@@ -93,13 +93,15 @@ func (s *Snapshot) Versions() (map[string]Version, error) { return s.conn.versio
 // Known refuses, with ErrNewer, a file that asks for steps that schemas lack.
 func Known(have map[string]Version, schemas []Schema) error { return fits(have, schemas) }
 
-// Close ends the moment.
+// Close ends the moment. It may be called again.
 func (s *Snapshot) Close() {
 	if s.conn != nil {
 		_ = s.conn.exec("ROLLBACK") // nothing was written
 		_ = s.conn.close()
+		s.conn = nil
 	}
 	if s.pool != nil {
 		_ = s.pool.Close()
+		s.pool = nil
 	}
 }
