@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -88,29 +87,7 @@ func (f loadFlags) start(ctx context.Context, data string) (s *site, err error) 
 	}
 	go io.Copy(io.Discard, out) // so that the server never waits for us
 	s.HTTPS, s.HTTP, s.metrics = ports["https"], ports["http"], "http://"+ports["metrics"]
-	s.CA, err = authority(ctx, s.HTTP)
-	return s, err
-}
-
-// authority asks a server for the certificate of its own authority.
-func authority(ctx context.Context, address string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/ca.crt", nil)
-	if err != nil {
-		return nil, err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		return nil, err
-	}
-	if p, _ := pem.Decode(b); p != nil {
-		b = p.Bytes
-	}
-	return b, nil
+	return s, nil
 }
 
 // bench is one work's run: a target on a directory of its own.

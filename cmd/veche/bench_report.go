@@ -117,6 +117,8 @@ func (u unit) show(v float64) string {
 		return ms(time.Duration(v * float64(time.Second)))
 	case u == seconds:
 		return fmt.Sprintf("%.1f s", v)
+	case u == size && v >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", v/(1<<20))
 	case u == size:
 		return fmt.Sprintf("%.1f KiB", v/1024)
 	case u == part:

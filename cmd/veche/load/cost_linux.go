@@ -32,9 +32,9 @@ func cpu(pids []int) (used time.Duration) {
 	return used
 }
 
-// memory is what processes hold of the machine's memory, in bytes: all of it,
+// Memory is what processes hold of the machine's memory, in bytes: all of it,
 // and with what several share divided among them.
-func memory(pids []int) (rss, pss int64) {
+func Memory(pids []int) (rss, pss int64) {
 	for _, pid := range pids {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 		if err != nil {

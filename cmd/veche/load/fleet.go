@@ -23,7 +23,9 @@ type Fleet struct {
 	roomsOf [][]int
 	ears    []*Ear // of each person
 	conns   []Conn
-	flow    atomic.Pointer[flow] // that hears of answers
+	told    atomic.Pointer[func(n uint64, wait time.Duration)] // what is told of answers
+
+	speakers [][]int // who of each room sends; everybody, but in a storm
 
 	turnedAway atomic.Int64 // connections that the server had no room for
 }
@@ -33,8 +35,9 @@ type Fleet struct {
 func Board(ctx context.Context, t Target, l Layout) (*Fleet, error) {
 	f := &Fleet{
 		Target: t, Layout: l, Ledger: NewLedger(l), roomsOf: l.RoomsOf(),
-		ears: make([]*Ear, l.People), conns: make([]Conn, l.People),
+		ears: make([]*Ear, l.People), conns: make([]Conn, l.People), speakers: l.Rooms,
 	}
+	f.setAnswered(nil)
 	err := each(l.People, connecting, func(p int) error {
 		f.ears[p] = f.Ledger.Listen(p, f.roomsOf[p], f.answered)
 		if err := f.connect(ctx, p); err != nil {
@@ -49,16 +52,10 @@ func Board(ctx context.Context, t Target, l Layout) (*Fleet, error) {
 	return f, nil
 }
 
-// connect connects a person, or has it come back. Who is told to come later does.
+// connect connects a person. Who is told to come later does.
 func (f *Fleet) connect(ctx context.Context, p int) error {
 	for {
-		f.ears[p].up.Store(true)
-		c, err := f.Target.Connect(ctx, p, f.ears[p])
-		if err == nil {
-			f.conns[p] = c
-			return nil
-		}
-		f.ears[p].up.Store(false)
+		err := f.try(ctx, p)
 		var later *Later
 		if !errors.As(err, &later) {
 			return err
@@ -68,6 +65,19 @@ func (f *Fleet) connect(ctx context.Context, p int) error {
 			return err
 		}
 	}
+}
+
+// try connects a person, or has it come back.
+func (f *Fleet) try(ctx context.Context, p int) error {
+	e := f.ears[p]
+	e.up.Store(true) // before it hears anything
+	c, err := f.Target.Connect(ctx, p, e)
+	if err != nil {
+		e.up.Store(false)
+		return err
+	}
+	f.conns[p] = c
+	return nil
 }
 
 // jitter is what docs/spec/framing.md asks of who comes back.
@@ -106,10 +116,16 @@ func each(n, atOnce int, do func(i int) error) error {
 }
 
 // send has somebody of a room send a message there.
-func (f *Fleet) send(room int) error {
-	members := f.Layout.Rooms[room]
-	from := members[rand.IntN(len(members))]
-	n := f.Ledger.begin(room, from, len(members)-1)
+func (f *Fleet) send(room int) error { return f.sendAs(room, f.pick(room)) }
+
+// pick is one who sends in a room.
+func (f *Fleet) pick(room int) int {
+	who := f.speakers[room]
+	return who[rand.IntN(len(who))]
+}
+
+func (f *Fleet) sendAs(room, from int) error {
+	n := f.Ledger.begin(room, from, len(f.Layout.Rooms[room])-1)
 	if err := f.conns[from].Send(room, n); err != nil {
 		return fmt.Errorf("send message %d: %w", n, err)
 	}
@@ -136,13 +152,24 @@ func (f *Fleet) newFlow(inFlight int) *flow {
 	for range inFlight {
 		w.tokens <- struct{}{}
 	}
-	f.flow.Store(w)
+	f.setAnswered(w.answered)
 	return w
 }
 
+// setAnswered has f be told of answers from now on; nil: nobody.
+func (f *Fleet) setAnswered(hears func(n uint64, wait time.Duration)) {
+	if hears == nil {
+		hears = func(uint64, time.Duration) {}
+	}
+	f.told.Store(&hears)
+}
+
 // answered is told of each answer by whichever connection heard it.
-func (f *Fleet) answered(n uint64, wait time.Duration) {
-	w := f.flow.Load()
+func (f *Fleet) answered(n uint64, wait time.Duration) { (*f.told.Load())(n, wait) }
+
+// answered gives the place of what is settled to another, and sends what was
+// refused once more when the server said.
+func (w *flow) answered(n uint64, wait time.Duration) {
 	if wait == 0 {
 		w.give()
 		return
@@ -223,7 +250,7 @@ func (f *Fleet) meter() func() Cost {
 	server, driver := cpu(pids), own()
 	return func() (c Cost) {
 		c.Took, c.Server, c.Driver = time.Since(began), cpu(pids)-server, own()-driver
-		c.RSS, c.PSS = memory(pids)
+		c.RSS, c.PSS = Memory(pids)
 		return c
 	}
 }

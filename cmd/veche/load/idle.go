@@ -19,7 +19,7 @@ type Idled struct {
 // after they came; its memory is measured at the end.
 func Idle(ctx context.Context, t Target, l Layout, settle, watch time.Duration) (i Idled, err error) {
 	pids := t.Processes()
-	before, _ := memory(pids)
+	before, _ := Memory(pids)
 	began := time.Now()
 	f, err := Board(ctx, t, l)
 	if err != nil {

@@ -36,11 +36,14 @@ type Conn struct {
 	ready    sync.Once
 	over     chan struct{}
 
-	mu      sync.Mutex // guards what follows
+	beat *time.Timer
+
+	out     sync.Mutex // guards what follows, and is held while something is written
 	last    uint64     // request that was made
-	pending map[uint64]pending
 	scratch []byte
-	beat    *time.Timer
+
+	mu      sync.Mutex         // guards what follows; taken while out is held, never the other way round
+	pending map[uint64]pending // nil when the connection is over
 }
 
 type asked uint8
@@ -291,30 +294,43 @@ func (c *Conn) ask(method string, p pending, params any) error {
 		return err
 	}
 	p.method, p.params = method, params
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	return c.request(method, p, b)
 }
 
-// request is for who holds mu.
-func (c *Conn) request(method string, p pending, params []byte) error {
-	if c.pending == nil {
+// beforeParams begins a wire.Frame of a request.
+var beforeParams = []byte{table<<5 | 3, text<<5 | 1, 'b'}
+
+// request asks for a method with parameters that come in pieces.
+func (c *Conn) request(method string, p pending, params ...[]byte) error {
+	c.out.Lock()
+	defer c.out.Unlock()
+	if !c.expect(c.last+1, p) {
 		return errClosed
 	}
 	c.last++
-	c.pending[c.last] = p
-	var head, tail [32]byte
-	tail1 := appendHead(append(tail[:0], 0x61, 'i'), unsigned, c.last)
-	tail1 = append(appendHead(append(tail1, 0x61, 'm'), text, uint64(len(method))), method...)
-	c.scratch = appendFrame(c.scratch[:0], opBinary, append(head[:0], 0xa3, 0x61, 'b'), params, tail1)
+	var room [64]byte
+	end := appendHead(append(room[:0], text<<5|1, 'i'), unsigned, c.last)
+	end = append(appendHead(append(end, text<<5|1, 'm'), text, uint64(len(method))), method...)
+	c.scratch = appendFrame(c.scratch[:0], opBinary, beforeParams, params, end)
 	_, err := c.net.Write(c.scratch)
 	return err
 }
 
-func (c *Conn) write(op byte, payload []byte) error {
+// expect notes a request before it leaves, unless the connection is over.
+func (c *Conn) expect(id uint64, p pending) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.scratch = appendFrame(c.scratch[:0], op, payload)
+	if c.pending == nil {
+		return false
+	}
+	c.pending[id] = p
+	return true
+}
+
+func (c *Conn) write(op byte, payload []byte) error {
+	c.out.Lock()
+	defer c.out.Unlock()
+	c.scratch = appendFrame(c.scratch[:0], op, nil, [][]byte{payload}, nil)
 	_, err := c.net.Write(c.scratch)
 	return err
 }
@@ -335,21 +351,9 @@ func (c *Conn) heartbeat() {
 func (c *Conn) Send(room int, n uint64) error {
 	t := &c.site.sends[room]
 	client := c.site.client(n)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pending == nil {
-		return errClosed
-	}
-	c.last++
-	c.pending[c.last] = pending{kind: askedSend, n: n}
-	var tail [32]byte
-	end := appendHead(append(tail[:0], 0x61, 'i'), unsigned, c.last)
-	end = append(appendHead(append(end, 0x61, 'm'), text, uint64(len(wire.RoomSend.Name))), wire.RoomSend.Name...)
 	a, b := t.at[0], t.at[1]
-	c.scratch = appendFrame(c.scratch[:0], opBinary, []byte{0xa3, 0x61, 'b'},
-		t.params[:a], client[:], t.params[a+len(client):b], client[:], t.params[b+len(client):], end)
-	_, err := c.net.Write(c.scratch)
-	return err
+	return c.request(wire.RoomSend.Name, pending{kind: askedSend, n: n},
+		t.params[:a], client[:], t.params[a+len(client):b], client[:], t.params[b+len(client):])
 }
 
 // Close is load.Conn's.

@@ -17,10 +17,11 @@ const (
 	opPong   = 10
 )
 
-// appendFrame writes a frame as a client must: masked.
-func appendFrame(b []byte, op byte, payload ...[]byte) []byte {
-	n := 0
-	for _, p := range payload {
+// appendFrame writes a frame as a client must: masked. What is in it comes in
+// pieces.
+func appendFrame(b []byte, op byte, before []byte, pieces [][]byte, after []byte) []byte {
+	n := len(before) + len(after)
+	for _, p := range pieces {
 		n += len(p)
 	}
 	b = append(b, 0x80|op)
@@ -35,9 +36,11 @@ func appendFrame(b []byte, op byte, payload ...[]byte) []byte {
 	key := rand.Uint32()
 	b = binary.LittleEndian.AppendUint32(b, key)
 	from := len(b)
-	for _, p := range payload {
+	b = append(b, before...)
+	for _, p := range pieces {
 		b = append(b, p...)
 	}
+	b = append(b, after...)
 	mask(b[from:], key)
 	return b
 }

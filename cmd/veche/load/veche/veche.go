@@ -5,8 +5,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -20,7 +23,6 @@ import (
 // Running is a server that was started.
 type Running struct {
 	HTTPS, HTTP string // host:port of loopback
-	CA          []byte // DER of the authority that vouches for HTTPS
 	Processes   []int
 	Stop        func() error
 }
@@ -38,6 +40,7 @@ type Target struct {
 	Site    seed.Site // what Prepare made
 	Running *Running
 	light   *light.Site
+	most    int // devices in a room
 	fold    int // people share so many devices; 0: each has its own
 	roomsOf [][]int
 
@@ -51,7 +54,7 @@ func New(cfg Config) (*Target, error) {
 	if cfg.Start == nil || cfg.Dir == "" {
 		return nil, errors.New("veche: Start and Dir are required")
 	}
-	return &Target{cfg: cfg, standing: map[load.Events]*light.Standing{}, tickets: map[int]tls.ClientSessionCache{}}, nil
+	return &Target{cfg: cfg, most: wire.MaxLeaves, standing: map[load.Events]*light.Standing{}, tickets: map[int]tls.ClientSessionCache{}}, nil
 }
 
 // Name is load.Target's.
@@ -70,8 +73,8 @@ func (t *Target) data() string { return filepath.Join(t.cfg.Dir, "data") }
 func (t *Target) Prepare(ctx context.Context, l load.Layout) error {
 	people, rooms := l.People, l.Rooms
 	for _, members := range rooms {
-		if len(members) > wire.MaxLeaves {
-			t.fold = wire.MaxLeaves
+		if len(members) > t.most {
+			t.fold = t.most
 		}
 	}
 	if t.fold > 0 {
@@ -92,9 +95,9 @@ func (t *Target) Serve(ctx context.Context, site seed.Site, l load.Layout) (err 
 	}
 	address, conf := t.Running.HTTP, (*tls.Config)(nil)
 	if t.cfg.TLS {
-		ca, err := x509.ParseCertificate(t.Running.CA)
+		ca, err := authority(ctx, t.Running.HTTP)
 		if err != nil {
-			return fmt.Errorf("the server's authority: %w", err)
+			return fmt.Errorf("ask for the server's authority: %w", err)
 		}
 		address, conf = t.Running.HTTPS, &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "localhost", MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}}
 		conf.RootCAs.AddCert(ca)
@@ -107,6 +110,28 @@ func (t *Target) Serve(ctx context.Context, site seed.Site, l load.Layout) (err 
 	return err
 }
 
+// authority asks a server for the certificate that vouches for its own.
+func authority(ctx context.Context, address string) (*x509.Certificate, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/ca.crt", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	if p, _ := pem.Decode(b); p != nil {
+		b = p.Bytes
+	}
+	return x509.ParseCertificate(b)
+}
+
+// folded counts people beyond n as the first ones again.
 func folded(rooms [][]int, n int) [][]int {
 	all := make([][]int, len(rooms))
 	for r, members := range rooms {
@@ -121,7 +146,7 @@ func folded(rooms [][]int, n int) [][]int {
 	return all
 }
 
-// Device is whose device a person's connections are of.
+// device is whose device a person's connections are of.
 func (t *Target) device(person int) int {
 	if t.fold > 0 {
 		return person % t.fold

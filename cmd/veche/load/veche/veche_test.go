@@ -1,0 +1,197 @@
+package veche
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/veche-im/veche/cmd/veche/load"
+	"github.com/veche-im/veche/cmd/veche/load/seed"
+	"github.com/veche-im/veche/server"
+)
+
+// here runs a server in this process.
+func here(t *testing.T) func(context.Context, string) (*Running, error) {
+	return func(ctx context.Context, data string) (*Running, error) {
+		started := make(chan server.Info, 1)
+		s, err := server.New(ctx, server.Config{
+			Data: data, HTTPS: "127.0.0.1:0", HTTP: "127.0.0.1:0", Metrics: "off", Started: func(i server.Info) { started <- i },
+		})
+		if err != nil {
+			return nil, err
+		}
+		running, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- s.Run(running) }()
+		select {
+		case i := <-started:
+			return &Running{HTTPS: loopback(t, i.HTTPS), HTTP: loopback(t, i.HTTP), Stop: func() error { stop(); return <-ended }}, nil
+		case err := <-ended:
+			stop()
+			return nil, err
+		}
+	}
+}
+
+func loopback(t *testing.T, address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net.JoinHostPort("127.0.0.1", u.Port())
+}
+
+// board has a layout served and everybody connected.
+func board(t *testing.T, l load.Layout, tls bool) (*Target, *load.Fleet) {
+	t.Helper()
+	target, err := New(Config{Start: here(t), Dir: t.TempDir(), TLS: tls})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := target.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := target.Prepare(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	f, err := load.Board(t.Context(), target, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	return target, f
+}
+
+// Each work is run small, so that the driver cannot rot: it checks itself what
+// it counts.
+func TestTheWorks(t *testing.T) {
+	for _, tls := range []bool{false, true} {
+		name := "plain"
+		if tls {
+			name = "TLS"
+		}
+		t.Run(name, func(t *testing.T) {
+			_, f := board(t, load.Groups(3, 3), tls)
+			for _, c := range []load.ConversationsConfig{{InFlight: 4}, {Rate: 200}} {
+				c.Warm, c.For = 20*time.Millisecond, 100*time.Millisecond
+				s, err := load.Conversations(t.Context(), f, c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if s.Acknowledged == 0 || s.ToAck.Count() == 0 || s.ToLast.Count() == 0 {
+					t.Errorf("%+v: %d acknowledged, %d and %d measured", c, s.Acknowledged, s.ToAck.Count(), s.ToLast.Count())
+				}
+			}
+			a, err := load.AllHands(t.Context(), f, 5)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a.ToLast.Count() != 5 || a.ToEach.Count() != 10 {
+				t.Errorf("all hands: %d messages reached the last, %d deliveries", a.ToLast.Count(), a.ToEach.Count())
+			}
+			s, err := load.Storm(t.Context(), f, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Cut != 6 || s.Back.Count() != 6 || s.Sent == 0 {
+				t.Errorf("storm: %d cut, %d came back, %d messages meanwhile", s.Cut, s.Back.Count(), s.Sent)
+			}
+			o, err := load.Overload(t.Context(), f, load.OverloadConfig{
+				Peak: 300, Calm: 50 * time.Millisecond, For: 200 * time.Millisecond, After: 100 * time.Millisecond,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Taken == 0 || o.Offered < o.Taken {
+				t.Errorf("overload: %.0f offered, %.0f taken", o.Offered, o.Taken)
+			}
+			if err := load.Fill(t.Context(), f, 4); err != nil {
+				t.Fatal(err)
+			}
+			c, err := load.CatchUp(t.Context(), f, 4, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Messages != 4 || c.Each.Count() != 2 {
+				t.Errorf("catch up: %d messages, %d times", c.Messages, c.Each.Count())
+			}
+		})
+	}
+}
+
+func TestIdleConnections(t *testing.T) {
+	l := load.Groups(1, 3)
+	target, err := New(Config{Start: here(t), Dir: t.TempDir(), TLS: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	if err := target.Prepare(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	i, err := load.Idle(t.Context(), target, l, time.Millisecond, time.Millisecond)
+	if err != nil || i.Connections != 3 {
+		t.Fatalf("%d connections: %v", i.Connections, err)
+	}
+}
+
+// Where people share devices, each of their connections hears everything.
+func TestPeopleWhoShareDevices(t *testing.T) {
+	target, err := New(Config{Start: here(t), Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	target.most = 2
+	l := load.Groups(1, 4)
+	if err := target.Prepare(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(target.Site.People); n != 2 {
+		t.Fatalf("%d devices were made", n)
+	}
+	f, err := load.Board(t.Context(), target, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := load.AllHands(t.Context(), f, 3); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What was written past the server's nouns is what the server would have
+// written: it goes on from there, and a device reads all of it.
+func TestAHistory(t *testing.T) {
+	l := load.Groups(2, 3)
+	target, err := New(Config{Start: here(t), Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	s, err := seed.Write(t.Context(), target.data(), l.People, l.Rooms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := seed.History(t.Context(), target.data(), s, l.Rooms, 250, 300); err != nil {
+		t.Fatal(err)
+	}
+	if err := target.Serve(t.Context(), s, l); err != nil {
+		t.Fatal(err)
+	}
+	f, err := load.Board(t.Context(), target, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := load.Fill(t.Context(), f, 3); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := load.CatchUp(t.Context(), f, 200, 1); err != nil {
+		t.Fatal(err)
+	}
+}
