@@ -306,6 +306,9 @@ func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
 	}
+	if h := r.Header(); h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store") // http.Error takes it away, as ServeContent does for a bad range
+	}
 	r.ResponseWriter.WriteHeader(status)
 }
 

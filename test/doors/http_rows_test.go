@@ -173,6 +173,7 @@ func httpRows() []row {
 		over("GET", "/ca.crt", "", get("/ca.crt")),
 		over("GET", "/healthz", "", get("/healthz")),
 		over("GET", "/readyz", "", get("/readyz")),
+		over("GET", "/.well-known/security.txt", "", get("/.well-known/security.txt")),
 		over("GET", "/api/", "no such thing", get("/api/v1/nothing")),
 		over("GET", "/", "the web app", get("/")),
 		over("GET", "/", "a page of it", get("/room/x")),
@@ -275,7 +276,7 @@ func wrongMethods(w *world) string {
 			told[s] = append(told[s], method)
 		}
 		for _, s := range slices.Sorted(maps.Keys(told)) {
-			fmt.Fprintf(&b, "%-28s%-50s%s\n", path, strings.Join(told[s], " "), s)
+			fmt.Fprintf(&b, "%-30s%-48s%s\n", path, strings.Join(told[s], " "), s)
 		}
 	}
 	return b.String()

@@ -9,6 +9,7 @@ import (
 	"github.com/veche-im/veche/internal/testenv"
 	"github.com/veche-im/veche/mls"
 	"github.com/veche-im/veche/mls/group"
+	"github.com/veche-im/veche/server"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -90,7 +91,8 @@ var app = fstest.MapFS{
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{TB: t, clock: &clock{at: time.Now()}}
-	w.Site = testenv.Start(t, testenv.WithClock(w.clock.now), testenv.WithWeb(app))
+	w.Site = testenv.Start(t, testenv.WithClock(w.clock.now), testenv.WithWeb(app),
+		testenv.WithConfig(func(c *server.Config) { c.Contact = "mailto:security@example.org" }))
 	adam := newMember(t, w.SetUpPerson("Adam"))
 	person := func(name string) *member { return newMember(t, w.AddPerson(name)) }
 	w.olga, w.mike, w.zoe = person("Olga"), person("Mike"), person("Zoe")
