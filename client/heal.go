@@ -93,7 +93,7 @@ func (h *healer) wait(ctx context.Context) error {
 		if to == nil {
 			return nil
 		}
-		if rest, err := h.rest(ctx); err != nil || rest > 0 {
+		if rest, err := h.rest(ctx, to); err != nil || rest > 0 {
 			return errors.Join(err, tooOften(rest))
 		}
 		status := h.c.account.Changed()
@@ -126,9 +126,9 @@ func (h *healer) known(ctx context.Context) (l lived, ok bool, err error) {
 }
 
 // rest is how long this device waits before it takes another life.
-func (h *healer) rest(ctx context.Context) (time.Duration, error) {
+func (h *healer) rest(ctx context.Context, to *wire.Life) (time.Duration, error) {
 	known, _, err := h.known(ctx)
-	if err != nil || known.Taken == 0 {
+	if err != nil || known.Taken == 0 || known.ID == to.ID {
 		return 0, err
 	}
 	since := h.c.cfg.Now().Sub(known.Taken.Time())
@@ -162,7 +162,7 @@ func (h *healer) heal(ctx context.Context, life wire.Life) error {
 	if _, ok := h.c.account.Me(); !ok {
 		return nil // when it was let in
 	}
-	if rest, err := h.rest(ctx); err != nil || rest > 0 {
+	if rest, err := h.rest(ctx, to); err != nil || rest > 0 {
 		return errors.Join(err, h.tellRest(ctx, rest), tooOften(rest))
 	}
 	c := h.c

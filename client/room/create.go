@@ -147,8 +147,15 @@ func (w founder) create(ctx context.Context) (planned bool, err error) {
 			return true, err
 		}
 	}
-	return true, w.offerRoom(ctx, req)
+	err = w.offerRoom(ctx, req)
+	if errors.Is(err, errFirst) {
+		return false, w.unplan(ctx)
+	}
+	return true, err
 }
+
+// errFirst: somebody else has made the room by now, under the same id.
+var errFirst = errors.New("room: it is there already")
 
 // found makes the group and its first commit, and stores both before anything
 // leaves.
@@ -203,6 +210,8 @@ func (w founder) offerRoom(ctx context.Context, req wire.CreateRoom) error {
 	var refused *wire.Error
 	if errors.As(err, &refused) {
 		switch {
+		case refused.Code == wire.Exists && refused.Room == w.id, refused.Code == wire.Conflict && w.isThere(ctx):
+			return errFirst
 		case refused.Code == wire.Exists && !refused.Room.IsZero():
 			return w.moveTo(ctx, refused.Room)
 		case refused.Code == wire.Conflict, refused.Code == wire.BadRequest, refused.Code == wire.NotFound:
@@ -341,9 +350,6 @@ func vetPackage(c wire.ClaimedKey, known people.Statements, suite mls.Suite, hav
 // moveTo gives up a planned direct room for the one that the two have already:
 // what was written goes there, and the planned room's id leads to it.
 func (w founder) moveTo(ctx context.Context, to wire.RoomID) error {
-	if to == w.id {
-		return w.unplan(ctx)
-	}
 	err := w.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		from, err := store.GetRoom(tx, w.id)
 		if err != nil {
@@ -391,9 +397,13 @@ func (w founder) unplan(ctx context.Context) error {
 	if err := w.unmake(ctx); err != nil {
 		return err
 	}
-	err := w.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.DeleteSetting(tx, planName(w.id)) })
-	w.wake()
-	return errors.Join(fmt.Errorf("%w: the other one was first", ErrShut), err)
+	return w.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.DeleteSetting(tx, planName(w.id)) })
+}
+
+// isThere reports whether the server has a room of this id, for this account.
+func (w founder) isThere(ctx context.Context) bool {
+	s, err := session.Call(ctx, w.cfg.Session, wire.RoomGet, wire.GetRoom{Room: w.id})
+	return err == nil && s.Until == 0
 }
 
 func moveItems(tx *store.Tx, from, to wire.RoomID) error {

@@ -542,8 +542,12 @@ func (w joiner) here(tx *store.Tx, e *wire.Entry) (bool, error) {
 		return false, err
 	}
 	was, err := timeline.Unstored(tx, w.id, timeline.ID(e.Device, e.Client))
-	if err != nil || was.ID == "" {
+	if err != nil {
 		return false, err
+	}
+	if was.ID == "" {
+		// An edit, a deletion, a name: it was done then.
+		return store.HadLost(tx, w.id, e.Device, e.Client)
 	}
 	if err := timeline.Again(tx, w.place(e), was); err != nil {
 		return false, err

@@ -89,6 +89,14 @@ func WasLost(tx *Tx, room wire.RoomID, e *wire.Entry) (int64, error) {
 	return value[int64](tx, `SELECT seq FROM lost WHERE room = ?1 AND body = ?2`, room, e.BodyHash())
 }
 
+// HadLost reports whether the site of room has lost an entry that this device
+// had of that device and client id.
+func HadLost(tx *Tx, room wire.RoomID, device wire.DeviceID, client wire.ClientID) (bool, error) {
+	const q = `SELECT count(*) FROM lost WHERE room = ?1 AND client = ?2 AND device = ?3`
+	n, err := value[int64](tx, q, room, client, device)
+	return n > 0, err
+}
+
 // FirstHead returns the oldest entry of a room of which the head is known,
 // ErrNone if there is none.
 func FirstHead(tx *Tx, room wire.RoomID) (int64, error) {

@@ -237,6 +237,7 @@ CREATE TABLE lost (
 	client BLOB NOT NULL,
 	PRIMARY KEY (room, body)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX lost_client ON lost (room, client, device);
 
 -- what this device has sent that no row of the timeline keeps as it was
 CREATE TABLE said (
