@@ -1,6 +1,11 @@
 package client_test
 
 import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -194,9 +199,140 @@ func noFork(t *testing.T, clients ...*testenv.Client) {
 	t.Helper()
 	for _, c := range clients {
 		for _, n := range c.Notices() {
-			if n.Code != api.NoticeRestored && n.Code != api.NoticeMissing {
+			if n.Code != api.NoticeRestored && n.Code != api.NoticeMissing && n.Code != api.NoticeNewDevice {
 				t.Errorf("%s is told %s: %s", c.Name, n.Code, n.Text)
 			}
 		}
+	}
+}
+
+// Edits, deletions and files that were lost come back as they were, whoever is
+// first.
+func TestEditsDeletionsAndFilesComeBack(t *testing.T) {
+	t.Parallel()
+	for round := range rounds(2) {
+		r := restorableSite(t, "ann", "bob", "cyd")
+		ann, bob, cyd := r.Client("ann"), r.Client("bob"), r.Client("cyd")
+		room := ann.Group("council", "bob", "cyd")
+		bob.Open("council")
+		cyd.Open("council")
+		r.says(ann, room, "old")
+		old := bob.Sees(room, "ann", "old")
+		cyd.Sees(room, "ann", "old")
+		r.save()
+		for _, c := range r.people {
+			c.Ready()
+		}
+		edited := ann.Sent(r.says(ann, room, "edited"))
+		gone := bob.Sent(r.says(bob, room, "gone"))
+		path := filepath.Join(t.TempDir(), "plan.txt")
+		if err := os.WriteFile(path, bytes.Repeat([]byte("plan "), 1000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		file := ann.Sent(testenv.Do(ann, api.SendMessage, api.Outgoing{Room: &room, Text: "a file", Files: []api.OutgoingFile{{Source: path, Name: "plan.txt", Type: "text/plain"}}}))
+		testenv.Do(ann, api.EditMessage, api.Edit{Room: room, ID: edited.ID, Text: "edited!"})
+		testenv.Do(ann, api.EditMessage, api.Edit{Room: room, ID: old.ID, Text: "old!"})
+		testenv.Do(bob, api.DeleteMessage, api.ItemRef{Room: room, ID: gone.ID})
+		testenv.Do(bob, api.SendMessage, api.Outgoing{Room: &room, Text: "answer", Reply: edited.ID})
+		if round%2 == 1 { // a new epoch is lost, too
+			testenv.Do(ann, api.SetRole, api.SetOwner{Room: room, Member: ann.Person("bob"), Owner: true})
+		}
+		want := []string{"old!", "edited!", "a file", "answer"}
+		slices.Sort(want)
+		for _, c := range r.people {
+			c.Until("as it was", func() bool {
+				got := c.Texts(room)
+				slices.Sort(got)
+				return slices.Equal(got, want)
+			})
+		}
+		for _, c := range r.people {
+			c.Stop()
+		}
+		r.restore()
+		for _, n := range rand.Perm(3) {
+			r.people[n].Start()
+			over(r.people[n])
+		}
+		dan := r.FurtherDevice("cyd") // has nothing but what the restored server has
+		testenv.Do(dan, api.Recover, api.RecoveryKey{Key: cyd.RecoveryKey})
+		dan.Open("council")
+		for _, c := range r.people {
+			c.Until("as it was", func() bool {
+				got := c.Texts(room)
+				slices.Sort(got)
+				return slices.Equal(got, want)
+			})
+			for _, i := range c.Timeline(room) {
+				switch {
+				case i.Kind == api.ItemUnopenable, i.Alone && i.Kind == api.ItemMessage:
+					t.Errorf("%s has %+v", c.Name, i)
+				case i.Text == "answer" && (i.Reply == nil || i.Reply.ID != edited.ID || i.Reply.Text != "edited!"):
+					t.Errorf("%s: the answer quotes %+v", c.Name, i.Reply)
+				case i.Text == "edited!" && !i.Edited, i.Text == "old!" && !i.Edited:
+					t.Errorf("%s: %+v is not marked as edited", c.Name, i)
+				}
+			}
+		}
+		got := testenv.Do(cyd, api.OpenFile, api.FileRef{Room: room, ID: file.ID, Sink: filepath.Join(t.TempDir(), "got")})
+		if b, err := os.ReadFile(got.Source); err != nil || len(b) != 5000 {
+			t.Errorf("the file has %d bytes, %v", len(b), err)
+		}
+		if x, y := ann.Texts(room), bob.Texts(room); !slices.Equal(x, y) {
+			t.Errorf("ann has %q, bob has %q", x, y)
+		}
+		noFork(t, r.people...)
+	}
+}
+
+func rounds(short int) int {
+	if os.Getenv("VECHE_LONG") != "" {
+		return 4 * short
+	}
+	return short
+}
+
+// What has been said, edited, changed since the backup comes back in whatever
+// order the devices do.
+func TestEverybodyComesBackInAnyOrder(t *testing.T) {
+	t.Parallel()
+	for range rounds(1) {
+		r := restorableSite(t, "ann", "bob", "cyd")
+		ann, bob, cyd := r.Client("ann"), r.Client("bob"), r.Client("cyd")
+		room := ann.Group("council", "bob", "cyd")
+		bob.Open("council")
+		cyd.Open("council")
+		r.save()
+		for _, c := range r.people {
+			c.Ready()
+		}
+		var want []string
+		for n := range 12 {
+			c := r.people[rand.IntN(3)]
+			text := fmt.Sprintf("%s %d", c.Name, n)
+			want = append(want, text)
+			c.Sent(r.says(c, room, text))
+			switch n {
+			case 3:
+				testenv.Do(ann, api.SetRole, api.SetOwner{Room: room, Member: ann.Person("bob"), Owner: true})
+			case 5:
+				cyd.Stop() // is behind from here on
+				r.people = r.people[:2]
+				r.people = append(r.people, ann)
+			}
+		}
+		ann.Until("all", func() bool { return len(ann.Texts(room)) == 12 })
+		bob.Until("all", func() bool { return len(bob.Texts(room)) == 12 })
+		r.people = []*testenv.Client{ann, bob, cyd}
+		for _, c := range r.people {
+			c.Stop()
+		}
+		r.restore()
+		for _, n := range rand.Perm(3) {
+			r.people[n].Start()
+			over(r.people[n])
+		}
+		r.alike(room, want, r.people...)
+		noFork(t, r.people...)
 	}
 }
