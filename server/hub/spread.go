@@ -16,8 +16,8 @@ const (
 	maxSpread = 64
 )
 
-// spread is what is being told to many, one event after the other, in the order
-// in which they came.
+// spread is what is being told to many. Events for the same accounts are told in
+// the order in which they came.
 type spread struct {
 	hub *Hub
 
@@ -32,6 +32,8 @@ type telling struct {
 	list  []*account
 	frame []byte
 }
+
+func (t telling) get() []byte { return t.frame }
 
 // tellMany has a list of accounts told. The hub's lock is not held.
 func (h *Hub) tellMany(to Audience, list []*account, frame []byte) {
@@ -70,23 +72,39 @@ func (s *spread) tellOn() {
 			s.mu.Unlock()
 			return
 		}
-		t := s.waits[0]
-		s.waits[0] = telling{}
-		s.waits = s.waits[1:]
-		s.room.Broadcast()
+		list, events := s.take()
 		s.mu.Unlock()
-		frame := func() []byte { return t.frame }
-		for len(t.list) > 0 {
-			n := min(stride, len(t.list))
+		for len(list) > 0 {
+			n := min(stride, len(list))
 			s.hub.mu.RLock()
-			for _, a := range t.list[:n] {
-				a.tell(t.to, frame)
+			for _, a := range list[:n] {
+				for _, e := range events {
+					a.tell(e.to, e.get)
+				}
 			}
 			s.hub.mu.RUnlock()
-			t.list = t.list[n:]
+			list = list[n:]
 			runtime.Gosched()
 		}
 	}
+}
+
+// take removes the event that came first, with those behind it that go to the
+// same accounts: each of them then wakes its devices once. The lock is held.
+func (s *spread) take() (list []*account, events []telling) {
+	list = s.waits[0].list
+	kept := s.waits[:0]
+	for _, t := range s.waits {
+		if &t.list[0] == &list[0] {
+			events = append(events, t)
+		} else {
+			kept = append(kept, t)
+		}
+	}
+	clear(s.waits[len(kept):])
+	s.waits = kept
+	s.room.Broadcast()
+	return list, events
 }
 
 // Waiting returns how many events wait for being told to many.

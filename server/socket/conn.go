@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	// stall is how long a peer may take no byte of what is written to it.
-	stall = 15 * time.Second
+	// stall is how long a peer may take no byte of what is written to it, and
+	// stallMore what it may have on top, so that not every write sets a deadline.
+	stall     = 15 * time.Second
+	stallMore = 5 * time.Second
 	// closeTimeout is how long a peer has to answer the end of a connection.
 	closeTimeout = 5 * time.Second
 	// closeWrite is how long a peer may still take what was being written when
@@ -52,14 +54,15 @@ type Conn struct {
 	skip   uint64  // bytes of a frame that nobody wants
 	answer bool    // the peer has sent its close frame
 
-	writing sync.Mutex // held while a frame is written
+	writing chan struct{} // holds one while a frame is written: a lock on which virtual time waits too
 
 	mu     sync.Mutex // guards what follows, and the write deadline
 	closed bool       // our close frame is sent, or being sent
+	until  time.Time  // the write deadline
 }
 
 func newConn(c net.Conn, early []byte, max int) *Conn {
-	s := &Conn{net: c, max: max, early: early, line: lineOf(c)}
+	s := &Conn{net: c, max: max, early: early, line: lineOf(c), writing: make(chan struct{}, 1)}
 	if s.line != nil && !s.line.hurry() {
 		s.line = nil
 	}
@@ -288,10 +291,10 @@ func (c *Conn) fail(s Status, why string) error {
 	return fmt.Errorf("%w: %s", errBroken, why)
 }
 
-// Write writes frames, which Message made, in one write for each 16 KiB. A peer that takes nothing for 15 seconds ends the connection.
+// Write writes frames, which Message made, in one write for each 16 KiB. A peer that takes nothing for 15 to 20 seconds ends the connection.
 func (c *Conn) Write(frames [][]byte) error {
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	c.writing <- struct{}{}
+	defer c.written()
 	if len(frames) == 1 {
 		return c.put(frames[0])
 	}
@@ -316,6 +319,8 @@ func (c *Conn) Write(frames [][]byte) error {
 	return c.put(to)
 }
 
+func (c *Conn) written() { <-c.writing }
+
 var chunks = sync.Pool{New: func() any { b := make([]byte, 0, chunk); return &b }}
 
 // put writes bytes. The lock is held, as in the functions after it.
@@ -337,12 +342,19 @@ func (c *Conn) put(b []byte) error {
 func (c *Conn) allow() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !c.closed && c.net.SetWriteDeadline(time.Now().Add(stall)) == nil
+	if c.closed {
+		return false
+	}
+	if now := time.Now(); c.until.Sub(now) < stall {
+		c.until = now.Add(stall + stallMore)
+		return c.net.SetWriteDeadline(c.until) == nil
+	}
+	return true
 }
 
 func (c *Conn) frame(opcode byte, p []byte) error {
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	c.writing <- struct{}{}
+	defer c.written()
 	return c.put(append(appendHeader(make([]byte, 0, 2+len(p)), opcode, len(p)), p...))
 }
 
@@ -350,10 +362,12 @@ func (c *Conn) frame(opcode byte, p []byte) error {
 // something is being written it is ErrWriting: the peer has that to take first,
 // and is cut if it does not.
 func (c *Conn) Ping() error {
-	if !c.writing.TryLock() {
+	select {
+	case c.writing <- struct{}{}:
+	default:
 		return ErrWriting
 	}
-	defer c.writing.Unlock()
+	defer c.written()
 	return c.put([]byte{final | ping, 0})
 }
 
@@ -374,8 +388,8 @@ func (c *Conn) end(payload []byte) {
 	_ = c.net.SetWriteDeadline(now.Add(closeWrite)) // one that is closed already needs none
 	_ = c.net.SetReadDeadline(now.Add(closeTimeout))
 	c.mu.Unlock()
-	c.writing.Lock()
-	defer c.writing.Unlock()
+	c.writing <- struct{}{}
+	defer c.written()
 	f := append(appendHeader(make([]byte, 0, 2+len(payload)), closing, len(payload)), payload...)
 	_, _ = c.net.Write(f) // the peer may be gone
 }

@@ -1,0 +1,101 @@
+package socket
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
+	"net"
+	"testing"
+	"time"
+)
+
+// dribble writes byte by byte, so that records of TLS come in pieces.
+type dribble struct{ *net.TCPConn }
+
+func (d dribble) Write(b []byte) (int, error) {
+	for i := range b {
+		if _, err := d.TCPConn.Write(b[i : i+1]); err != nil {
+			return i, err
+		}
+	}
+	return len(b), nil
+}
+
+func certificate(t *testing.T) tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// The reader waits below TLS, outside of it: nothing may be lost between the two,
+// whatever comes in pieces, several messages in one record, a message in many.
+func TestReaderThatWaitsBelowTLSMissesNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	served := make(chan *Conn, 1)
+	go func() {
+		raw, err := l.Accept()
+		if err != nil {
+			return
+		}
+		c := tls.Server(NewLine(raw), &tls.Config{Certificates: []tls.Certificate{certificate(t)}})
+		if c.Handshake() != nil {
+			raw.Close()
+			return
+		}
+		served <- Over(c, most)
+	}()
+	raw, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := tls.Client(dribble{raw.(*net.TCPConn)}, &tls.Config{InsecureSkipVerify: true})
+	defer client.Close()
+	if err := client.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	c := <-served
+	if c.line == nil {
+		t.Log("this system waits inside of TLS")
+	}
+	var want [][]byte
+	go func() {
+		one := frame(final|binaryData, []byte("one"))
+		_, _ = client.Write(one)
+		_, _ = client.Write(join(one, one, one)) // three in a record
+		for _, b := range one {
+			_, _ = client.Write([]byte{b}) // one in nine records
+		}
+		_, _ = client.Write(frame(final|binaryData, bytes.Repeat([]byte{7}, 50_000)))
+		_, _ = client.Write(closeFrame(1000, ""))
+	}()
+	for range 5 {
+		want = append(want, []byte("one"))
+	}
+	want = append(want, bytes.Repeat([]byte{7}, 50_000))
+	for i, w := range want {
+		if m, err := c.Read(); err != nil || !bytes.Equal(m, w) {
+			t.Fatalf("message %d: %d bytes, %v", i, len(m), err)
+		}
+	}
+	if c.buf != nil && len(c.in) == 0 {
+		if _, err := c.Read(); err == nil {
+			t.Error("read on after the close")
+		}
+	}
+	c.Release()
+}
