@@ -181,6 +181,15 @@ func (s *Site) Stop() int {
 	return 0
 }
 
+// Strike sends the server a signal and waits for nothing.
+func (s *Site) Strike(how syscall.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.server != nil {
+		_ = s.server.Process.Signal(how)
+	}
+}
+
 // Ended waits until the server has ended by itself and returns its exit status.
 // If it does not end the test fails.
 func (s *Site) Ended() int {

@@ -1,0 +1,155 @@
+// Package disk is a disk whose power can be cut, that fails, and that is slow,
+// with an ordinary ext4 on it, for rigs that let a server live there.
+//
+// The disk is this process: a file of FUSE behind a loop device, and behind it
+// a medium in memory. So every write and every flush of the file system comes
+// by here, and the disk has what a real one has: a cache of its own. What was
+// written since the last flush is, when the power goes, there, not there, or
+// torn, by chance and in any order, one sector of 512 bytes at a time. What the
+// kernel had not written at all is gone of itself.
+//
+// It needs Linux, root, /dev/fuse, a loop device and mkfs.ext4. Where one is
+// missing the test is skipped and says so.
+package disk
+
+import (
+	"math/rand/v2"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	sector = 512
+	block  = 4096 // what is kept track of
+)
+
+// medium is what bytes end up on.
+type medium struct {
+	mu      sync.Mutex // guards what follows
+	bytes   []byte
+	used    []bool  // blocks that were ever written
+	cached  []write // since the last flush, oldest first
+	flushes int
+
+	off     bool
+	power   *sync.Cond // off became false, or the disk is gone
+	next    []byte     // what will be there when the power is back, nil before it went
+	nextUse []bool
+
+	broken func(off int64, n int) bool // of writes, those that fail; nil: none
+	failed int
+	slow   time.Duration // each flush takes that much longer
+	lies   bool          // flushes are answered and not done
+}
+
+// write is one that sits in the disk's cache.
+type write struct {
+	off      int64
+	old, new []byte
+}
+
+func newMedium(size int) *medium {
+	m := &medium{bytes: make([]byte, size), used: make([]bool, size/block)}
+	m.power = sync.NewCond(&m.mu)
+	return m
+}
+
+func (m *medium) read(b []byte, off int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	copy(b, m.bytes[off:])
+}
+
+// write takes b unless the disk fails it. While the power is off it waits: then
+// there is nobody left to hear the answer.
+func (m *medium) write(b []byte, off int64) syscall.Errno {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for m.off {
+		m.power.Wait()
+	}
+	if m.broken != nil && m.broken(off, len(b)) {
+		m.failed++
+		return syscall.EIO
+	}
+	at := m.bytes[off : off+int64(len(b))]
+	if m.next == nil {
+		m.cached = append(m.cached, write{off, append([]byte(nil), at...), append([]byte(nil), b...)})
+	}
+	copy(at, b)
+	for i := off / block; i*block < off+int64(len(b)); i++ {
+		m.used[i] = true
+	}
+	return 0
+}
+
+func (m *medium) flush() syscall.Errno {
+	m.mu.Lock()
+	slow := m.slow
+	m.mu.Unlock()
+	time.Sleep(slow)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for m.off {
+		m.power.Wait()
+	}
+	m.flushes++
+	if !m.lies {
+		m.cached = nil
+	}
+	return 0
+}
+
+// cut takes the power: from here on nothing is answered until release. It is
+// decided now what of the cache reached the medium.
+func (m *medium) cut(r *rand.Rand) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.off = true
+	m.next, m.nextUse = make([]byte, len(m.bytes)), append([]bool(nil), m.used...)
+	for i, used := range m.used {
+		if used {
+			copy(m.next[i*block:(i+1)*block], m.bytes[i*block:])
+		}
+	}
+	for i := len(m.cached) - 1; i >= 0; i-- {
+		copy(m.next[m.cached[i].off:], m.cached[i].old)
+	}
+	if m.lies { // it keeps the order at least, or no file system would come back
+		for _, w := range m.cached[:r.IntN(len(m.cached)+1)] {
+			copy(m.next[w.off:], w.new)
+		}
+		m.cached = nil
+		return
+	}
+	// Of a cache that is emptied in some order, often nearly all or nearly
+	// nothing is gone.
+	reach := []float64{0, 0.1, 0.5, 0.9, 1}[r.IntN(5)]
+	torn := r.IntN(2) == 0
+	for _, w := range m.cached {
+		whole := r.Float64() < reach
+		for i := 0; i < len(w.new); i += sector {
+			if torn && r.Float64() < reach || !torn && whole {
+				end := min(i+sector, len(w.new))
+				copy(m.next[w.off+int64(i):], w.new[i:end])
+			}
+		}
+	}
+	m.cached = nil
+}
+
+// release answers what waits, to nobody's use: the machine is a dead one.
+func (m *medium) release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.off = false
+	m.power.Broadcast()
+}
+
+// restore puts what survived in place, with nobody using the disk.
+func (m *medium) restore() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bytes, m.used, m.next, m.nextUse = m.next, m.nextUse, nil, nil
+}
