@@ -109,13 +109,13 @@ func (c *conn) exec(query string) error {
 }
 
 // wal asks about the write-ahead log or has it moved into the database, by the
-// mode of SQLite's wal_checkpoint. It returns how many of its pages are not yet
-// moved.
-func (c *conn) wal(mode string) (pages int, err error) {
-	var busy, logged, moved int
+// mode of SQLite's wal_checkpoint. It returns how many pages it has and how many
+// of them are not yet moved.
+func (c *conn) wal(mode string) (logged, left int, err error) {
+	var busy, moved int
 	tx := &Tx{conn: c}
 	err = tx.QueryRow("PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &logged, &moved)
-	return logged - moved, err
+	return logged, logged - moved, err
 }
 
 // dsn names the file at path with what every connection sets.
@@ -130,8 +130,11 @@ func dsn(path string, pragmas ...string) string {
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 
-func openWriter(ctx context.Context, path string) (*sql.DB, *conn, error) {
-	pool, err := sql.Open("sqlite", dsn(path, "journal_mode(WAL)", "wal_autocheckpoint(0)")) // see DB.checkpoint
+// openWriter opens a connection that may write. Its cache, in KiB, holds what
+// messages touch of some thousand rooms.
+func openWriter(ctx context.Context, path string, cache int) (*sql.DB, *conn, error) {
+	pool, err := sql.Open("sqlite", dsn(path, "journal_mode(WAL)", "wal_autocheckpoint(0)",
+		fmt.Sprintf("journal_size_limit(%d)", 2*logPages*4096), fmt.Sprintf("cache_size(-%d)", cache))) // see mover
 	if err != nil {
 		return nil, nil, err
 	}

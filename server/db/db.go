@@ -32,9 +32,6 @@ const (
 	// damage: SQLite then gives up all that share it, and who writes to a damaged
 	// room may well try again.
 	aloneAfter = 4096
-
-	// checkpointPages is how far the write-ahead log grows, in pages of 4 KiB.
-	checkpointPages = 1000
 )
 
 // Config says what a DB works with. Path and Log are required.
@@ -79,6 +76,7 @@ type DB struct {
 	alone  int   // jobs that still get a transaction of their own
 	memory memory
 	put    postponed
+	mover  mover
 }
 
 type job struct {
@@ -125,6 +123,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		}
 		return nil, fmt.Errorf("open %s: %w", cfg.Path, err)
 	}
+	d.mover.begin()
 	go d.write()
 	go d.answer()
 	return d, nil
@@ -140,7 +139,10 @@ func (d *DB) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if d.pool, d.writer, err = openWriter(ctx, d.cfg.Path); err != nil {
+	if d.pool, d.writer, err = openWriter(ctx, d.cfg.Path, writerCache); err != nil {
+		return err
+	}
+	if d.mover.pool, d.mover.conn, err = openWriter(ctx, d.cfg.Path, moverCache); err != nil {
 		return err
 	}
 	if !fresh {
@@ -209,6 +211,7 @@ func (d *DB) closeFiles() error {
 	if d.pool != nil {
 		errs = append(errs, d.pool.Close())
 	}
+	errs = append(errs, d.mover.close())
 	return errors.Join(errs...)
 }
 
@@ -249,7 +252,12 @@ func (d *DB) queue(j *job) error {
 // write is the writer's goroutine.
 func (d *DB) write() {
 	defer close(d.after)
-	for first := range d.jobs {
+	defer d.mover.end()
+	for {
+		first, ok := d.next()
+		if !ok {
+			return
+		}
 		batch := []*job{first}
 		d.alone = max(0, d.alone-1)
 	more:
@@ -274,23 +282,6 @@ func (d *DB) write() {
 			batch = batch[n:]
 		}
 		d.checkpoint()
-	}
-}
-
-// checkpoint moves the write-ahead log into the database once it has grown. SQLite
-// would do it by itself, but keeps a failure to itself too and tries again: after
-// a failed sync that succeeds without anything having reached the disk, and the
-// log is written over.
-func (d *DB) checkpoint() {
-	if d.broken != nil {
-		return
-	}
-	pages, err := d.writer.wal("NOOP") // looks, and does nothing
-	if err == nil && pages >= checkpointPages {
-		_, err = d.writer.wal("PASSIVE") // as far as readers allow
-	}
-	if err != nil {
-		_ = d.judge(fmt.Errorf("checkpoint: %w", err)) // a full disk: the log grows until there is room
 	}
 }
 

@@ -25,7 +25,7 @@ const diskChild = "VECHE_TEST_DISK"
 // the system's limit on the size of files, in a process of its own.
 func TestFailedWriteEndsTheProcess(t *testing.T) {
 	if path := os.Getenv(diskChild); path != "" {
-		failingDisk(path, 300<<10)
+		failingDisk(path, 300<<10, 5000)
 		return
 	}
 	path := filepath.Join(t.TempDir(), "veche.db")
@@ -70,9 +70,9 @@ func TestFailedWriteEndsTheProcess(t *testing.T) {
 // go on. The limit lets the log grow to a checkpoint and a good deal beyond, but
 // the database not to twice of what that moves.
 func TestFailedCheckpointEndsTheProcess(t *testing.T) {
-	const limit = 6 << 20
+	const limit = 26 << 20
 	if path := os.Getenv(diskChild); path != "" {
-		failingDisk(path, limit)
+		failingDisk(path, limit, 100_000)
 		return
 	}
 	path := filepath.Join(t.TempDir(), "veche.db")
@@ -96,7 +96,7 @@ func TestFailedCheckpointEndsTheProcess(t *testing.T) {
 	}
 }
 
-func failingDisk(path string, most uint64) {
+func failingDisk(path string, most uint64, row int) {
 	signal.Ignore(syscall.SIGXFSZ) // the write fails instead
 	fatal := make(chan error, 1)
 	d, err := db.Open(context.Background(), db.Config{
@@ -114,7 +114,7 @@ func failingDisk(path string, most uint64) {
 	}
 	write := func() error {
 		return d.Update(context.Background(), func(tx *db.Tx) error {
-			_, err := tx.Exec(`INSERT INTO thing (id, n, note) VALUES ($1, 0, $2)`, wire.NewRoomID(), strings.Repeat("x", 5000))
+			_, err := tx.Exec(`INSERT INTO thing (id, n, note) VALUES ($1, 0, $2)`, wire.NewRoomID(), strings.Repeat("x", row))
 			return err
 		})
 	}
