@@ -29,7 +29,7 @@ WASM_SOURCES := $(filter client/% e2ee/% mls/% wire/% internal/% cmd/veche-wasm/
 WEB_SOURCES  := $(shell git ls-files -co --exclude-standard -- web ':!web/test' ':!web/demo' ':!web/dist')
 
 .PHONY: run build web lint test steps bench bench-mls bench-calls fuzz reproduce vuln clean needs-build needs-test \
-	test-go test-wasm test-js test-web test-browser lint-go lint-web
+	test-go test-wasm test-js test-web test-screens test-browser lint-go lint-web
 
 run: build
 	bin/veche serve --data $(DATA) $(ARGS)
@@ -80,7 +80,11 @@ test: | needs-build needs-test
 	@status=0; $(MAKE) --no-print-directory -k steps || status=1; \
 	  $(TALLY) sum || status=1; exit $$status
 
-steps: lint test-wasm test-js test-web test-go test-browser
+# The screens wait for the browser most of the time, so they run beside Go's.
+# The stories with people and calls have the machine to themselves.
+steps: lint test-wasm test-js test-web
+	@status=0; $(MAKE) --no-print-directory -k -j2 -Otarget test-go test-screens || status=1; \
+	  $(MAKE) --no-print-directory test-browser || status=1; exit $$status
 
 # Another implementation of MLS, for mls/group to be tested against.
 test/interop/node_modules/.package-lock.json: test/interop/package-lock.json | needs-build
@@ -107,9 +111,12 @@ test-js: web/node_modules/.package-lock.json bin/tally
 test-web: web/node_modules/.package-lock.json bin/tally
 	cd web && npm test --silent | TALLY_DIR=../$(OUT) ../bin/tally text web
 
-# First every screen by itself, then people with real browsers and the server.
-test-browser: bin/veche bin/tally
+# Every screen by itself.
+test-screens: web/node_modules/.package-lock.json bin/tally
 	npm --prefix web run --silent test:screens | $(TALLY) text screens
+
+# People with real browsers and the server.
+test-browser: bin/veche bin/tally
 	VECHE_BIN=$(CURDIR)/bin/veche node --test --test-concurrency=1 test/browser/*.test.mjs | $(TALLY) text browser
 
 bench: bin/veche
