@@ -106,11 +106,11 @@ func (s *Site) dial(ctx context.Context, d Device) (c net.Conn, rest []byte, err
 	if c, err = dial.DialContext(ctx, "tcp", s.address); err != nil {
 		return nil, nil, err
 	}
-	defer func() {
+	defer func(raw net.Conn) {
 		if err != nil {
-			_ = c.Close()
+			_ = raw.Close()
 		}
-	}()
+	}(c)
 	_ = c.SetDeadline(time.Now().Add(time.Minute)) // of what is open; reading tells
 	scheme, host := "http", "localhost"
 	if s.tls != nil {
