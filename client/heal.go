@@ -168,17 +168,15 @@ func (h *healer) heal(ctx context.Context, life wire.Life) error {
 	c := h.c
 	c.cfg.Log.Warn("the site was restored", "life", to.ID, "began", to.Began)
 	now := c.cfg.Now()
-	if err := c.account.Republish(ctx); err != nil {
-		if code := wire.CodeOf(err); code != wire.BadRequest && code != wire.NotFound {
-			return err
-		}
-		// The server does not take it. Whoever has pinned it goes on counting it.
-		c.cfg.Log.Warn("the account's statements were not published again", "err", err)
+	// Statements that the server does not take count as before for whoever has
+	// pinned them, and it is asked for room for key packages at every connection.
+	if err := h.unlessRefused(c.account.Republish(ctx)); err != nil {
+		return err
 	}
 	if err := c.rooms.Restored(ctx); err != nil {
 		return err
 	}
-	if err := c.account.Replace(ctx); err != nil {
+	if err := h.unlessRefused(c.account.Replace(ctx)); err != nil {
 		return err
 	}
 	b, err := wire.Encode(lived{ID: to.ID, Began: to.Began, Taken: wire.Now(now)})
@@ -203,6 +201,17 @@ func (h *healer) heal(ctx context.Context, life wire.Life) error {
 	h.set(nil)
 	c.rooms.Resume()
 	return nil
+}
+
+// unlessRefused makes of what the server refuses for good a line in the log: it
+// keeps nobody from their rooms.
+func (h *healer) unlessRefused(err error) error {
+	switch wire.CodeOf(err) {
+	case wire.BadRequest, wire.NotFound, wire.TooLarge:
+		h.c.cfg.Log.Warn("not taken by the restored site", "err", err)
+		return nil
+	}
+	return err
 }
 
 // adopt stores the first life that this device hears of.

@@ -7,10 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/internal/testenv"
+	"github.com/veche-im/veche/wire"
 )
 
 // Nothing but messages was lost: groups go on as they are, and everybody sends
@@ -335,4 +338,90 @@ func TestEverybodyComesBackInAnyOrder(t *testing.T) {
 		r.alike(room, want, r.people...)
 		noFork(t, r.people...)
 	}
+}
+
+// A plug that is pulled anywhere while a device comes over to another life
+// loses and doubles nothing.
+func TestACrashWhileComingOver(t *testing.T) {
+	t.Parallel()
+	for n, late := range map[int]bool{1: false, 2: true, 3: false, 4: true, 5: false, 6: true, 8: false, 11: true} {
+		if n%2 == 0 && os.Getenv("VECHE_LONG") == "" {
+			continue
+		}
+		r := restorableSite(t, "ann", "bob")
+		ann, bob := r.Client("ann"), r.Client("bob")
+		room := ann.Group("council", "bob")
+		bob.Open("council")
+		r.save()
+		ann.Ready()
+		bob.Ready()
+		ann.Sent(r.says(ann, room, "a1"))
+		testenv.Do(ann, api.SetRole, api.SetOwner{Room: room, Member: ann.Person("bob"), Owner: true})
+		bob.Sent(r.says(bob, room, "b1"))
+		ann.Sent(r.says(ann, room, "a2"))
+		bob.Sees(room, "ann", "a2")
+		ann.Stop()
+		r.restore()
+		ann.Plug = testenv.PullAfter(n, late)
+		ann.Start()
+		select {
+		case <-ann.Plug.Done():
+		case <-idle(ann):
+		}
+		ann.Stop()
+		ann.Plug = nil
+		ann.Link.Mend()
+		ann.Start()
+		over(ann)
+		over(bob)
+		r.alike(room, []string{"a1", "b1", "a2"}, ann, bob)
+		noFork(t, ann, bob)
+	}
+}
+
+// A room that a restored server cannot show, because a part of its database is
+// damaged, keeps no other room from coming back, and comes back when it can.
+func TestARoomThatCannotBeComparedWaitsAlone(t *testing.T) {
+	t.Parallel()
+	r := restorableSite(t, "ann", "bob")
+	ann, bob := r.Client("ann"), r.Client("bob")
+	good, bad := ann.Group("good", "bob"), ann.Group("bad", "bob")
+	bob.Open("good")
+	bob.Open("bad")
+	r.save()
+	ann.Ready()
+	bob.Ready()
+	for _, room := range []wire.RoomID{good, bad} {
+		ann.Sent(r.says(ann, room, "in "+room.String()))
+		bob.Sees(room, "ann", "in "+room.String())
+	}
+	var hurt atomic.Bool
+	hurt.Store(true)
+	var mu sync.Mutex
+	asked := map[uint64]bool{}
+	bob.Link.Requests(func(f *wire.Frame) {
+		var p wire.ReadLog
+		if f.Method == wire.RoomLog.Name && wire.Decode(f.Body, &p) == nil && p.Room == bad {
+			mu.Lock()
+			asked[f.ID] = true
+			mu.Unlock()
+		}
+	})
+	bob.Link.Answers(func(method string, f *wire.Frame) {
+		mu.Lock()
+		defer mu.Unlock()
+		if method == wire.RoomLog.Name && asked[f.ID] && hurt.Load() {
+			f.Body, f.Error = nil, &wire.Error{Code: wire.Damaged, Text: "hurt"}
+		}
+	})
+	ann.Stop()
+	r.restore()
+	bob.Notice(api.NoticeRestored)
+	ann.Start()
+	over(ann)
+	bob.Sees(good, "ann", "in "+good.String())
+	hurt.Store(false)
+	over(bob)
+	r.alike(good, []string{"in " + good.String()}, ann, bob)
+	r.alike(bad, []string{"in " + bad.String()}, ann, bob)
 }

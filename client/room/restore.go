@@ -88,14 +88,56 @@ func (r *Rooms) Restored(ctx context.Context) error {
 		}
 		err := r.restoredOne(ctx, me, m, there[m.ID])
 		var f *fault
-		if errors.As(err, &f) {
+		switch code := wire.CodeOf(err); {
+		case errors.As(err, &f):
 			err = r.blockRewritten(ctx, m.ID, f)
+		case code != "" && code != wire.Busy:
+			// Something is wrong with this room there. It alone waits.
+			r.cfg.Log.Warn("room is compared later", "room", m.ID, "err", err)
+			err = r.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+				return store.PutSetting(tx, compareName(m.ID), []byte{1})
+			})
 		}
 		if err != nil {
 			return fmt.Errorf("compare %s: %w", m.ID, err)
 		}
 	}
 	return nil
+}
+
+// compareLater compares a room that could not be when the site was found to be
+// restored.
+func (w *worker) compareLater(ctx context.Context) error {
+	waits := false
+	err := w.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		_, err := store.GetSetting(tx, compareName(w.id))
+		waits = err == nil
+		if errors.Is(err, store.ErrNone) {
+			return nil
+		}
+		return err
+	})
+	if err != nil || !waits {
+		return err
+	}
+	s, err := session.Call(ctx, w.cfg.Session, wire.RoomGet, wire.GetRoom{Room: w.id})
+	if err != nil {
+		return err
+	}
+	err = w.restoredOne(ctx, w.me(), w.row, &s)
+	var f *fault
+	if errors.As(err, &f) {
+		err = w.blockRewritten(ctx, w.id, f)
+	}
+	if err != nil {
+		return err
+	}
+	w.forgetLife()
+	w.raiseTarget(s.Seq)
+	if err := w.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.DeleteSetting(tx, compareName(w.id)) }); err != nil {
+		return err
+	}
+	return w.load(ctx)
 }
 
 func (r *Rooms) restoredOne(ctx context.Context, me Me, m store.Room, s *wire.Room) error {
@@ -489,6 +531,7 @@ type held struct {
 func notedName(room wire.RoomID) string    { return "noted " + room.String() }
 func heldName(room wire.RoomID) string     { return "held " + room.String() }
 func restoredName(room wire.RoomID) string { return "restored " + room.String() }
+func compareName(room wire.RoomID) string  { return "compare " + room.String() }
 func readName(room wire.RoomID) string     { return "read " + room.String() }
 
 // Back returns whom a restore has brought back into a room and nobody has

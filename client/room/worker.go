@@ -213,6 +213,9 @@ func (w *worker) prepare(ctx context.Context) error {
 	if err := w.load(ctx); err != nil {
 		return err
 	}
+	if err := w.compareLater(ctx); err != nil {
+		return err
+	}
 	for range 3 { // reading may show that the room must be joined anew
 		if err := w.join.enter(ctx); err != nil {
 			return err

@@ -69,6 +69,32 @@ func (l *Link) Answers(f func(method string, answer *wire.Frame)) {
 	l.answers = f
 }
 
+// AlsoAnswers lets f change answers after whatever changes them already.
+func (l *Link) AlsoAnswers(f func(method string, answer *wire.Frame)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first := l.answers
+	l.answers = func(method string, answer *wire.Frame) {
+		if first != nil {
+			first(method, answer)
+		}
+		f(method, answer)
+	}
+}
+
+// AlsoRequests is AlsoAnswers for what the client asks.
+func (l *Link) AlsoRequests(f func(request *wire.Frame)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first := l.request
+	l.request = func(request *wire.Frame) {
+		if first != nil {
+			first(request)
+		}
+		f(request)
+	}
+}
+
 // Events lets f change events, drop them or add to them.
 func (l *Link) Events(f func(event *wire.Frame) []wire.Frame) {
 	l.mu.Lock()

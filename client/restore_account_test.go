@@ -1,0 +1,58 @@
+package client_test
+
+import (
+	"testing"
+
+	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/internal/testenv"
+	"github.com/veche-im/veche/wire"
+)
+
+// Statements that a restored site has lost are published again by the account's
+// own devices; until then what others have pinned goes on counting, and nobody
+// is alarmed.
+func TestStatementsThatWereLostArePublishedAgain(t *testing.T) {
+	t.Parallel()
+	r := restorableSite(t, "ann", "bob")
+	ann, bob := r.Client("ann"), r.Client("bob")
+	room := ann.Group("council", "bob")
+	bob.Open("council")
+	two := r.FurtherDevice("ann")
+	testenv.Do(two, api.Recover, api.RecoveryKey{Key: ann.RecoveryKey})
+	two.Open("council")
+	r.people = append(r.people, two)
+	r.save()
+	for _, c := range r.people {
+		c.Ready()
+	}
+	stolen := testenv.Do(two, api.GetStatus, api.None{}).Device
+	testenv.Do(ann, api.RevokeDevice, api.DeviceRef{Device: *stolen})
+	two.Until("out", func() bool { return testenv.Do(two, api.GetStatus, api.None{}).Phase == api.PhaseEnded })
+	bob.Until("ann has one device", func() bool {
+		for _, m := range testenv.Do(bob, api.GetRoom, api.RoomRef{Room: room}).Members {
+			if m.Person.Name == "ann" {
+				return m.Devices == 1
+			}
+		}
+		return false
+	})
+	two.Stop()
+	ann.Stop()
+	r.restore()
+	over(bob)
+	q := bob.Send(room, "not for the thief")
+	if _, err := testenv.Ask(bob, api.AddMembers, api.RoomPeople{Room: room, Members: []wire.AccountID{}}); err == nil {
+		t.Error("the room is in order with a revoked device in it")
+	}
+	if i := bob.Row(room, q.ID, func(api.Item) bool { return true }); i.State != api.ItemSaved {
+		t.Errorf("with the revoked device in the room, what bob said is %s", i.State)
+	}
+	ann.Start()
+	over(ann)
+	bob.Sent(q)
+	ann.Sees(room, "bob", "not for the thief")
+	if list := testenv.Do(ann, api.ListDevices, api.None{}).Devices; len(list) != 1 {
+		t.Errorf("ann's devices: %+v", list)
+	}
+	noFork(t, ann, bob)
+}
