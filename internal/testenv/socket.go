@@ -228,6 +228,13 @@ func (c *Socket) Events() (names []string) {
 	return names
 }
 
+// Frames returns the events that have come and were not taken.
+func (c *Socket) Frames() []wire.Frame {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]wire.Frame(nil), c.events...)
+}
+
 // Err returns what ended the connection, nil while it stands.
 func (c *Socket) Err() error {
 	c.mu.Lock()

@@ -237,6 +237,9 @@ func (a *API) fail(c *call, r route, err error) {
 	if e.Code == wire.Internal {
 		a.cfg.Log.Error("request failed", "route", r.pattern, "err", err)
 	}
+	if r.bytes && e.Code == wire.Unauthenticated {
+		c.Header().Set("Connection", "close") // else the rest of a slow body would be waited for
+	}
 	refuse(c, e)
 }
 

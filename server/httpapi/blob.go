@@ -34,7 +34,7 @@ func (a *API) appendBlob(c *call) error {
 	if err != nil || offset < 0 {
 		return wire.Refuse(wire.BadRequest, "offset says where the bytes belong")
 	}
-	st, err := a.cfg.Blobs.Append(c.r.Context(), c.actor(), id, offset, c.r.Body)
+	st, err := a.cfg.Blobs.Append(c.r.Context(), c.actor(), id, offset, &arriving{c.r.Body, a.watch(c)})
 	if wire.CodeOf(err) == wire.Conflict {
 		refuseWith(c, &wire.Error{Code: wire.Conflict}, struct {
 			Code wire.Code `json:"code"`
@@ -81,7 +81,7 @@ func (a *API) readBlob(c *call) error {
 	h.Set("Content-Type", wire.MIMEBlob)
 	h.Set("Content-Disposition", "attachment")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	http.ServeContent(c, c.r, "", time.Time{}, &watched{ReadSeeker: f, stands: func() error { return a.stands(c) }, looked: time.Now()})
+	http.ServeContent(c, c.r, "", time.Time{}, &leaving{f, a.watch(c)})
 	return nil
 }
 
@@ -102,23 +102,57 @@ const (
 	lookBytes = 1 << 20
 )
 
-// watched is a file on its way to a device, which takes long with a slow one: it
-// breaks off when the session is over.
-type watched struct {
-	io.ReadSeeker
+// watch breaks a transfer off, which takes long with a slow peer, when its
+// session is over.
+type watch struct {
 	stands func() error
 	looked time.Time // when stands was asked last
 	since  int       // bytes since then
 }
 
-func (w *watched) Read(p []byte) (int, error) {
-	if w.since >= lookBytes || time.Since(w.looked) >= lookEvery {
-		if err := w.stands(); err != nil {
-			return 0, err
-		}
-		w.looked, w.since = time.Now(), 0
+func (a *API) watch(c *call) *watch {
+	return &watch{stands: func() error { return a.stands(c) }, looked: time.Now()}
+}
+
+// look asks whether the session stands, if it is time to.
+func (w *watch) look() error {
+	if w.since < lookBytes && time.Since(w.looked) < lookEvery {
+		return nil
 	}
-	n, err := w.ReadSeeker.Read(p)
-	w.since += n
+	if err := w.stands(); err != nil {
+		return err
+	}
+	w.looked, w.since = time.Now(), 0
+	return nil
+}
+
+// leaving is a file on its way to a device: it looks before it gives anything.
+type leaving struct {
+	io.ReadSeeker
+	watch *watch
+}
+
+func (l *leaving) Read(p []byte) (int, error) {
+	if err := l.watch.look(); err != nil {
+		return 0, err
+	}
+	n, err := l.ReadSeeker.Read(p)
+	l.watch.since += n
+	return n, err
+}
+
+// arriving is one on its way from a device: it looks before it takes what came,
+// since it may have waited long for that.
+type arriving struct {
+	io.Reader
+	watch *watch
+}
+
+func (r *arriving) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	r.watch.since += n
+	if over := r.watch.look(); over != nil {
+		return 0, over
+	}
 	return n, err
 }
