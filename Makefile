@@ -2,7 +2,7 @@
 # make build   bin/veche with the web app inside
 # make test    everything that must hold, about ten minutes on two cores
 # make lint    formatting, vet, staticcheck, types, biome
-# make bench   what a start costs, how large things are, MLS and calls beside others
+# make bench   load of every kind on a server, how large things are, MLS and calls beside others
 # make fuzz    every fuzz target for FUZZTIME each
 # make reproduce   builds twice, in two places, and compares every byte
 # make vuln    known faults in what Veche is built from (needs the internet or a mirror)
@@ -28,7 +28,7 @@ GO_SOURCES   := $(shell git ls-files -co --exclude-standard -- '*.go' '*.sql' go
 WASM_SOURCES := $(filter client/% e2ee/% mls/% wire/% internal/% cmd/veche-wasm/% go.%,$(filter-out %_test.go,$(GO_SOURCES)))
 WEB_SOURCES  := $(shell git ls-files -co --exclude-standard -- web ':!web/test' ':!web/demo' ':!web/dist')
 
-.PHONY: run build web lint test steps bench bench-mls bench-calls fuzz reproduce vuln clean needs-build needs-test \
+.PHONY: run build web lint test steps bench bench-load bench-mls bench-calls fuzz reproduce vuln clean needs-build needs-test \
 	test-go test-wasm test-js test-web test-screens test-browser lint-go lint-web
 
 run: build
@@ -119,11 +119,15 @@ test-screens: web/node_modules/.package-lock.json bin/tally
 test-browser: bin/veche bin/tally
 	VECHE_BIN=$(CURDIR)/bin/veche node --test --test-concurrency=1 test/browser/*.test.mjs | $(TALLY) text browser
 
-bench: bin/veche
-	@bin/veche bench start
+bench: bench-load
 	@node test/sizes.mjs
 	@$(MAKE) --no-print-directory bench-mls
 	@$(MAKE) --no-print-directory bench-calls
+
+# Messages, crowds, storms, overload: docs/PERFORMANCE.md, some ten minutes. BENCH
+# adds flags: BENCH="--dir /srv" measures another disk, BENCH=--json writes JSON.
+bench-load: bin/veche
+	@bin/veche bench all $(BENCH)
 
 # Calls of many shapes; then our forwarder beside Janus, if Debian's package is
 # there, with the same callers: about two minutes.
