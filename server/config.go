@@ -39,9 +39,12 @@ type Config struct {
 	// administrator wants to see; nil is nobody.
 	Started func(Info)
 
-	Now   func() time.Time // nil means time.Now
-	Blob  int64            // sealed bytes of one file at most; 0 means wire.MaxBlob
-	Quota int64            // sealed bytes of one account at most; 0 means wire.MaxQuota
+	Now func() time.Time // nil means time.Now
+	// Uptime is time that really passed, since some moment, whatever Now says; nil
+	// means as the processor counts it.
+	Uptime func() time.Duration
+	Blob   int64 // sealed bytes of one file at most; 0 means wire.MaxBlob
+	Quota  int64 // sealed bytes of one account at most; 0 means wire.MaxQuota
 	// Media forwards what is said in calls; nil: the site has none.
 	Media    call.Media
 	CallSize int // participants of a call at most; 0 means wire.MaxParticipants

@@ -81,6 +81,33 @@ func TestKeyPackagesAreGivenOnceAndTheLastResortStays(t *testing.T) {
 	}
 }
 
+// The answer to an upload may be lost, and a package be given before it is
+// repeated: a key has one use.
+func TestARepeatedUploadDoesNotBringBackWhatWasGiven(t *testing.T) {
+	site := testenv.Start(t)
+	ann := site.SetUpPerson("Ann")
+	bob := site.AddPerson("Bob")
+	m := makerOf(bob)
+	upload := wire.UploadKeys{Packages: [][]byte{m.make(t, nil), m.make(t, nil)}}
+	claim := wire.ClaimKeys{Accounts: []wire.AccountID{bob.Account}}
+	testenv.Call(bob.Socket, wire.KeyUpload, upload)
+	given := map[string]bool{}
+	for range 2 {
+		c := testenv.Call(ann.Socket, wire.KeyClaim, claim)
+		if len(c.Packages) != 1 || given[string(c.Packages[0].Package)] {
+			t.Fatalf("%d packages, or one that was given", len(c.Packages))
+		}
+		given[string(c.Packages[0].Package)] = true
+		testenv.Call(bob.Socket, wire.KeyUpload, upload)
+	}
+	if c := testenv.Call(bob.Socket, wire.KeyCounted, wire.None{}); c.Count != 0 {
+		t.Errorf("%d packages are left", c.Count)
+	}
+	if c := testenv.Call(ann.Socket, wire.KeyClaim, claim); len(c.Packages) != 0 {
+		t.Error("a package was given twice")
+	}
+}
+
 func TestManyClaimAtOnceAndNoPackageIsGivenTwice(t *testing.T) {
 	site := testenv.Start(t)
 	ann := site.SetUpPerson("Ann")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/age"
 	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/blob"
@@ -38,7 +39,7 @@ const (
 
 // schemas lists the tables of all nouns, in order of dependency.
 func schemas() []db.Schema {
-	return []db.Schema{account.Schema, device.Schema, room.Schema, blob.Schema, call.Schema}
+	return []db.Schema{age.Schema, account.Schema, device.Schema, room.Schema, blob.Schema, call.Schema}
 }
 
 // Server is one site.
@@ -47,6 +48,7 @@ type Server struct {
 	data      *dataDir
 	listeners listeners
 	db        *db.DB
+	age       *age.Clock
 	hub       *hub.Hub
 	blobs     *blob.Store
 	rooms     *room.Rooms
@@ -144,15 +146,18 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if err := s.db.Update(ctx, account.EnsureLife); err != nil {
 		return err
 	}
+	if s.age, err = age.New(ctx, age.Config{DB: s.db, Now: s.cfg.Now, Uptime: s.cfg.Uptime}); err != nil {
+		return err
+	}
 	s.hub = hub.New()
 	s.metrics = newMetrics(s.hub, &s.damage)
 	if s.blobs, err = blob.New(blob.Config{
-		DB: s.db, Dir: s.data.file(blobName), Log: log, Now: s.cfg.Now, Max: s.cfg.Blob, Quota: s.cfg.Quota, Fatal: s.die,
+		DB: s.db, Dir: s.data.file(blobName), Log: log, Now: s.cfg.Now, Max: s.cfg.Blob, Quota: s.cfg.Quota, Fatal: s.die, Believed: s.age.Sweep,
 	}); err != nil {
 		return err
 	}
 	if s.rooms, err = room.New(room.Config{
-		DB: s.db, Hub: s.hub, People: device.People{}, Blobs: s.blobs, Log: log, Now: s.cfg.Now,
+		DB: s.db, Hub: s.hub, People: device.People{}, Blobs: s.blobs, Log: log, Now: s.cfg.Now, Believed: s.age.Sweep,
 		Left: func(r wire.RoomID, a wire.AccountID, d wire.DeviceID) { s.calls.Left(r, a, d) },
 	}); err != nil {
 		return err
@@ -179,7 +184,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.api, err = httpapi.New(httpapi.Config{
-		DB: s.db, Hub: s.hub, Accounts: accounts, Sessions: sessions, Blobs: s.blobs, Log: log, Now: s.cfg.Now,
+		DB: s.db, Hub: s.hub, Accounts: accounts, Sessions: sessions, Blobs: s.blobs, Log: log, Now: s.cfg.Now, Age: s.age.Now,
 		Version: s.cfg.Version, Contact: s.cfg.Contact, Web: s.cfg.Web, CA: s.certs.CA(), Observe: s.metrics.route,
 	}); err != nil {
 		return err
@@ -360,8 +365,12 @@ func (s *Server) Sweep(ctx context.Context) error {
 }
 
 func (s *Server) forget(ctx context.Context) error {
+	now, err := s.age.Sweep(ctx)
+	if err != nil {
+		return err
+	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
-		ended, err := device.Sweep(tx, s.cfg.Now())
+		ended, err := device.Sweep(tx, now)
 		if err != nil {
 			return err
 		}
@@ -370,7 +379,7 @@ func (s *Server) forget(ctx context.Context) error {
 				s.hub.End(e.Account, e.Device, wire.Unauthenticated)
 			}
 		})
-		return account.SweepLinks(tx, s.cfg.Now())
+		return account.SweepLinks(tx, now)
 	})
 }
 

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -45,5 +46,35 @@ func TestConnectedSessionIsInUse(t *testing.T) {
 	testenv.Call(ann.Socket, wire.SessionPing, wire.None{})
 	if err := ann.Err(); err != nil {
 		t.Errorf("it was ended: %v", err)
+	}
+}
+
+// A clock that leaps, because a battery died or somebody set it wrong, ends and
+// deletes nothing at once.
+func TestAClockThatLeapsDestroysNothing(t *testing.T) {
+	var mu sync.Mutex
+	var leap time.Duration
+	now := func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Now().Add(leap)
+	}
+	site := testenv.Start(t, testenv.WithWrongClock(now))
+	ann := site.SetUpPerson("Ann")
+	bob := site.AddPerson("Bob")
+	waiting := site.SignIn("Ann")
+	bob.Close()
+	for _, by := range []time.Duration{10 * 365 * 24 * time.Hour, -10 * 365 * 24 * time.Hour, 0} {
+		mu.Lock()
+		leap = by
+		mu.Unlock()
+		if err := site.Server.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for who, token := range map[string]string{"who is here": ann.Token, "who is away": bob.Token, "who waits": waiting.Token} {
+			if s, _ := site.Do("GET", wire.PathSession, token, "", nil, nil); s != 200 {
+				t.Errorf("leapt by %v, the session of %s answers %d", by, who, s)
+			}
+		}
 	}
 }

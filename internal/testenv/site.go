@@ -51,8 +51,19 @@ func WithWeb(files fs.FS) Option { return func(c *server.Config) { c.Web = files
 // WithDir has the site use a data directory that is there already.
 func WithDir(dir string) Option { return func(c *server.Config) { c.Data = dir } }
 
-// WithClock gives the site another clock.
-func WithClock(now func() time.Time) Option { return func(c *server.Config) { c.Now = now } }
+// WithClock gives the site another clock, which is right: time really passes as it
+// says.
+func WithClock(now func() time.Time) Option {
+	began := now()
+	return func(c *server.Config) {
+		c.Now = now
+		c.Uptime = func() time.Duration { return now().Sub(began) }
+	}
+}
+
+// WithWrongClock gives the site another clock, which may leap: time really passes
+// as it always does.
+func WithWrongClock(now func() time.Time) Option { return func(c *server.Config) { c.Now = now } }
 
 // WithLog has the site log to l.
 func WithLog(l *slog.Logger) Option { return func(c *server.Config) { c.Log = l } }

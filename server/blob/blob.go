@@ -31,12 +31,14 @@ const (
 
 // Config says what a Store works with. DB, Dir and Log are required.
 type Config struct {
-	DB    *db.DB
-	Dir   string // made with mode 0700 if there is none
-	Log   *slog.Logger
-	Now   func() time.Time // nil means time.Now
-	Max   int64            // sealed bytes of one blob; 0 means wire.MaxBlob
-	Quota int64            // sealed bytes of one account; 0 means wire.MaxQuota
+	DB  *db.DB
+	Dir string // made with mode 0700 if there is none
+	Log *slog.Logger
+	Now func() time.Time // nil means time.Now
+	// Believed is the moment that a sweep may believe it is; nil means Now.
+	Believed func(context.Context) (time.Time, error)
+	Max      int64 // sealed bytes of one blob; 0 means wire.MaxBlob
+	Quota    int64 // sealed bytes of one account; 0 means wire.MaxQuota
 	// Fatal is called when a sync failed, so that what is on disk is unknown. It
 	// is expected to end the process; nil panics.
 	Fatal func(error)
@@ -62,6 +64,9 @@ func New(cfg Config) (*Store, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Believed == nil {
+		cfg.Believed = func(context.Context) (time.Time, error) { return cfg.Now(), nil }
 	}
 	if cfg.Max == 0 {
 		cfg.Max = wire.MaxBlob

@@ -83,7 +83,11 @@ func (s *Store) Keep() (undo func()) {
 
 // sweepLoose deletes blobs that no message has held for wire.BlobTTL.
 func (s *Store) sweepLoose(ctx context.Context) error {
-	before := s.cfg.Now().Add(-wire.BlobTTL).UnixMilli()
+	now, err := s.cfg.Believed(ctx)
+	if err != nil {
+		return err
+	}
+	before := now.Add(-wire.BlobTTL).UnixMilli()
 	for {
 		var loose []wire.BlobID
 		err := s.cfg.DB.Update(ctx, func(tx *db.Tx) error {

@@ -199,6 +199,9 @@ func Sweep(tx *db.Tx, now time.Time) (ended []Ended, err error) {
 	if _, err := tx.Exec(`DELETE FROM key_package WHERE expires_ms < $1`, now.UnixMilli()); err != nil {
 		return nil, fmt.Errorf("drop expired key packages: %w", err)
 	}
+	if _, err := tx.Exec(`DELETE FROM key_claimed WHERE expires_ms < $1`, now.UnixMilli()); err != nil {
+		return nil, fmt.Errorf("forget key packages that were given and have expired: %w", err)
+	}
 	return ended, nil
 }
 

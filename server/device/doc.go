@@ -11,7 +11,7 @@ package device
 import "github.com/veche-im/veche/server/db"
 
 // Schema is the tables of this noun. It stands after account's.
-var Schema = db.Schema{Noun: "device", Steps: []string{`
+var Schema = db.Schema{Noun: "device", Additive: 1, Steps: []string{`
 CREATE TABLE device (
 	id BYTEA PRIMARY KEY,
 	account_id BYTEA NOT NULL REFERENCES account (id),
@@ -53,4 +53,12 @@ CREATE TABLE key_package (
 	PRIMARY KEY (device_id, ref)
 );
 CREATE INDEX key_package_next ON key_package (device_id, last_resort, expires_ms);
+`, `
+CREATE TABLE key_claimed (       -- one-time packages that were given: an upload that is repeated does not bring them back
+	device_id BYTEA NOT NULL REFERENCES device (id),
+	ref BYTEA NOT NULL,
+	expires_ms BIGINT NOT NULL,  -- as of the package: afterwards it is refused for that
+	PRIMARY KEY (device_id, ref)
+);
+CREATE INDEX key_claimed_expiry ON key_claimed (expires_ms);
 `}}

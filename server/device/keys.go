@@ -23,7 +23,8 @@ const (
 
 // AddKeys stores key packages of an active device. Each must be valid now and
 // carry the device's own credential and key; if one is not, none is stored. One
-// that is there already is not counted twice, so that a retry is harmless.
+// that is there already is not counted twice, and one that was given meanwhile
+// is not stored again, so that a retry is harmless.
 func AddKeys(tx *db.Tx, account wire.AccountID, id wire.DeviceID, p wire.UploadKeys, now time.Time) error {
 	var key []byte
 	const get = `SELECT leaf_key FROM device WHERE id = $1 AND account_id = $2 AND state = $3`
@@ -74,6 +75,11 @@ type leafOwner struct {
 func (o leafOwner) add(tx *db.Tx, id wire.DeviceID, b []byte, last bool, now time.Time) error {
 	k, ref, err := o.check(b, last, now)
 	if err != nil {
+		return err
+	}
+	const given = `SELECT 1 FROM key_claimed WHERE device_id = $1 AND ref = $2`
+	var one int64
+	if err := tx.QueryRow(given, id, ref).Scan(&one); !errors.Is(err, db.ErrNone) {
 		return err
 	}
 	const add = `INSERT INTO key_package (device_id, ref, last_resort, expires_ms, body) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (device_id, ref) DO NOTHING`
@@ -189,11 +195,18 @@ func active(tx *db.Tx, account wire.AccountID) (ids []wire.DeviceID, err error) 
 func claim(tx *db.Tx, id wire.DeviceID, now time.Time) (b []byte, err error) {
 	const take = `DELETE FROM key_package WHERE device_id = $1 AND ref = (
 			SELECT ref FROM key_package WHERE device_id = $1 AND last_resort = 0 AND expires_ms > $2 ORDER BY expires_ms, ref LIMIT 1
-		) RETURNING body`
-	err = tx.QueryRow(take, id, now.UnixMilli()).Scan(&b)
+		) RETURNING ref, expires_ms, body`
+	var ref []byte
+	var expires int64
+	err = tx.QueryRow(take, id, now.UnixMilli()).Scan(&ref, &expires, &b)
 	if errors.Is(err, db.ErrNone) {
 		const last = `SELECT body FROM key_package WHERE device_id = $1 AND last_resort = 1 AND expires_ms > $2`
 		err = tx.QueryRow(last, id, now.UnixMilli()).Scan(&b)
+		return b, err
 	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.Exec(`INSERT INTO key_claimed (device_id, ref, expires_ms) VALUES ($1, $2, $3)`, id, ref, expires)
 	return b, err
 }

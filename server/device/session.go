@@ -74,13 +74,14 @@ type Session struct {
 	Stale   bool // Touch is due
 }
 
-// SessionOf returns the session of a token; ok is false when there is none.
-func SessionOf(tx *db.Tx, t Token, now time.Time) (s Session, ok bool, err error) {
+// SessionOf returns the session of a token; ok is false when there is none. By
+// age it is judged whether it has been over for want of use: now may have leapt.
+func SessionOf(tx *db.Tx, t Token, now, age time.Time) (s Session, ok bool, err error) {
 	const get = `SELECT a.id, d.id, d.state, a.name, a.admin, s.seen_ms
 		FROM session s JOIN device d ON d.id = s.device_id JOIN account a ON a.id = d.account_id
 		WHERE s.hash = $1 AND s.seen_ms > $2`
 	var seen int64
-	err = tx.QueryRow(get, t.hash(), now.Add(-sessionTTL).UnixMilli()).Scan(&s.Account, &s.Device, (*string)(&s.State), &s.Name, &s.Admin, &seen)
+	err = tx.QueryRow(get, t.hash(), age.Add(-sessionTTL).UnixMilli()).Scan(&s.Account, &s.Device, (*string)(&s.State), &s.Name, &s.Admin, &seen)
 	if errors.Is(err, db.ErrNone) {
 		return Session{}, false, nil
 	}

@@ -45,6 +45,7 @@ type Config struct {
 	Blobs    *blob.Store
 	Log      *slog.Logger
 	Now      func() time.Time
+	Age      func() time.Time // the moment by which sessions that nobody used are over; nil means Now
 	Version  string
 	Contact  string // where faults of security are reported, for security.txt; empty: it is not served
 	Web      fs.FS  // the web app as built; nil serves a page that says it is missing
@@ -73,6 +74,9 @@ type API struct {
 func New(cfg Config) (*API, error) {
 	if cfg.DB == nil || cfg.Hub == nil || cfg.Accounts == nil || cfg.Sessions == nil || cfg.Blobs == nil || cfg.Log == nil || cfg.Now == nil {
 		return nil, errors.New("httpapi: all but Web, CA and Observe are required")
+	}
+	if cfg.Age == nil {
+		cfg.Age = cfg.Now
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(string, int, time.Duration) {}
@@ -252,7 +256,7 @@ func (a *API) authenticate(c *call) error {
 	}
 	var found bool
 	err := a.cfg.DB.View(c.r.Context(), func(tx *db.Tx) (err error) {
-		c.session, found, err = device.SessionOf(tx, t, a.cfg.Now())
+		c.session, found, err = device.SessionOf(tx, t, a.cfg.Now(), a.cfg.Age())
 		return err
 	})
 	if err != nil {

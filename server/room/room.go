@@ -1,6 +1,7 @@
 package room
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -64,6 +65,8 @@ type Config struct {
 	Blobs  Blobs
 	Log    *slog.Logger
 	Now    func() time.Time // nil means time.Now
+	// Believed is the moment that a sweep may believe it is; nil means Now.
+	Believed func(context.Context) (time.Time, error)
 	// Left hears, after the commit, that an account is no longer a member, or, with
 	// a device, that this one has no leaf any more. It must not block; nil is
 	// nobody.
@@ -88,6 +91,9 @@ func New(cfg Config) (*Rooms, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Believed == nil {
+		cfg.Believed = func(context.Context) (time.Time, error) { return cfg.Now(), nil }
 	}
 	if cfg.Left == nil {
 		cfg.Left = func(wire.RoomID, wire.AccountID, wire.DeviceID) {}

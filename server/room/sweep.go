@@ -36,14 +36,18 @@ func (rs *Rooms) Run(ctx context.Context) error {
 
 // Sweep is what Run does every hour.
 func (rs *Rooms) Sweep(ctx context.Context) error {
-	if err := rs.sweepWelcomes(ctx); err != nil {
+	now, err := rs.cfg.Believed(ctx)
+	if err != nil {
 		return err
 	}
-	return rs.sweepDeserted(ctx)
+	if err := rs.sweepWelcomes(ctx, now); err != nil {
+		return err
+	}
+	return rs.sweepDeserted(ctx, now)
 }
 
-func (rs *Rooms) sweepWelcomes(ctx context.Context) error {
-	before := rs.cfg.Now().Add(-welcomeTTL).UnixMilli()
+func (rs *Rooms) sweepWelcomes(ctx context.Context, now time.Time) error {
+	before := now.Add(-welcomeTTL).UnixMilli()
 	for {
 		rooms, err := roomsBy(ctx, rs.cfg.DB, `SELECT DISTINCT room_id FROM room_welcome WHERE made_ms < $1 LIMIT $2`, before, int64(sweepBatch))
 		if err != nil || len(rooms) == 0 {
@@ -63,8 +67,8 @@ func (rs *Rooms) sweepWelcomes(ctx context.Context) error {
 	}
 }
 
-func (rs *Rooms) sweepDeserted(ctx context.Context) error {
-	before := rs.cfg.Now().Add(-desertedTTL).UnixMilli()
+func (rs *Rooms) sweepDeserted(ctx context.Context, now time.Time) error {
+	before := now.Add(-desertedTTL).UnixMilli()
 	for {
 		rooms, err := roomsBy(ctx, rs.cfg.DB, `SELECT id FROM room WHERE deserted_ms > 0 AND deserted_ms < $1 LIMIT $2`, before, int64(sweepBatch))
 		if err != nil || len(rooms) == 0 {
