@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,13 +16,23 @@ import (
 
 // queue holds what came from the server until the goroutine that handles it has
 // time. The session's reader must never wait, since the answers that handlers
-// wait for come through it.
+// wait for come through it. So what a server says faster than it is handled is
+// dropped, and everything is asked for once instead.
 type queue struct {
 	wake chan struct{}
 
-	mu   sync.Mutex // guards what follows
-	list []any
+	mu      sync.Mutex // guards what follows
+	list    []any
+	events  int  // of the server in list
+	bytes   int  // of them
+	flooded bool // they were too many: a catch-up stands in list for all that follow
 }
+
+// How much a queue holds of what a server says unasked.
+const (
+	mostEvents     = 1000
+	mostEventBytes = 8 << 20
+)
 
 // What a queue holds besides events.
 type (
@@ -32,6 +43,7 @@ type (
 	statementMoved struct{ before, after *statement.Verified }
 	refill         struct{} // key packages were used up
 	letIn          struct{} // the device became a member of its account
+	flood          struct{} // the server said more than there was room for
 )
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
@@ -66,21 +78,45 @@ func (c *Client) heard(name string, body []byte) {
 	c.events.event(name, body)
 }
 
-func (q *queue) event(name string, body []byte)          { q.add(event{name, body}) }
-func (q *queue) hello(h wire.Hello)                      { q.add(h) }
+func (q *queue) event(name string, body []byte) {
+	q.mu.Lock()
+	if q.flooded {
+		q.mu.Unlock()
+		return
+	}
+	q.events++
+	q.bytes += len(body)
+	q.flooded = q.events > mostEvents || q.bytes > mostEventBytes
+	flooded := q.flooded
+	q.mu.Unlock()
+	if flooded {
+		q.add(flood{})
+		return
+	}
+	q.add(event{name, body})
+}
+
+// hello takes the place of one of an earlier connection.
+func (q *queue) hello(h wire.Hello) {
+	q.mu.Lock()
+	q.list = slices.DeleteFunc(q.list, func(v any) bool { _, old := v.(wire.Hello); return old })
+	q.mu.Unlock()
+	q.add(h)
+}
+
 func (q *queue) moved(before, after *statement.Verified) { q.add(statementMoved{before, after}) }
 
 func (q *queue) clear() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.list = nil
+	q.list, q.events, q.bytes, q.flooded = nil, 0, 0, false
 }
 
 func (q *queue) take() []any {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	list := q.list
-	q.list = nil
+	q.list, q.events, q.bytes, q.flooded = nil, 0, 0, false
 	return list
 }
 
@@ -129,7 +165,7 @@ func (c *Client) handle(ctx context.Context) {
 // catchesUp reports whether v brings what no further event would.
 func catchesUp(v any) bool {
 	switch v := v.(type) {
-	case wire.Hello, letIn:
+	case wire.Hello, letIn, flood:
 		return true
 	case event:
 		return v.name == wire.OnCatchUp.Name
@@ -145,6 +181,8 @@ func nameOf(v any) string {
 		return wire.OnHello.Name
 	case statementMoved:
 		return "statement"
+	case flood:
+		return "flood"
 	}
 	return "key packages"
 }
@@ -163,6 +201,9 @@ func (c *Client) handleOne(ctx context.Context, v any) error {
 		return c.account.Refill(ctx)
 	case letIn:
 		return errors.Join(c.account.Refill(ctx), c.catchUp(ctx))
+	case flood:
+		c.cfg.Log.Warn("the server says more than can be heard")
+		return c.catchUp(ctx)
 	case event:
 		if c.rooms.Paused() && v.name != wire.OnDevice.Name {
 			return nil // everything is asked for when this device is over to the site's new life

@@ -3,10 +3,13 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/client/feed"
 	"github.com/veche-im/veche/client/room"
+	"github.com/veche-im/veche/client/session"
 	"github.com/veche-im/veche/client/store"
 	"github.com/veche-im/veche/wire"
 )
@@ -91,7 +94,8 @@ func (c *Client) waitPhase(ctx context.Context, cond func(api.Status) (bool, err
 // WaitCaughtUp waits until every room (or these alone) has been joined and read
 // up to where the server stood when WaitCaughtUp was called. Rooms that cannot
 // be are left out: blocked ones, and ones that wait for their first message or
-// for a person without a device.
+// for a person without a device. One that cannot be read keeps none from it that
+// can: the Failure, of the first such, names them all in its Text.
 func (c *Client) WaitCaughtUp(ctx context.Context, rooms ...wire.RoomID) error {
 	if err := c.WaitOnline(ctx); err != nil {
 		return err
@@ -120,16 +124,44 @@ func (c *Client) WaitCaughtUp(ctx context.Context, rooms ...wire.RoomID) error {
 			}
 		}
 	}
+	var bad []error
 	for _, id := range rooms {
 		id, err := c.rooms.Resolve(ctx, id)
-		if err != nil {
-			return failure(err)
+		if err == nil {
+			err = c.rooms.Do(ctx, id, nil)
 		}
-		if err := c.rooms.Do(ctx, id, nil); err != nil && !errors.Is(err, room.ErrShut) {
-			return failure(err)
+		switch {
+		case err == nil, errors.Is(err, room.ErrShut):
+		case ctx.Err() != nil, errors.Is(err, session.ErrOffline), errors.Is(err, room.ErrPaused):
+			return failure(err) // and so would be the others
+		default:
+			bad = append(bad, fmt.Errorf("%s: %w", c.nameOf(ctx, id), err))
 		}
 	}
-	return nil
+	return behind(bad)
+}
+
+// behind is what WaitCaughtUp says of rooms that could not be read: the failure
+// of the first, which names them all.
+func behind(bad []error) error {
+	if len(bad) == 0 {
+		return nil
+	}
+	var texts []string
+	for _, err := range bad {
+		texts = append(texts, err.Error())
+	}
+	f := *api.FailureOf(failure(bad[0]))
+	f.Text = strings.Join(texts, "; ")
+	return &f
+}
+
+// nameOf is a room's title, or its id.
+func (c *Client) nameOf(ctx context.Context, id wire.RoomID) string {
+	if m, err := c.oneRoom(ctx, id); err == nil && m.Title != "" {
+		return m.Title
+	}
+	return id.String()
 }
 
 // WaitSent waits until the server has acknowledged a message, and returns the

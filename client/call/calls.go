@@ -43,6 +43,9 @@ type Calls struct {
 	met   map[wire.RoomID]bool  // rooms of which an epoch was heard
 	due   bool                  // the server will be asked which calls go on
 	jobs  []func(context.Context)
+	heard int           // events of the server that wait among jobs
+	bytes int           // of them
+	deaf  bool          // they were too many: the server is asked instead, once they are done
 	asked chan struct{} // closed once the server has said, since connecting, which go on
 	skew  time.Duration // what to add to the server's time to have ours
 }
@@ -50,6 +53,14 @@ type Calls struct {
 // comeIn is how long after coming into a room the server is asked which calls go
 // on: others that are being joined then are answered for, too.
 const comeIn = 200 * time.Millisecond
+
+// What waits of a server's events at most, and how many calls may go on. A
+// server that says more is not heard, but asked.
+const (
+	mostHeard      = 1000
+	mostHeardBytes = 4 << 20
+	mostLive       = 1000
+)
 
 // mostOver is how many ended calls are remembered: until front ends heard.
 const mostOver = 32
@@ -108,6 +119,7 @@ func (c *Calls) reset() {
 	c.live, c.over, c.rings = map[wire.CallID]*live{}, map[wire.CallID]*live{}, map[wire.CallID]*ring{}
 	c.trees, c.jobs = map[wire.RoomID]*tree{}, nil
 	c.met, c.due = map[wire.RoomID]bool{}, false
+	c.heard, c.bytes, c.deaf = 0, 0, false
 }
 
 // Run works until ctx ends: it does what events ask for, one after the other.

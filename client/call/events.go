@@ -22,14 +22,40 @@ const ringTime = 60 * time.Second
 // returns at once.
 func (c *Calls) Heard(name string, body []byte) (ok bool) {
 	h, ok := handlers[name]
-	if ok {
+	if ok && c.hears(len(body)) {
 		c.do(func(ctx context.Context) {
+			c.mu.Lock()
+			c.heard, c.bytes = c.heard-1, c.bytes-len(body)
+			c.mu.Unlock()
 			if err := h(c, ctx, body); err != nil && ctx.Err() == nil && !errors.Is(err, session.ErrOffline) {
 				c.cfg.Log.Warn("event was not handled", "event", name, "err", err)
 			}
 		})
 	}
 	return ok
+}
+
+// hears makes room for an event among what waits. Once there is none the server
+// is asked which calls go on, after all that waits was done.
+func (c *Calls) hears(size int) bool {
+	c.mu.Lock()
+	full := c.deaf || c.heard >= mostHeard || c.bytes+size > mostHeardBytes
+	first := full && !c.deaf
+	c.deaf = full
+	if !full {
+		c.heard, c.bytes = c.heard+1, c.bytes+size
+	}
+	c.mu.Unlock()
+	if first {
+		c.cfg.Log.Warn("the server says more of calls than can be heard")
+		c.do(func(context.Context) {
+			c.mu.Lock()
+			c.deaf = false
+			c.mu.Unlock()
+			c.Refresh()
+		})
+	}
+	return !full
 }
 
 var handlers = map[string]func(*Calls, context.Context, []byte) error{
@@ -168,7 +194,7 @@ func (c *Calls) refresh(ctx context.Context) error {
 func (c *Calls) told(ctx context.Context, w wire.Call) error {
 	c.mu.Lock()
 	l := c.live[w.Call]
-	if l != nil && l.call.Room != w.Room || l == nil && (w.Ended || c.over[w.Call] != nil) {
+	if l != nil && l.call.Room != w.Room || l == nil && (w.Ended || c.over[w.Call] != nil || len(c.live) >= mostLive) {
 		c.mu.Unlock()
 		return nil // another room's, or over: nothing new
 	}
@@ -239,7 +265,9 @@ func (c *Calls) look(ctx context.Context, r wire.RoomID, id wire.CallID) error {
 // note remembers who was in. The lock is held.
 func (l *live) note(now time.Time) {
 	for _, p := range l.people {
-		l.seen[p.Account] = true
+		if len(l.seen) < wire.MaxParticipants {
+			l.seen[p.Account] = true
+		}
 	}
 	if len(l.seen) > 1 && l.two.IsZero() {
 		l.two = now

@@ -147,7 +147,12 @@ func (f *Feed) Items(room wire.RoomID, ids ...string) {
 }
 
 // Typing says that somebody writes.
-func (f *Feed) Typing(t api.TypingNow) { f.mark(func(d *dirty) { d.typing = append(d.typing, t) }) }
+func (f *Feed) Typing(t api.TypingNow) {
+	f.mark(func(d *dirty) {
+		d.typing = slices.DeleteFunc(d.typing, func(o api.TypingNow) bool { return o.Room == t.Room && o.Account == t.Account })
+		d.typing = append(d.typing, t)
+	})
+}
 
 // Calls says that these calls are new, changed or over.
 func (f *Feed) Calls(ids ...wire.CallID) {

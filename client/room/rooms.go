@@ -297,10 +297,33 @@ func other(me wire.AccountID, members []wire.AccountID) wire.AccountID {
 	return wire.AccountID{}
 }
 
+// known reports whether there is such a room here: no worker is made for what a
+// server makes up.
+func (r *Rooms) known(id wire.RoomID) (bool, error) {
+	r.mu.Lock()
+	_, works := r.workers[id]
+	r.mu.Unlock()
+	if works {
+		return true, nil
+	}
+	err := r.cfg.Store.View(context.Background(), func(tx *store.Tx) error {
+		_, err := store.GetRoom(tx, id)
+		return err
+	})
+	if errors.Is(err, store.ErrNone) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // Nudge takes the event nudge.
 func (r *Rooms) Nudge(n wire.Nudge) error {
 	if r.Paused() {
 		return nil // every room is asked about afterwards
+	}
+	known, err := r.known(n.Room)
+	if err != nil || !known {
+		return err // the event room comes first
 	}
 	return r.with(n.Room, func(w *worker) { w.nudge(n) })
 }
