@@ -24,6 +24,7 @@ import (
 	"github.com/veche-im/veche/server/device"
 	"github.com/veche-im/veche/server/httpapi"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/server/room"
 	"github.com/veche-im/veche/server/session"
 	"github.com/veche-im/veche/wire"
@@ -50,6 +51,7 @@ type Server struct {
 	db        *db.DB
 	age       *age.Clock
 	hub       *hub.Hub
+	limit     *limit.Limiter
 	blobs     *blob.Store
 	rooms     *room.Rooms
 	calls     *call.Calls
@@ -150,6 +152,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.hub = hub.New()
+	s.limit = limit.New(time.Now) // monotonic: a clock that is set must not shut people out
 	s.metrics = newMetrics(s.hub, &s.damage)
 	if s.blobs, err = blob.New(blob.Config{
 		DB: s.db, Dir: s.data.file(blobName), Log: log, Now: s.cfg.Now, Max: s.cfg.Blob, Quota: s.cfg.Quota, Fatal: s.die, Believed: s.age.Sweep,
@@ -163,7 +166,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.calls, err = call.New(ctx, call.Config{
-		DB: s.db, Hub: s.hub, Rooms: s.rooms, People: device.People{}, Media: s.cfg.Media, Log: log, Now: s.cfg.Now, Size: s.cfg.CallSize,
+		DB: s.db, Hub: s.hub, Rooms: s.rooms, People: device.People{}, Limit: s.limit, Media: s.cfg.Media, Log: log, Now: s.cfg.Now, Size: s.cfg.CallSize,
 	}); err != nil {
 		return err
 	}
@@ -184,7 +187,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.api, err = httpapi.New(httpapi.Config{
-		DB: s.db, Hub: s.hub, Accounts: accounts, Sessions: sessions, Blobs: s.blobs, Log: log, Now: s.cfg.Now, Age: s.age.Now,
+		DB: s.db, Hub: s.hub, Accounts: accounts, Sessions: sessions, Blobs: s.blobs, Limit: s.limit, Log: log, Now: s.cfg.Now, Age: s.age.Now,
 		Version: s.cfg.Version, Contact: s.cfg.Contact, Web: s.cfg.Web, CA: s.certs.CA(), Observe: s.metrics.route,
 	}); err != nil {
 		return err
@@ -208,7 +211,7 @@ func (s *Server) sessions() (*session.Sessions, error) {
 	session.RoomMethods(t, s.rooms)
 	session.CallMethods(t, s.calls)
 	return session.New(session.Config{
-		Table: t, Hub: s.hub, Log: s.cfg.Log, Now: s.cfg.Now,
+		Table: t, Hub: s.hub, Limit: s.limit, Log: s.cfg.Log, Now: s.cfg.Now,
 		RoomsOf: s.rooms.Of, Hello: session.HelloOf(deps), Observe: s.metrics.request,
 	})
 }

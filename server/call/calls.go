@@ -13,6 +13,7 @@ import (
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -99,14 +100,14 @@ type Config struct {
 	Media  Media // nil: this site has no calls
 	Log    *slog.Logger
 	Now    func() time.Time // nil means time.Now
+	Limit  *limit.Limiter   // nil: one of its own
 	Size   int              // participants of a call at most; 0 means wire.MaxParticipants
 }
 
 // Calls is all calls of a site. Refusals are *wire.Error.
 type Calls struct {
-	cfg    Config
-	limits limits
-	wake   chan struct{} // there are rows to forget
+	cfg  Config
+	wake chan struct{} // there are rows to forget
 
 	mu     sync.Mutex // guards what follows, and all calls; not held while the database or Media works
 	byID   map[wire.CallID]*call
@@ -166,6 +167,9 @@ func New(ctx context.Context, cfg Config) (*Calls, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Limit == nil {
+		cfg.Limit = limit.New(cfg.Now)
 	}
 	if cfg.Size == 0 {
 		cfg.Size = wire.MaxParticipants

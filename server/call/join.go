@@ -59,7 +59,7 @@ func (cs *Calls) Join(ctx context.Context, a authz.Actor, local netip.Addr, j wi
 	case len(j.Offer) > wire.MaxSDP:
 		return res, wire.Refuse(wire.TooLarge, "an offer has at most %d bytes", wire.MaxSDP)
 	}
-	if err := cs.limits.allow(a.Device, toJoin, cs.cfg.Now()); err != nil {
+	if err := cs.allow(a.Device, toJoin); err != nil {
 		return res, err
 	}
 	// The place is taken before the right to it is looked up: who is taken out of
@@ -255,7 +255,7 @@ func (cs *Calls) Offer(ctx context.Context, a authz.Actor, o wire.OfferCall) (re
 	if err != nil {
 		return res, err
 	}
-	if err := cs.limits.allow(a.Device, toOffer, cs.cfg.Now()); err != nil {
+	if err := cs.allow(a.Device, toOffer); err != nil {
 		return res, err
 	}
 	if res.Answer, err = cs.cfg.Media.Offer(ctx, o.Call, p.number, o.Offer); err != nil {
@@ -274,7 +274,7 @@ func (cs *Calls) View(_ context.Context, a authz.Actor, v wire.ViewCall) error {
 			return wire.Refuse(wire.BadRequest, "no such view")
 		}
 	}
-	if err := cs.limits.allow(a.Device, toView, cs.cfg.Now()); err != nil {
+	if err := cs.allow(a.Device, toView); err != nil {
 		return err
 	}
 	cs.lock()

@@ -27,7 +27,7 @@ func (cs *Calls) lead(ctx context.Context, a authz.Actor, id wire.CallID) (wire.
 	if err != nil {
 		return room, err
 	}
-	if err := cs.limits.allow(a.Device, toLead, cs.cfg.Now()); err != nil {
+	if err := cs.allow(a.Device, toLead); err != nil {
 		return room, err
 	}
 	owners, err := cs.cfg.Rooms.Owners(ctx, room)
@@ -104,7 +104,7 @@ func (cs *Calls) Link(ctx context.Context, a authz.Actor, p wire.CallRef) (link 
 // Knock asks the owners who are in to let the actor in. Whether there is such a
 // call only who knows the token hears.
 func (cs *Calls) Knock(ctx context.Context, a authz.Actor, p wire.KnockCall) error {
-	if err := cs.limits.allow(a.Device, toKnock, cs.cfg.Now()); err != nil {
+	if err := cs.allow(a.Device, toKnock); err != nil {
 		return err
 	}
 	room, err := cs.roomOf(p.Call)

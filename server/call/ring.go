@@ -31,7 +31,7 @@ func (cs *Calls) Ring(ctx context.Context, a authz.Actor, p wire.RingCall) error
 	if err != nil {
 		return err
 	}
-	if err := cs.limits.allow(a.Device, toRing, cs.cfg.Now()); err != nil {
+	if err := cs.allow(a.Device, toRing); err != nil {
 		return err
 	}
 	var members []wire.AccountID

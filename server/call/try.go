@@ -17,7 +17,7 @@ func (cs *Calls) Test(ctx context.Context, a authz.Actor, local netip.Addr, p wi
 	case len(p.Offer) > wire.MaxSDP:
 		return res, wire.Refuse(wire.TooLarge, "an offer has at most %d bytes", wire.MaxSDP)
 	}
-	if err := cs.limits.allow(a.Device, toTest, cs.cfg.Now()); err != nil {
+	if err := cs.allow(a.Device, toTest); err != nil {
 		return res, err
 	}
 	id := wire.NewCallID()

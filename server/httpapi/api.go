@@ -21,6 +21,7 @@ import (
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/device"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/server/session"
 	"github.com/veche-im/veche/wire"
 )
@@ -42,6 +43,7 @@ type Config struct {
 	Hub      *hub.Hub
 	Accounts *account.Accounts
 	Sessions *session.Sessions
+	Limit    *limit.Limiter
 	Blobs    *blob.Store
 	Log      *slog.Logger
 	Now      func() time.Time
@@ -72,7 +74,7 @@ type API struct {
 
 // New checks cfg.
 func New(cfg Config) (*API, error) {
-	if cfg.DB == nil || cfg.Hub == nil || cfg.Accounts == nil || cfg.Sessions == nil || cfg.Blobs == nil || cfg.Log == nil || cfg.Now == nil {
+	if cfg.DB == nil || cfg.Hub == nil || cfg.Accounts == nil || cfg.Sessions == nil || cfg.Limit == nil || cfg.Blobs == nil || cfg.Log == nil || cfg.Now == nil {
 		return nil, errors.New("httpapi: all but Web, CA and Observe are required")
 	}
 	if cfg.Age == nil {
@@ -107,7 +109,7 @@ func (a *API) Handler(d Door) http.Handler {
 	// method, a cleaned path) have them too.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
-		limit(w)
+		hurry(w)
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -181,6 +183,10 @@ func (a *API) pass(c *call, r route) error {
 	if err := deadlines(c, r); err != nil {
 		return err
 	}
+	// Before who asks is looked up, which is what a flood would cost.
+	if err := a.cfg.Limit.Allow(r.class, limit.Who{From: c.from()}); err != nil {
+		return err
+	}
 	c.r.Body = http.MaxBytesReader(c.ResponseWriter, c.r.Body, r.max)
 	slots := a.transfers
 	if authz.Anonymous(r.action) {
@@ -208,6 +214,11 @@ func (a *API) pass(c *call, r route) error {
 	}
 	if !authz.Arrive(c.actor(), r.action) {
 		return authz.ErrDenied
+	}
+	if !authz.Anonymous(r.action) {
+		if err := a.cfg.Limit.Allow(r.class, limit.Who{Account: c.session.Account}); err != nil {
+			return err
+		}
 	}
 	if r.bytes && !authz.Anonymous(r.action) {
 		if !a.ofTransfers.enter(c.session.Device, deviceTransfers) {
@@ -237,7 +248,7 @@ func (a *API) fail(c *call, r route, err error) {
 	if errors.As(err, &tooBig) {
 		err = unread(err)
 	}
-	e := session.ErrorOf(err)
+	e := session.Spread(session.ErrorOf(err))
 	if e.Code == wire.Internal {
 		a.cfg.Log.Error("request failed", "route", r.pattern, "err", err)
 	}

@@ -69,13 +69,13 @@ func deadlines(c *call, r route) error {
 	if r.socket { // after the upgrade it is the session's
 		return errors.Join(ctl.SetReadDeadline(time.Time{}), ctl.SetWriteDeadline(time.Time{}))
 	}
-	return nil // limit has set them
+	return nil // hurry has set them
 }
 
-// limit bounds how long a request may take unless its route says otherwise. Every
+// hurry bounds how long a request may take unless its route says otherwise. Every
 // request begins with it, also one that is refused at once: the deadline that an
 // earlier request left on the connection may have passed.
-func limit(w http.ResponseWriter) {
+func hurry(w http.ResponseWriter) {
 	ctl := http.NewResponseController(w)
 	until := time.Now().Add(jsonTimeout)
 	_ = errors.Join(ctl.SetReadDeadline(until), ctl.SetWriteDeadline(until)) // of a connection that is gone

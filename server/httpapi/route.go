@@ -10,6 +10,7 @@ import (
 
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/blob"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -17,6 +18,7 @@ import (
 type route struct {
 	pattern string // of http.ServeMux
 	action  authz.Action
+	class   *limit.Class
 	max     int64  // bytes of the body
 	types   string // of body and answer
 	bytes   bool   // carries file bytes: the deadline moves on with them
@@ -28,34 +30,34 @@ type route struct {
 func (a *API) table() []route {
 	const blobID = wire.PathBlob + "{id}"
 	return []route{
-		plain("GET", wire.PathSite, authz.SiteRead, a.site),
-		posted(wire.PathLink, authz.LinkRead, a.link),
-		posted(wire.PathSetup, authz.AccountCreate, a.setup),
-		posted(wire.PathSignup, authz.AccountCreate, a.signup),
-		posted(wire.PathSignin, authz.SessionOpen, a.signin),
-		plain("POST", wire.PathSignout, authz.SessionClose, a.signout),
-		plain("GET", wire.PathSession, authz.SessionUse, a.whoami),
-		{pattern: "GET " + wire.PathSocket, action: authz.SessionUse, max: 0, types: "frames", socket: true, handle: a.socket},
+		plain("GET", wire.PathSite, authz.SiteRead, limit.Page, a.site),
+		posted(wire.PathLink, authz.LinkRead, limit.Link, a.link),
+		posted(wire.PathSetup, authz.AccountCreate, limit.Enter, a.setup),
+		posted(wire.PathSignup, authz.AccountCreate, limit.Enter, a.signup),
+		posted(wire.PathSignin, authz.SessionOpen, limit.Enter, a.signin),
+		plain("POST", wire.PathSignout, authz.SessionClose, limit.Connect, a.signout),
+		plain("GET", wire.PathSession, authz.SessionUse, limit.Connect, a.whoami),
+		{pattern: "GET " + wire.PathSocket, action: authz.SessionUse, class: limit.Connect, max: 0, types: "frames", socket: true, handle: a.socket},
 
-		posted(wire.PathBlobs, authz.BlobCreate, a.newBlob),
-		{pattern: "PUT " + blobID, action: authz.BlobWrite, max: blob.MaxAppend + 1, types: "bytes → wire.BlobState", bytes: true, handle: a.appendBlob},
-		{pattern: "GET " + blobID, action: authz.BlobRead, max: 0, types: "→ " + wire.MIMEBlob, bytes: true, handle: a.readBlob},
-		plain("GET", blobID+"/state", authz.BlobRead, a.blobState),
-		plain("DELETE", blobID, authz.BlobWrite, a.deleteBlob),
+		posted(wire.PathBlobs, authz.BlobCreate, limit.File, a.newBlob),
+		{pattern: "PUT " + blobID, action: authz.BlobWrite, class: limit.File, max: blob.MaxAppend + 1, types: "bytes → wire.BlobState", bytes: true, handle: a.appendBlob},
+		{pattern: "GET " + blobID, action: authz.BlobRead, class: limit.File, max: 0, types: "→ " + wire.MIMEBlob, bytes: true, handle: a.readBlob},
+		plain("GET", blobID+"/state", authz.BlobRead, limit.File, a.blobState),
+		plain("DELETE", blobID, authz.BlobWrite, limit.File, a.deleteBlob),
 
-		{pattern: "GET " + pathCA, action: authz.SiteRead, types: "→ application/x-x509-ca-cert", handle: a.authority},
-		{pattern: "GET " + pathSecurity, action: authz.SiteRead, types: "→ text", handle: a.security},
-		{pattern: "GET /healthz", action: authz.SiteRead, types: "→ text", handle: a.healthy},
-		{pattern: "GET /readyz", action: authz.SiteRead, types: "→ text", handle: a.ready},
-		{pattern: "GET /api/", action: authz.SiteRead, types: "→ wire.Error", handle: func(*call) error { return authz.ErrDenied }},
-		{pattern: "GET /", action: authz.SiteRead, types: "→ files of the web app", bytes: true, handle: a.serveWeb},
+		{pattern: "GET " + pathCA, action: authz.SiteRead, class: limit.Page, types: "→ application/x-x509-ca-cert", handle: a.authority},
+		{pattern: "GET " + pathSecurity, action: authz.SiteRead, class: limit.Page, types: "→ text", handle: a.security},
+		{pattern: "GET /healthz", action: authz.SiteRead, class: limit.Page, types: "→ text", handle: a.healthy},
+		{pattern: "GET /readyz", action: authz.SiteRead, class: limit.Page, types: "→ text", handle: a.ready},
+		{pattern: "GET /api/", action: authz.SiteRead, class: limit.Page, types: "→ wire.Error", handle: func(*call) error { return authz.ErrDenied }},
+		{pattern: "GET /", action: authz.SiteRead, class: limit.Page, types: "→ files of the web app", bytes: true, handle: a.serveWeb},
 	}
 }
 
 // plain is a route without a body.
-func plain[R any](method, path string, action authz.Action, fn func(*call) (R, error)) route {
+func plain[R any](method, path string, action authz.Action, class *limit.Class, fn func(*call) (R, error)) route {
 	return route{
-		pattern: method + " " + path, action: action, max: 1024, types: fmt.Sprintf("→ %T", *new(R)),
+		pattern: method + " " + path, action: action, class: class, max: 1024, types: fmt.Sprintf("→ %T", *new(R)),
 		handle: func(c *call) error {
 			res, err := fn(c)
 			if err != nil {
@@ -67,9 +69,9 @@ func plain[R any](method, path string, action authz.Action, fn func(*call) (R, e
 }
 
 // posted is a route with JSON in its body.
-func posted[P, R any](path string, action authz.Action, fn func(*call, P) (R, error)) route {
+func posted[P, R any](path string, action authz.Action, class *limit.Class, fn func(*call, P) (R, error)) route {
 	return route{
-		pattern: "POST " + path, action: action, max: wire.MaxJSON, types: fmt.Sprintf("%T → %T", *new(P), *new(R)),
+		pattern: "POST " + path, action: action, class: class, max: wire.MaxJSON, types: fmt.Sprintf("%T → %T", *new(P), *new(R)),
 		handle: func(c *call) error {
 			var p P
 			if err := readJSON(c.r.Body, &p); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/device"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/server/room"
 	"github.com/veche-im/veche/server/session"
 	"github.com/veche-im/veche/wire"
@@ -41,13 +42,13 @@ func newAPI(t *testing.T) *API {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions, err := session.New(session.Config{Table: session.NewTable(), Hub: h, Log: log, Now: time.Now,
+	sessions, err := session.New(session.Config{Table: session.NewTable(), Hub: h, Limit: limit.New(time.Now), Log: log, Now: time.Now,
 		RoomsOf: func(context.Context, wire.AccountID) ([]wire.RoomID, error) { return nil, nil },
 		Hello:   func(context.Context, *session.Actor) (wire.Hello, error) { return wire.Hello{}, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := New(Config{DB: d, Hub: h, Accounts: accounts, Sessions: sessions, Blobs: blobs, Log: log, Now: time.Now})
+	a, err := New(Config{DB: d, Hub: h, Accounts: accounts, Sessions: sessions, Blobs: blobs, Limit: limit.New(time.Now), Log: log, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,6 +69,11 @@ func TestEveryRouteDeclaresWhatItIs(t *testing.T) {
 		method, _, ok := strings.Cut(r.pattern, " ")
 		if !ok {
 			t.Errorf("%s takes any method", r.pattern)
+		}
+		if c := r.class; c == nil || c.Network.Burst == 0 {
+			t.Errorf("%s has no limit for a network", r.pattern)
+		} else if c.Account.Burst == 0 && !authz.Anonymous(r.action) {
+			t.Errorf("%s has no limit for an account", r.pattern)
 		}
 		if (method == "POST" || method == "PUT") && r.max == 0 {
 			t.Errorf("%s has no cap", r.pattern)

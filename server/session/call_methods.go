@@ -5,6 +5,7 @@ import (
 
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/call"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -14,22 +15,22 @@ type calls struct{ *call.Calls }
 // the call and the room that it found.
 func CallMethods(t *Table, c *call.Calls) {
 	h := calls{c}
-	Writes(t, wire.CallStart, authz.CallStart, h.start)
-	Reads(t, wire.CallList, authz.CallList, h.list)
-	Reads(t, wire.CallGet, authz.CallRead, h.get)
-	Writes(t, wire.CallJoin, authz.CallJoin, h.join)
-	Writes(t, wire.CallOffer, authz.CallTake, h.offer)
-	Writes(t, wire.CallLeave, authz.CallTake, h.leave)
-	Writes(t, wire.CallViewing, authz.CallTake, h.view)
-	Writes(t, wire.CallState, authz.CallTake, h.state)
-	Writes(t, wire.CallSay, authz.CallTake, h.say)
-	Writes(t, wire.CallRing, authz.CallTake, h.ring)
-	Writes(t, wire.CallDecline, authz.CallReply, h.decline)
-	Writes(t, wire.CallRemove, authz.CallLead, h.remove)
-	Writes(t, wire.CallMakeURL, authz.CallLead, h.link)
-	Writes(t, wire.CallKnocks, authz.CallKnock, h.knock)
-	Writes(t, wire.CallRefuse, authz.CallLead, h.refuse)
-	Writes(t, wire.CallTry, authz.CallTest, h.test)
+	Writes(t, wire.CallStart, authz.CallStart, limit.Meet, h.start)
+	Reads(t, wire.CallList, authz.CallList, limit.Meet, h.list)
+	Reads(t, wire.CallGet, authz.CallRead, limit.Meet, h.get)
+	Writes(t, wire.CallJoin, authz.CallJoin, limit.Meet, h.join)
+	Writes(t, wire.CallOffer, authz.CallTake, limit.Meet, h.offer)
+	Writes(t, wire.CallLeave, authz.CallTake, limit.Meet, h.leave)
+	Writes(t, wire.CallViewing, authz.CallTake, limit.Meet, h.view)
+	Writes(t, wire.CallState, authz.CallTake, limit.Meet, h.state)
+	Writes(t, wire.CallSay, authz.CallTake, limit.Meet, h.say)
+	Writes(t, wire.CallRing, authz.CallTake, limit.Meet, h.ring)
+	Writes(t, wire.CallDecline, authz.CallReply, limit.Meet, h.decline)
+	Writes(t, wire.CallRemove, authz.CallLead, limit.Meet, h.remove)
+	Writes(t, wire.CallMakeURL, authz.CallLead, limit.Meet, h.link)
+	Writes(t, wire.CallKnocks, authz.CallKnock, limit.Meet, h.knock)
+	Writes(t, wire.CallRefuse, authz.CallLead, limit.Meet, h.refuse)
+	Writes(t, wire.CallTry, authz.CallTest, limit.Meet, h.test)
 }
 
 func (h calls) start(ctx context.Context, a *Actor, p wire.StartCall) (wire.Call, error) {

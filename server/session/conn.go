@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
@@ -17,6 +18,7 @@ import (
 // quiet connection costs one goroutine.
 type session struct {
 	cfg    *Config
+	shares *share
 	conn   Conn
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -44,12 +46,14 @@ type request struct {
 	id     uint64
 	method method
 	params []byte
-	began  time.Time
+	began  time.Time // by the site's clock, for metrics
+	came   time.Time
 }
 
-func serve(ctx context.Context, cfg *Config, conn Conn, a Actor, ending func() bool) {
+func serve(ctx context.Context, all *Sessions, conn Conn, a Actor) {
+	cfg := &all.cfg
 	s := &session{
-		cfg: cfg, conn: conn, table: cfg.Table, actor: a,
+		cfg: cfg, shares: &all.shares, conn: conn, table: cfg.Table, actor: a,
 		sending: true, // until hello has left, which is the first
 		slots:   make(chan struct{}, wire.MaxOutstanding),
 		reads:   make(chan struct{}, maxReads),
@@ -78,7 +82,7 @@ func serve(ctx context.Context, cfg *Config, conn Conn, a Actor, ending func() b
 		}
 		return
 	}
-	if ending() { // since before the hub knew of this one, perhaps: then nobody has told it
+	if all.isEnding() { // since before the hub knew of this one, perhaps: then nobody has told it
 		s.End(wire.Cancelled)
 	}
 	s.read()
@@ -145,7 +149,7 @@ func (s *session) read() {
 		if !s.room(s.slots, 1) || !s.room(s.bulk, len(f.Body)/bulkUnit) {
 			return
 		}
-		s.take(request{id: f.ID, params: f.Body, began: s.cfg.Now()}, f.Method)
+		s.take(request{id: f.ID, params: f.Body, began: s.cfg.Now(), came: time.Now()}, f.Method)
 	}
 }
 
@@ -198,6 +202,10 @@ func (s *session) take(r request, name string) {
 		return
 	}
 	r.method = m
+	if err := s.cfg.Limit.Allow(m.class, limit.Who{Account: s.actor.Account, Device: s.actor.Device}); err != nil {
+		s.reply(r, nil, err, func() { s.free(r) })
+		return
+	}
 	if !m.writes {
 		s.start(func() {
 			select {
@@ -232,6 +240,22 @@ func (s *session) work() {
 		s.writes[0] = request{}
 		s.writes = s.writes[1:]
 		s.mu.Unlock()
+		s.inTurn(r)
+	}
+}
+
+// inTurn carries out a request that changes something, unless it has waited so
+// long that whoever asked has better things to do, or the account has others with
+// the writer already. Refusing is cheap; what is late costs as much as ever.
+func (s *session) inTurn(r request) {
+	account := s.actor.Account
+	switch {
+	case time.Since(r.came) > maxWait:
+		s.reply(r, nil, &wire.Error{Code: wire.Busy, Text: "waited too long"}, func() { s.free(r) })
+	case !s.shares.enter(account):
+		s.reply(r, nil, &wire.Error{Code: wire.Busy, Text: "too many connections of one account write"}, func() { s.free(r) })
+	default:
+		defer s.shares.leave(account)
 		s.carryOut(r, func() { s.free(r) })
 	}
 }
@@ -240,7 +264,7 @@ func (s *session) work() {
 // has left, so that a device cannot pile up answers that it does not take.
 func (s *session) carryOut(r request, written func()) {
 	a := s.who()
-	ctx, cancel := context.WithTimeout(s.ctx, requestTimeout)
+	ctx, cancel := context.WithDeadline(s.ctx, r.came.Add(requestTimeout))
 	defer cancel()
 	body, err := s.guarded(ctx, r, &a)
 	s.reply(r, body, err, written)
@@ -260,7 +284,7 @@ func (s *session) reply(r request, body []byte, err error, written func()) {
 	f := wire.Frame{ID: r.id, Body: body}
 	var code wire.Code
 	if err != nil {
-		f.Body, f.Error = nil, ErrorOf(err)
+		f.Body, f.Error = nil, Spread(ErrorOf(err))
 		code = f.Error.Code
 		if code == wire.Internal || code == wire.Damaged {
 			s.cfg.Log.Error("request failed", "method", r.method.name, "device", s.who().Device, "err", err)

@@ -17,7 +17,7 @@ import (
 //
 //	func DirectoryMethods(t *Table, d Deps) {
 //		h := directory{d}
-//		Reads(t, wire.DirectoryPeople, authz.PeopleRead, h.people)
+//		Reads(t, wire.DirectoryPeople, authz.PeopleRead, limit.Read, h.people)
 //	}
 type Deps struct {
 	DB   *db.DB

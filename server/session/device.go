@@ -8,6 +8,7 @@ import (
 	"github.com/veche-im/veche/server/device"
 	"github.com/veche-im/veche/server/directory"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -16,11 +17,11 @@ type devices struct{ Deps }
 // DeviceMethods registers what a device asks about its own account's devices.
 func DeviceMethods(t *Table, d Deps) {
 	h := devices{d}
-	Writes(t, wire.DevicePublish, authz.DevicePublish, h.publish)
-	Writes(t, wire.DeviceEnrol, authz.DeviceEnrol, h.enrol)
-	Reads(t, wire.DeviceList, authz.DeviceRead, h.list)
-	Writes(t, wire.DeviceDrop, authz.DeviceDrop, h.drop)
-	Reads(t, wire.DeviceVault, authz.DeviceRead, h.vault)
+	Writes(t, wire.DevicePublish, authz.DevicePublish, limit.Change, h.publish)
+	Writes(t, wire.DeviceEnrol, authz.DeviceEnrol, limit.Change, h.enrol)
+	Reads(t, wire.DeviceList, authz.DeviceRead, limit.Ask, h.list)
+	Writes(t, wire.DeviceDrop, authz.DeviceDrop, limit.Change, h.drop)
+	Reads(t, wire.DeviceVault, authz.DeviceRead, limit.Ask, h.vault)
 }
 
 func (h devices) list(ctx context.Context, a *Actor, _ wire.None) (wire.Devices, error) {

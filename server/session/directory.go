@@ -6,6 +6,7 @@ import (
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/directory"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -14,8 +15,8 @@ type people struct{ Deps }
 // DirectoryMethods registers what devices ask about the people of the site.
 func DirectoryMethods(t *Table, d Deps) {
 	h := people{d}
-	Reads(t, wire.DirectoryPeople, authz.PeopleRead, h.list)
-	Reads(t, wire.DirectoryStatements, authz.StatementsRead, h.statements)
+	Reads(t, wire.DirectoryPeople, authz.PeopleRead, limit.Read, h.list)
+	Reads(t, wire.DirectoryStatements, authz.StatementsRead, limit.Read, h.statements)
 }
 
 func (h people) list(ctx context.Context, _ *Actor, p wire.ListPeople) (page wire.People, err error) {

@@ -6,6 +6,7 @@ import (
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/device"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -14,9 +15,9 @@ type keys struct{ Deps }
 // KeyMethods registers what devices do with key packages.
 func KeyMethods(t *Table, d Deps) {
 	h := keys{d}
-	Writes(t, wire.KeyUpload, authz.KeyUpload, h.upload)
-	Reads(t, wire.KeyCounted, authz.KeyRead, h.count)
-	Writes(t, wire.KeyClaim, authz.KeyClaim, h.claim)
+	Writes(t, wire.KeyUpload, authz.KeyUpload, limit.Change, h.upload)
+	Reads(t, wire.KeyCounted, authz.KeyRead, limit.Ask, h.count)
+	Writes(t, wire.KeyClaim, authz.KeyClaim, limit.Keys, h.claim)
 }
 
 func (h keys) upload(ctx context.Context, a *Actor, p wire.UploadKeys) (c wire.KeyCount, err error) {

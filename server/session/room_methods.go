@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/server/room"
 	"github.com/veche-im/veche/wire"
 )
@@ -15,19 +16,19 @@ type rooms struct{ *room.Rooms }
 // authz about the room that it found.
 func RoomMethods(t *Table, r *room.Rooms) {
 	h := rooms{r}
-	Writes(t, wire.RoomCreate, authz.RoomCreate, h.create)
-	Writes(t, wire.RoomCommit, authz.RoomCommit, h.commit)
-	Writes(t, wire.RoomPropose, authz.RoomPropose, h.propose)
-	Writes(t, wire.RoomSend, authz.RoomSend, h.send)
-	Reads(t, wire.RoomLog, authz.RoomRead, h.log)
-	Reads(t, wire.RoomList, authz.RoomList, h.list)
-	Reads(t, wire.RoomGet, authz.RoomRead, h.get)
-	Reads(t, wire.RoomWelcome, authz.RoomJoin, h.welcome)
-	Writes(t, wire.RoomJoined, authz.RoomJoin, h.joined)
-	Reads(t, wire.RoomGroup, authz.RoomJoin, h.group)
-	Writes(t, wire.RoomErase, authz.RoomErase, h.erase)
-	Writes(t, wire.RoomCursors, authz.RoomCursor, h.cursor)
-	Reads(t, wire.RoomTyping, authz.RoomTyping, h.typing) // it changes nothing that is kept
+	Writes(t, wire.RoomCreate, authz.RoomCreate, limit.Change, h.create)
+	Writes(t, wire.RoomCommit, authz.RoomCommit, limit.Change, h.commit)
+	Writes(t, wire.RoomPropose, authz.RoomPropose, limit.Change, h.propose)
+	Writes(t, wire.RoomSend, authz.RoomSend, limit.Send, h.send)
+	Reads(t, wire.RoomLog, authz.RoomRead, limit.Read, h.log)
+	Reads(t, wire.RoomList, authz.RoomList, limit.Read, h.list)
+	Reads(t, wire.RoomGet, authz.RoomRead, limit.Read, h.get)
+	Reads(t, wire.RoomWelcome, authz.RoomJoin, limit.Read, h.welcome)
+	Writes(t, wire.RoomJoined, authz.RoomJoin, limit.Note, h.joined)
+	Reads(t, wire.RoomGroup, authz.RoomJoin, limit.Read, h.group)
+	Writes(t, wire.RoomErase, authz.RoomErase, limit.Note, h.erase)
+	Writes(t, wire.RoomCursors, authz.RoomCursor, limit.Note, h.cursor)
+	Reads(t, wire.RoomTyping, authz.RoomTyping, limit.Note, h.typing) // it changes nothing that is kept
 }
 
 func (h rooms) create(ctx context.Context, a *Actor, p wire.CreateRoom) (wire.Receipt, error) {

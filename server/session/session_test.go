@@ -14,6 +14,7 @@ import (
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
@@ -156,14 +157,14 @@ func newDesk(t *testing.T) *desk {
 	t.Helper()
 	d := &desk{hub: hub.New(), gate: make(chan struct{}, 1000), readers: make(chan struct{}, 1000)}
 	table := NewTable()
-	Writes(table, slow, authz.RoomList, func(ctx context.Context, _ *Actor, p number) (number, error) {
+	Writes(table, slow, authz.RoomList, limit.Ask, func(ctx context.Context, _ *Actor, p number) (number, error) {
 		<-d.gate
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		d.order = append(d.order, p.N)
 		return p, d.failure
 	})
-	Reads(table, read, authz.RoomList, func(ctx context.Context, _ *Actor, p number) (number, error) {
+	Reads(table, read, authz.RoomList, limit.Ask, func(ctx context.Context, _ *Actor, p number) (number, error) {
 		d.mu.Lock()
 		d.reading++
 		d.most = max(d.most, d.reading)
@@ -174,13 +175,13 @@ func newDesk(t *testing.T) *desk {
 		d.mu.Unlock()
 		return p, nil
 	})
-	Writes(table, large, authz.RoomList, func(context.Context, *Actor, []byte) (none wire.None, err error) {
+	Writes(table, large, authz.RoomList, limit.Ask, func(context.Context, *Actor, []byte) (none wire.None, err error) {
 		<-d.gate
 		return none, nil
 	})
-	Reads(table, broke, authz.RoomList, func(context.Context, *Actor, wire.None) (wire.None, error) { panic("ouch") })
+	Reads(table, broke, authz.RoomList, limit.Ask, func(context.Context, *Actor, wire.None) (wire.None, error) { panic("ouch") })
 	s, err := New(Config{
-		Table: table, Hub: d.hub, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Table: table, Hub: d.hub, Limit: limit.New(time.Now), Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		RoomsOf: func(context.Context, wire.AccountID) ([]wire.RoomID, error) { return nil, nil },
 		Hello: func(_ context.Context, a *Actor) (wire.Hello, error) {
 			return wire.Hello{Account: a.Account, Device: a.Device, State: a.State}, nil
@@ -667,12 +668,19 @@ func TestEventsWaitForTheHello(t *testing.T) {
 func TestRegistrationRefusesWhatDeclaresNothing(t *testing.T) {
 	ok := func(context.Context, *Actor, wire.None) (wire.None, error) { return wire.None{}, nil }
 	for name, register := range map[string]func(*Table){
-		"no cap":            func(t *Table) { Reads(t, wire.Method[wire.None, wire.None]{Name: "a.b"}, authz.RoomList, ok) },
-		"no name":           func(t *Table) { Reads(t, wire.Method[wire.None, wire.None]{Max: 1}, authz.RoomList, ok) },
-		"no action":         func(t *Table) { Reads(t, broke, "", ok) },
-		"an unknown action": func(t *Table) { Reads(t, broke, "room.burn", ok) },
-		"an anonymous one":  func(t *Table) { Reads(t, broke, authz.SessionOpen, ok) },
-		"twice":             func(t *Table) { Reads(t, broke, authz.RoomList, ok); Reads(t, broke, authz.RoomList, ok) },
+		"no cap": func(t *Table) {
+			Reads(t, wire.Method[wire.None, wire.None]{Name: "a.b"}, authz.RoomList, limit.Ask, ok)
+		},
+		"no name":               func(t *Table) { Reads(t, wire.Method[wire.None, wire.None]{Max: 1}, authz.RoomList, limit.Ask, ok) },
+		"no action":             func(t *Table) { Reads(t, broke, "", limit.Ask, ok) },
+		"an unknown action":     func(t *Table) { Reads(t, broke, "room.burn", limit.Ask, ok) },
+		"no limit":              func(t *Table) { Reads(t, broke, authz.RoomList, nil, ok) },
+		"no limit for who asks": func(t *Table) { Reads(t, broke, authz.RoomList, limit.Page, ok) },
+		"an anonymous one":      func(t *Table) { Reads(t, broke, authz.SessionOpen, limit.Ask, ok) },
+		"twice": func(t *Table) {
+			Reads(t, broke, authz.RoomList, limit.Ask, ok)
+			Reads(t, broke, authz.RoomList, limit.Ask, ok)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -682,5 +690,142 @@ func TestRegistrationRefusesWhatDeclaresNothing(t *testing.T) {
 			}()
 			register(NewTable())
 		})
+	}
+}
+
+func TestWhoAsksTooOftenIsToldToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		close(d.readers)
+		refused := 0
+		var wait int64
+		for i := range 2 * limit.Ask.Account.Burst {
+			p.ask(t, uint64(i+1), read.Name, number{i})
+			if f := p.take(t); f.Error != nil {
+				if f.Error.Code != wire.Busy || f.Error.RetryAfter <= 0 {
+					t.Fatalf("refused with %v", f.Error)
+				}
+				refused++
+				wait = f.Error.RetryAfter
+			}
+		}
+		if refused != limit.Ask.Account.Burst {
+			t.Errorf("%d of %d were refused", refused, 2*limit.Ask.Account.Burst)
+		}
+		time.Sleep(time.Duration(wait) * time.Millisecond)
+		p.ask(t, 1_000_000, read.Name, number{})
+		if f := p.take(t); f.Error != nil {
+			t.Errorf("after the wait: %v", f.Error)
+		}
+		p.Close(0, "")
+	})
+}
+
+// What waited long is refused unrun: who asked has better things to do, and what
+// is late costs as much as what is in time.
+func TestWriteThatWaitedTooLongIsNotRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		for i := range 3 {
+			p.ask(t, uint64(i+1), slow.Name, number{i})
+		}
+		time.Sleep(maxWait + time.Second)
+		d.gate <- struct{}{} // the first
+		if f := p.take(t); f.ID != 1 || f.Error != nil {
+			t.Errorf("the first: %+v", f)
+		}
+		for range 2 {
+			if f := p.take(t); f.Error == nil || f.Error.Code != wire.Busy || f.Error.RetryAfter <= 0 {
+				t.Errorf("late: %+v", f)
+			}
+		}
+		if len(d.order) != 1 {
+			t.Errorf("carried out %v", d.order)
+		}
+		d.gate <- struct{}{}
+		p.ask(t, 4, slow.Name, number{4})
+		if f := p.take(t); f.ID != 4 || f.Error != nil {
+			t.Errorf("afterwards: %+v", f)
+		}
+		p.Close(0, "")
+	})
+}
+
+// One account must not take the writer's whole queue.
+func TestAccountHasOnlyItsShareOfTheWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		pipes := make([]*pipe, maxWrites+1)
+		for i := range pipes {
+			pipes[i] = d.connect(t)
+			pipes[i].ask(t, 1, slow.Name, number{i})
+			synctest.Wait()
+		}
+		if d.Writing() != maxWrites {
+			t.Errorf("%d are with the writer, want %d", d.Writing(), maxWrites)
+		}
+		if f := pipes[maxWrites].take(t); f.Error == nil || f.Error.Code != wire.Busy || f.Error.RetryAfter <= 0 {
+			t.Errorf("one too many: %+v", f)
+		}
+		bob := newPipe()
+		go d.Serve(context.Background(), bob, Actor{Actor: authz.Actor{Account: wire.NewAccountID(), Device: wire.NewDeviceID(), State: wire.DeviceActive}})
+		bob.take(t)
+		bob.ask(t, 1, slow.Name, number{})
+		synctest.Wait()
+		if d.Writing() != maxWrites+1 {
+			t.Error("another account found no place")
+		}
+		for range maxWrites + 1 {
+			d.gate <- struct{}{}
+		}
+		synctest.Wait()
+		for _, p := range append(pipes[:maxWrites:maxWrites], bob) {
+			p.take(t)
+		}
+		synctest.Wait()
+		if d.Writing() != 0 {
+			t.Errorf("%d are still counted", d.Writing())
+		}
+		for _, p := range append(pipes, bob) {
+			p.Close(0, "")
+		}
+	})
+}
+
+// What waits for a device leaves in one write.
+func TestBurstLeavesInOneWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		for range 100 {
+			hub.Tell(d.hub, hub.Account(ann.Account), wire.OnCatchUp, wire.CatchUp{})
+		}
+		for range 100 {
+			p.take(t)
+		}
+		synctest.Wait()
+		p.mu.Lock()
+		writes := p.writes
+		p.mu.Unlock()
+		if writes > 3 { // the hello, what came first, and the rest
+			t.Errorf("%d writes for a hundred events", writes)
+		}
+		p.Close(0, "")
+	})
+}
+
+// An event that goes to many is one slice of bytes, and takes no memory for each.
+func TestHearingAllocatesLittle(t *testing.T) {
+	s := &session{sending: true} // somebody is writing: what is heard waits
+	frame := hub.Frame(wire.OnCatchUp, wire.CatchUp{})
+	if n := testing.AllocsPerRun(100, func() {
+		s.out = queue{}
+		for range len(s.out.few) {
+			s.Hear(frame)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

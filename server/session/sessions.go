@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
 )
@@ -53,6 +54,7 @@ const (
 	lastWords      = 500 * time.Millisecond // for answers under way when a session ends
 	bulkUnit       = 64 << 10               // bytes: smaller parameters are bounded by MaxOutstanding
 	maxBulk        = 2 * wire.MaxRequest    // bytes of parameters, in units, that wait on one connection
+	maxWait        = 5 * time.Second        // for the writes before it on its connection; then it is refused unrun
 	maxReads       = 4                      // reading requests at a time on one connection, until their answers are written
 )
 
@@ -60,6 +62,7 @@ const (
 type Config struct {
 	Table *Table
 	Hub   *hub.Hub
+	Limit *limit.Limiter
 	Log   *slog.Logger
 	Now   func() time.Time
 
@@ -75,7 +78,8 @@ type Config struct {
 
 // Sessions serves connections.
 type Sessions struct {
-	cfg Config
+	cfg    Config
+	shares share
 
 	mu      sync.Mutex // guards what follows
 	ending  bool
@@ -84,8 +88,8 @@ type Sessions struct {
 
 // New checks cfg.
 func New(cfg Config) (*Sessions, error) {
-	if cfg.Table == nil || cfg.Hub == nil || cfg.Log == nil || cfg.Now == nil || cfg.RoomsOf == nil || cfg.Hello == nil {
-		return nil, errors.New("session: Table, Hub, Log, Now, RoomsOf and Hello are required")
+	if cfg.Table == nil || cfg.Hub == nil || cfg.Limit == nil || cfg.Log == nil || cfg.Now == nil || cfg.RoomsOf == nil || cfg.Hello == nil {
+		return nil, errors.New("session: Table, Hub, Limit, Log, Now, RoomsOf and Hello are required")
 	}
 	if cfg.Observe == nil {
 		cfg.Observe = func(string, wire.Code, time.Duration) {}
@@ -105,7 +109,7 @@ func (s *Sessions) Serve(ctx context.Context, conn Conn, a Actor) {
 	s.running.Add(1)
 	s.mu.Unlock()
 	defer s.running.Done()
-	serve(ctx, &s.cfg, conn, a, s.isEnding)
+	serve(ctx, s, conn, a)
 }
 
 func (s *Sessions) isEnding() bool {
@@ -113,6 +117,9 @@ func (s *Sessions) isEnding() bool {
 	defer s.mu.Unlock()
 	return s.ending
 }
+
+// Writing returns how many requests are with the database's writer, or wait for it.
+func (s *Sessions) Writing() int { return s.shares.Len() }
 
 // End closes all connections with GoingAway, lets requests that have begun
 // finish, and returns when nothing runs any more.
@@ -127,3 +134,17 @@ func (s *Sessions) End() {
 // retryAfter is how long who was told "busy" should wait, in milliseconds. It
 // differs, so that they do not all come back at once.
 func retryAfter() int64 { return 500 + rand.Int64N(1500) }
+
+// Spread makes the time after which people come back differ, for an error that
+// is told to many at once. A long time is somebody's own and stays as it is.
+func Spread(e *wire.Error) *wire.Error {
+	if e.Code != wire.Busy || e.RetryAfter > 10_000 {
+		return e
+	}
+	if e.RetryAfter <= 0 {
+		return &wire.Error{Code: wire.Busy, Text: e.Text, RetryAfter: retryAfter()}
+	}
+	later := *e
+	later.RetryAfter += rand.Int64N(e.RetryAfter/2 + 200)
+	return &later
+}

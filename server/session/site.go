@@ -8,6 +8,7 @@ import (
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/device"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -16,8 +17,8 @@ type site struct{ Deps }
 // SiteMethods registers the ping and what administrators do for the site.
 func SiteMethods(t *Table, d Deps) {
 	h := site{d}
-	Reads(t, wire.SessionPing, authz.SessionUse, h.ping)
-	Writes(t, wire.InviteCreate, authz.InviteCreate, h.invite)
+	Reads(t, wire.SessionPing, authz.SessionUse, limit.Ask, h.ping)
+	Writes(t, wire.InviteCreate, authz.InviteCreate, limit.Invite, h.invite)
 }
 
 func (site) ping(context.Context, *Actor, wire.None) (wire.None, error) { return wire.None{}, nil }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -28,6 +29,7 @@ type method struct {
 	name   string
 	max    int // bytes of parameters
 	action authz.Action
+	class  *limit.Class
 	writes bool
 	types  string // of parameters and result, for the test that walks the table
 	call   func(ctx context.Context, a *Actor, params []byte) (result []byte, err error)
@@ -41,22 +43,26 @@ func NewTable() *Table { return &Table{methods: make(map[string]method)} }
 // The table checks action against the actor, and against the resource too where
 // that is the site or the actor's own account; a method on anything else has fn
 // ask authz.Can about what it found.
-func Reads[P, R any](t *Table, m wire.Method[P, R], action authz.Action, fn func(context.Context, *Actor, P) (R, error)) {
-	register(t, m, action, false, fn)
+//
+// Class says how often it may be asked.
+func Reads[P, R any](t *Table, m wire.Method[P, R], action authz.Action, class *limit.Class, fn func(context.Context, *Actor, P) (R, error)) {
+	register(t, m, action, class, false, fn)
 }
 
 // Writes registers a method that changes something: those of one connection run
 // one after the other.
-func Writes[P, R any](t *Table, m wire.Method[P, R], action authz.Action, fn func(context.Context, *Actor, P) (R, error)) {
-	register(t, m, action, true, fn)
+func Writes[P, R any](t *Table, m wire.Method[P, R], action authz.Action, class *limit.Class, fn func(context.Context, *Actor, P) (R, error)) {
+	register(t, m, action, class, true, fn)
 }
 
-func register[P, R any](t *Table, m wire.Method[P, R], action authz.Action, writes bool, fn func(context.Context, *Actor, P) (R, error)) {
+func register[P, R any](t *Table, m wire.Method[P, R], action authz.Action, class *limit.Class, writes bool, fn func(context.Context, *Actor, P) (R, error)) {
 	switch {
 	case m.Name == "" || m.Max <= 0 || m.Max > wire.MaxRequest:
 		panic(fmt.Sprintf("method %q has no name or no cap", m.Name))
 	case authz.On(action) == 0:
 		panic(fmt.Sprintf("method %s: action %q is not in the table of authz", m.Name, action))
+	case class == nil || class.Account.Burst == 0:
+		panic(fmt.Sprintf("method %s has no limit for an account", m.Name))
 	case authz.Anonymous(action):
 		panic(fmt.Sprintf("method %s: action %s is for who has no session", m.Name, action))
 	}
@@ -64,7 +70,7 @@ func register[P, R any](t *Table, m wire.Method[P, R], action authz.Action, writ
 		panic(fmt.Sprintf("method %s is registered twice", m.Name))
 	}
 	t.methods[m.Name] = method{
-		name: m.Name, max: m.Max, action: action, writes: writes,
+		name: m.Name, max: m.Max, action: action, class: class, writes: writes,
 		types: fmt.Sprintf("%T → %T", *new(P), *new(R)),
 		call: func(ctx context.Context, a *Actor, params []byte) ([]byte, error) {
 			var p P
