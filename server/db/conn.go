@@ -118,6 +118,16 @@ func (c *conn) wal(mode string) (logged, left int, err error) {
 	return logged, logged - moved, err
 }
 
+// changes counts the rows that this connection ever changed, those of what was
+// undone too.
+func (c *conn) changes() (n int64) {
+	tx := &Tx{conn: c}
+	if err := tx.QueryRow("SELECT total_changes()").Scan(&n); err != nil {
+		return -1
+	}
+	return n
+}
+
 // dsn names the file at path with what every connection sets.
 func dsn(path string, pragmas ...string) string {
 	q := url.Values{"_pragma": append(pragmas,
@@ -230,6 +240,9 @@ func kindOf(err error) kind {
 			return damaged
 		}
 		return ordinary
+	}
+	if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE {
+		return full // of the index of the log, which is made anew at any time
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_FULL:

@@ -72,11 +72,12 @@ type DB struct {
 
 	// What follows is the writer's goroutine's alone.
 
-	broken error // set after Fatal
-	alone  int   // jobs that still get a transaction of their own
-	memory memory
-	put    postponed
-	mover  mover
+	broken    error // set after Fatal
+	unsettled bool  // the log of the process before this one is not moved yet
+	alone     int   // jobs that still get a transaction of their own
+	memory    memory
+	put       postponed
+	mover     mover
 }
 
 type job struct {
@@ -90,8 +91,8 @@ type job struct {
 
 // Open opens or makes the database at cfg.Path and brings its schema up to
 // date. Unlike other nouns it is running when Open returns, because nothing can
-// be set up without it; Close ends it. The errors are ErrNewer, ErrDamaged, and
-// what the system says of the file.
+// be set up without it; Close ends it. The errors are ErrNewer, ErrDamaged,
+// ErrNoSpace, and what the system says of the file.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Path == "" || cfg.Log == nil {
 		return nil, errors.New("db: Path and Log are required")
@@ -121,6 +122,9 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		if kindOf(err) == damaged && !errors.Is(err, ErrDamaged) {
 			err = fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
+		if kindOf(err) == full {
+			err = fmt.Errorf("%w: %w", ErrNoSpace, err)
+		}
 		return nil, fmt.Errorf("open %s: %w", cfg.Path, err)
 	}
 	d.mover.begin()
@@ -147,6 +151,11 @@ func (d *DB) open(ctx context.Context) (err error) {
 	}
 	if !fresh {
 		if err := d.look(); err != nil {
+			return err
+		}
+		if err := d.settle(); kindOf(err) == full {
+			d.cfg.Log.Warn("the disk is full: nothing can be written", "path", d.cfg.Path)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -285,6 +294,25 @@ func (d *DB) write() {
 	}
 }
 
+// settle moves what a start finds in the write-ahead log into the database, and
+// begins the log anew. Where a write failed, the process before this one ended,
+// and the machine went on, that log is what the kernel remembers and perhaps not
+// what the disk holds: after a failure the kernel takes a page for clean. What
+// is appended to such a log is lost with it, however well it is synced. Moving it
+// writes every page again. A disk without room for that can be read: nothing
+// that changed something is committed until it worked.
+func (d *DB) settle() error {
+	logged, _, err := d.writer.wal("TRUNCATE")
+	if err == nil && logged > 0 {
+		err = fmt.Errorf("%w: somebody reads", ErrBusy)
+	}
+	d.unsettled = err != nil
+	if err != nil {
+		return fmt.Errorf("move the log of the process before: %w", err)
+	}
+	return nil
+}
+
 // answer runs callbacks in the order of commits and then wakes the callers,
 // while the writer goes on.
 func (d *DB) answer() {
@@ -318,6 +346,14 @@ func (d *DB) commit(batch []*job) (settled int) {
 	if d.broken != nil {
 		return fail(len(batch), d.broken)
 	}
+	var noRoom error // to move the log of the process before
+	var changes int64
+	if d.unsettled {
+		if noRoom = d.settle(); noRoom != nil && kindOf(noRoom) != full {
+			return fail(len(batch), d.judge(noRoom))
+		}
+		changes = d.writer.changes()
+	}
 	if err := d.writer.exec("BEGIN IMMEDIATE"); err != nil {
 		return fail(len(batch), d.judge(fmt.Errorf("begin: %w", err)))
 	}
@@ -342,6 +378,9 @@ func (d *DB) commit(batch []*job) (settled int) {
 	end := &Tx{conn: d.writer, db: d}
 	if err := d.hurt(end, d.put.all(end)); err != nil {
 		return undo(len(batch), err)
+	}
+	if noRoom != nil && d.writer.changes() != changes {
+		return undo(len(batch), noRoom)
 	}
 	if err := d.writer.exec("COMMIT"); err != nil {
 		return undo(len(batch), fmt.Errorf("commit: %w", err))

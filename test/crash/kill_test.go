@@ -45,8 +45,12 @@ func finish(t *testing.T, c *crowd.Crowd, s *rig.Site) {
 	if err := c.Finish(t.Context(), s.URL); err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range c.Judge() {
+	found := c.Judge()
+	for _, b := range found[:min(len(found), 10)] { // one fault breaks many promises
 		t.Error(b)
+	}
+	if len(found) > 10 {
+		t.Errorf("and %d more", len(found)-10)
 	}
 	if t.Failed() {
 		keep(t, c.Ledger)

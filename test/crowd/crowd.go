@@ -103,7 +103,7 @@ func Found(tb testing.TB, dir string, cfg Config) *Crowd {
 		c.writers = append(c.writers, w)
 	}
 	for i, p := range readers {
-		c.readers = append(c.readers, newReader(c, fmt.Sprintf("r%d", i), newDoor(c.ca, p.Token, cfg.Writers+i)))
+		c.readers = append(c.readers, newReader(c, fmt.Sprintf("r%d", i), newDoor(c.ca, p.Token, cfg.Writers+i), ledger.Seen))
 	}
 	return c
 }
@@ -151,14 +151,25 @@ func (c *Crowd) Finish(ctx context.Context, url string) error {
 		return fmt.Errorf("the crowd does not come to an end: %w", ctx.Err())
 	}
 	c.cancel()
-	for _, r := range c.readers {
-		if err := r.final(ctx, url, c.Rooms); err != nil {
+	if err := c.readAll(ctx, url, ledger.Final); err != nil {
+		return err
+	}
+	for i, room := range c.Rooms {
+		w := newReader(c, c.writers[i].name, c.writers[i].door, ledger.Final)
+		if err := w.readAll(ctx, url, []wire.RoomID{room}); err != nil {
 			return err
 		}
 	}
-	for i, room := range c.Rooms {
-		w := newReader(c, c.writers[i].name, c.writers[i].door)
-		if err := w.final(ctx, url, []wire.RoomID{room}); err != nil {
+	return nil
+}
+
+// Read reads all rooms from their beginning, which must work whatever the disk
+// does, and checks that nothing is missing within.
+func (c *Crowd) Read(ctx context.Context, url string) error { return c.readAll(ctx, url, "read") }
+
+func (c *Crowd) readAll(ctx context.Context, url string, kind ledger.Kind) error {
+	for _, r := range c.readers {
+		if err := newReader(c, r.name, r.door, kind).readAll(ctx, url, c.Rooms); err != nil {
 			return err
 		}
 	}

@@ -29,8 +29,8 @@ type place struct {
 	told int64 // by a nudge
 }
 
-func newReader(c *Crowd, name string, d *door) *reader {
-	r := &reader{Crowd: c, name: name, door: d, kind: ledger.Seen, rooms: map[wire.RoomID]*place{}}
+func newReader(c *Crowd, name string, d *door, kind ledger.Kind) *reader {
+	r := &reader{Crowd: c, name: name, door: d, kind: kind, rooms: map[wire.RoomID]*place{}}
 	for _, room := range c.Rooms {
 		r.rooms[room] = &place{}
 	}
@@ -177,17 +177,16 @@ func tokenOf(body wire.Sealed) (string, error) {
 	return string(token), nil
 }
 
-// final reads rooms from their beginning and writes down all that they hold.
-func (r *reader) final(ctx context.Context, url string, rooms []wire.RoomID) error {
+// readAll reads rooms to their ends, with a connection of its own. A log that
+// does not fit has been written down as a breach.
+func (r *reader) readAll(ctx context.Context, url string, rooms []wire.RoomID) error {
 	c, err := r.door.dial(ctx, url)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	fresh := newReader(r.Crowd, r.name, r.door)
-	fresh.kind = ledger.Final
 	for _, room := range rooms {
-		if err := fresh.catchUp(ctx, c, room); err != nil && !errors.Is(err, errStop) {
+		if err := r.catchUp(ctx, c, room); err != nil && !errors.Is(err, errStop) {
 			return err
 		}
 	}

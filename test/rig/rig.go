@@ -190,6 +190,19 @@ func (s *Site) Strike(how syscall.Signal) {
 	}
 }
 
+// Over reports whether the server has ended by itself.
+func (s *Site) Over() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case err := <-s.exited:
+		s.exited <- err
+		return true
+	default:
+		return false
+	}
+}
+
 // Ended waits until the server has ended by itself and returns its exit status.
 // If it does not end the test fails.
 func (s *Site) Ended() int {
