@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/cmd/veche/load"
+	"github.com/veche-im/veche/cmd/veche/load/sealed"
 	"github.com/veche-im/veche/cmd/veche/load/veche"
 )
 
@@ -96,7 +97,8 @@ type bench struct {
 	t      *term
 	dir    string
 	layout load.Layout
-	target *veche.Target
+	target load.Target
+	light  *veche.Target // the same, unless it is of real clients
 	server *site
 }
 
@@ -106,39 +108,58 @@ func (f loadFlags) prepare(ctx context.Context, t *term, l load.Layout) (b *benc
 	if b.dir, err = os.MkdirTemp(f.Dir, "veche-bench-*"); err != nil {
 		return nil, err
 	}
-	if b.target, err = b.newTarget(f.Plain); err != nil {
+	if b.light, err = veche.New(b.config(f.Plain)); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(b.dir))
 	}
-	began := time.Now()
-	if err := b.target.Prepare(ctx, l); err != nil {
-		return nil, errors.Join(err, b.close())
-	}
-	t.note("%s: %d people in %d rooms made in %.1f s", b.target.Name(), l.People, len(l.Rooms), time.Since(began).Seconds())
-	return b, nil
+	b.target = b.light
+	return b, b.ready(ctx)
 }
 
-func (b *bench) newTarget(plain bool) (*veche.Target, error) {
-	return veche.New(veche.Config{Dir: b.dir, TLS: !plain, Start: func(ctx context.Context, data string) (*veche.Running, error) {
+// prepareSealed is prepare with real clients.
+func (f loadFlags) prepareSealed(ctx context.Context, t *term, l load.Layout) (b *bench, err error) {
+	b = &bench{loadFlags: f, t: t, layout: l}
+	if b.dir, err = os.MkdirTemp(f.Dir, "veche-bench-*"); err != nil {
+		return nil, err
+	}
+	if b.target, err = sealed.New(b.config(true)); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(b.dir))
+	}
+	return b, b.ready(ctx)
+}
+
+// ready has the target prepare, and closes it if it cannot.
+func (b *bench) ready(ctx context.Context) error {
+	began := time.Now()
+	if err := b.target.Prepare(ctx, b.layout); err != nil {
+		return errors.Join(err, b.close())
+	}
+	b.t.note("%s: %d people in %d rooms made in %.1f s", b.target.Name(), b.layout.People, len(b.layout.Rooms), time.Since(began).Seconds())
+	return nil
+}
+
+// config has a target start this very binary.
+func (b *bench) config(plain bool) veche.Config {
+	return veche.Config{Dir: b.dir, TLS: !plain, Start: func(ctx context.Context, data string) (*veche.Running, error) {
 		s, err := b.start(ctx, data)
 		if err != nil {
 			return nil, err
 		}
 		b.server = s
 		return &s.Running, nil
-	}})
+	}}
 }
 
 // again stops the server and starts it on the same data.
 func (b *bench) again(ctx context.Context, plain bool) error {
-	before := b.target
+	before := b.light
 	if err := before.Running.Stop(); err != nil {
 		return err
 	}
-	t, err := b.newTarget(plain)
+	t, err := veche.New(b.config(plain))
 	if err != nil {
 		return err
 	}
-	b.target = t
+	b.light, b.target = t, t
 	return t.Serve(ctx, before.Site, b.layout)
 }
 

@@ -1,52 +1,17 @@
 package veche
 
 import (
-	"context"
-	"net"
-	"net/url"
 	"testing"
 	"time"
 
 	"github.com/veche-im/veche/cmd/veche/load"
 	"github.com/veche-im/veche/cmd/veche/load/seed"
-	"github.com/veche-im/veche/server"
 )
-
-// here runs a server in this process.
-func here(t *testing.T) func(context.Context, string) (*Running, error) {
-	return func(ctx context.Context, data string) (*Running, error) {
-		started := make(chan server.Info, 1)
-		s, err := server.New(ctx, server.Config{
-			Data: data, HTTPS: "127.0.0.1:0", HTTP: "127.0.0.1:0", Metrics: "off", Started: func(i server.Info) { started <- i },
-		})
-		if err != nil {
-			return nil, err
-		}
-		running, stop := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- s.Run(running) }()
-		select {
-		case i := <-started:
-			return &Running{HTTPS: loopback(t, i.HTTPS), HTTP: loopback(t, i.HTTP), Stop: func() error { stop(); return <-ended }}, nil
-		case err := <-ended:
-			stop()
-			return nil, err
-		}
-	}
-}
-
-func loopback(t *testing.T, address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return net.JoinHostPort("127.0.0.1", u.Port())
-}
 
 // board has a layout served and everybody connected.
 func board(t *testing.T, l load.Layout, tls bool) (*Target, *load.Fleet) {
 	t.Helper()
-	target, err := New(Config{Start: here(t), Dir: t.TempDir(), TLS: tls})
+	target, err := New(Config{Start: Here, Dir: t.TempDir(), TLS: tls})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +90,7 @@ func TestTheWorks(t *testing.T) {
 
 func TestIdleConnections(t *testing.T) {
 	l := load.Groups(1, 3)
-	target, err := New(Config{Start: here(t), Dir: t.TempDir(), TLS: true})
+	target, err := New(Config{Start: Here, Dir: t.TempDir(), TLS: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +106,7 @@ func TestIdleConnections(t *testing.T) {
 
 // Where people share devices, each of their connections hears everything.
 func TestPeopleWhoShareDevices(t *testing.T) {
-	target, err := New(Config{Start: here(t), Dir: t.TempDir()})
+	target, err := New(Config{Start: Here, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +133,7 @@ func TestPeopleWhoShareDevices(t *testing.T) {
 // written: it goes on from there, and a device reads all of it.
 func TestAHistory(t *testing.T) {
 	l := load.Groups(2, 3)
-	target, err := New(Config{Start: here(t), Dir: t.TempDir()})
+	target, err := New(Config{Start: Here, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
