@@ -45,8 +45,22 @@ func over(method, route, to string, with func(w *world, a *actor) request) row {
 func (w *world) through(v way, method string, a *actor, r request) string {
 	w.Helper()
 	resp := w.raw(v, method, a, r)
-	drain(resp)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	if want, ok := onlyAnswer[resp.StatusCode]; ok && string(b) != want && method != "HEAD" {
+		return "NO: " + string(b)
+	}
 	return fmt.Sprint(resp.StatusCode)
+}
+
+// onlyAnswer is the one body that such an answer has, so that nobody can tell
+// what is not there from what is not for them.
+var onlyAnswer = map[int]string{
+	404: `{"code":"not_found","text":"no such thing"}`,
+	401: `{"code":"unauthenticated","text":"sign in first"}`,
 }
 
 // drain reads a body to its end, so that the connection serves again.

@@ -204,8 +204,13 @@ func (m *member) leaf(id wire.RoomID, d wire.DeviceID) *mls.LeafIndex {
 // sealing is a message on its way.
 func (m *member) sealing(id wire.RoomID, blobs ...wire.BlobID) wire.SendMessage {
 	m.tb.Helper()
+	return m.sealingText(id, []byte("hello"), blobs...)
+}
+
+func (m *member) sealingText(id wire.RoomID, text []byte, blobs ...wire.BlobID) wire.SendMessage {
+	m.tb.Helper()
 	g, client := m.in[id].group, wire.NewClientID()
-	body, err := g.Seal([]byte("hello"), policy.MessageData{Client: client}.Encode())
+	body, err := g.Seal(text, policy.MessageData{Client: client}.Encode())
 	m.must(err)
 	return wire.SendMessage{Room: id, Client: client, Epoch: g.Epoch(), Body: body, Blobs: blobs}
 }
