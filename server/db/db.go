@@ -244,6 +244,9 @@ func (d *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	return j.err
 }
 
+// Waiting is how many writes wait for their turn.
+func (d *DB) Waiting() int { return len(d.jobs) }
+
 func (d *DB) queue(j *job) error {
 	d.mu.RLock()
 	defer d.mu.RUnlock()

@@ -1,5 +1,10 @@
 package db
 
+import (
+	"iter"
+	"maps"
+)
+
 // maxMemory is how many facts the writer remembers: those of some tens of
 // thousands of devices that send, some 20 MB.
 const maxMemory = 100_000
@@ -59,6 +64,9 @@ func (tx *Tx) Remember(key, fact any) {
 	tx.db.memory.touched = append(tx.db.memory.touched, key)
 }
 
+// Facts is all that is remembered, for those who hold it against the rows.
+func (tx *Tx) Facts() iter.Seq2[any, any] { return maps.All(tx.db.memory.facts) }
+
 // Forget drops a fact. Whoever changes what it says calls it in the same job.
 func (tx *Tx) Forget(key any) {
 	if tx.db != nil {
@@ -81,7 +89,8 @@ func (p *postponed) clear() {
 func (p *postponed) all(tx *Tx) error {
 	tx.saved = true // they are undone with the whole transaction or not at all
 	for _, key := range p.keys {
-		if write := p.writes[key]; write != nil {
+		if write := p.writes[key]; write != nil { // or it was settled
+			delete(p.writes, key)
 			if err := write(tx); err != nil {
 				return err
 			}

@@ -1,4 +1,56 @@
 package room
 
+import (
+	"fmt"
+
+	"github.com/veche-im/veche/server/authz"
+	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/wire"
+)
+
 // ListDetails has lists say at most n members and cursors in detail.
 func (rs *Rooms) ListDetails(n int) { rs.listDetails = n }
+
+// CheckMemory holds what the writer remembers of rooms against the rows, and
+// returns how many facts it held.
+func (rs *Rooms) CheckMemory(tx *db.Tx) (n int, err error) {
+	readings := make(map[uint64]wire.RoomID)
+	for _, fact := range tx.Facts() {
+		r, ok := fact.(remembered)
+		if !ok {
+			continue
+		}
+		n++
+		readings[r.reading] = r.id
+		stored := room{id: r.id}
+		if err := stored.scan(tx.QueryRow(`SELECT `+columns+` FROM room WHERE id = $1`, r.id)); err != nil {
+			return n, fmt.Errorf("room %s is remembered: %w", r.id, err)
+		}
+		if stored != r.room {
+			return n, fmt.Errorf("%+v is remembered, %+v is stored", r.room, stored)
+		}
+	}
+	for key := range tx.Facts() {
+		switch key := key.(type) {
+		case member:
+			id, ok := readings[key.reading]
+			if !ok {
+				continue // of a room that was forgotten
+			}
+			n++
+			if s, err := spanOf(tx, id, key.account); err != nil || s.membership != authz.Member {
+				return n, fmt.Errorf("%s is remembered as a member of %s, %v", key.account, id, err)
+			}
+		case leaf:
+			id, ok := readings[key.reading]
+			if !ok {
+				continue
+			}
+			n++
+			if has, err := hasLeaf(tx, id, key.device); err != nil || !has {
+				return n, fmt.Errorf("%s is remembered as a leaf of %s, %v", key.device, id, err)
+			}
+		}
+	}
+	return n, nil
+}

@@ -2,6 +2,7 @@ package room_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"path/filepath"
@@ -66,6 +67,23 @@ func (s *site) must(err error) {
 	if err != nil {
 		s.Fatal(err)
 	}
+	s.memoryFits()
+}
+
+// memoryFits holds what the writer remembers of rooms against the rows: after
+// every step of every test, since nearly all of them end in must or want.
+func (s *site) memoryFits() {
+	s.Helper()
+	if s.rooms == nil {
+		return
+	}
+	err := s.db.Update(s.ctx, func(tx *db.Tx) error {
+		_, err := s.rooms.CheckMemory(tx)
+		return err
+	})
+	if err != nil && !errors.Is(err, db.ErrClosed) && s.ctx.Err() == nil {
+		s.Fatal(err)
+	}
 }
 
 // want fails unless err carries the code.
@@ -74,6 +92,7 @@ func (s *site) want(err error, code wire.Code) {
 	if wire.CodeOf(err) != code {
 		s.Fatalf("got %v, want %s", err, code)
 	}
+	s.memoryFits()
 }
 
 // count returns the number that a query yields.
