@@ -13,13 +13,26 @@ import (
 type door struct {
 	http.Server
 
-	mu    sync.Mutex // guards what follows
-	fresh map[net.Conn]struct{}
+	strangers *strangers
+
+	mu    sync.Mutex             // guards what follows
+	fresh map[net.Conn]*stranger // over which nothing was asked yet
+	known map[net.Conn]*stranger // the others
 }
+
+const (
+	// maxStrangers bounds the connections over which HTTP is spoken: devices that
+	// are connected do not count. Browsers keep theirs for two minutes.
+	maxStrangers     = 8192
+	maxStrangersEach = 4096 // of one network, behind which a whole company may sit
+)
 
 // newDoor bounds what strangers may hold open.
 func newDoor(h http.Handler, log *slog.Logger) *door {
-	d := &door{fresh: make(map[net.Conn]struct{})}
+	d := &door{
+		strangers: newStrangers(maxStrangers, maxStrangersEach),
+		fresh:     make(map[net.Conn]*stranger), known: make(map[net.Conn]*stranger),
+	}
 	d.Server = http.Server{
 		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug), // handshakes that strangers break off
@@ -28,15 +41,36 @@ func newDoor(h http.Handler, log *slog.Logger) *door {
 	return d
 }
 
-// track remembers the connections over which nothing was asked yet. Browsers
-// open some in advance, and Shutdown would wait five seconds for them.
+// track counts connections, and remembers those over which nothing was asked yet:
+// browsers open some in advance, and Shutdown would wait five seconds for them.
 func (d *door) track(c net.Conn, state http.ConnState) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if state == http.StateNew {
-		d.fresh[c] = struct{}{}
-	} else {
+		who, ok := d.strangers.enter(c)
+		if !ok {
+			hangUp(c)
+			return
+		}
+		d.fresh[c] = who
+		return
+	}
+	if who := d.fresh[c]; who != nil {
 		delete(d.fresh, c)
+		d.known[c] = who
+	}
+	who := d.known[c]
+	if who == nil {
+		return // was turned away
+	}
+	switch state {
+	case http.StateActive:
+		d.strangers.working(who, true)
+	case http.StateIdle:
+		d.strangers.working(who, false)
+	default: // closed, or a device's
+		delete(d.known, c)
+		d.strangers.leave(who)
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/server/account"
-	"github.com/veche-im/veche/server/age"
 	"github.com/veche-im/veche/server/admin"
+	"github.com/veche-im/veche/server/age"
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/blob"
 	"github.com/veche-im/veche/server/call"

@@ -1,14 +1,15 @@
 package server
 
 import (
-	"container/list"
 	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/veche-im/veche/server/socket"
@@ -18,9 +19,14 @@ const (
 	// sortTimeout is for all that a stranger must say before it is known what it
 	// wants, the TLS handshake included.
 	sortTimeout = headerTimeout
-	// maxUnsorted bounds connections of which that is not known yet. The oldest
-	// makes room: an honest one is sorted within a second.
-	maxUnsorted = 4096
+	// maxUnsorted bounds connections of which that is not known yet, and those of
+	// them that come from one network. The oldest makes room: an honest one is
+	// sorted within a second.
+	maxUnsorted     = 4096
+	maxUnsortedEach = 2048
+	// maxHandshakes bounds the TLS handshakes that wait for the processor. Those
+	// at work never take more than half of it from people who are connected.
+	maxHandshakes = 4096
 )
 
 // turnProtocol is TURN's name in the TLS handshake (RFC 7443).
@@ -46,10 +52,14 @@ type sorter struct {
 
 	tasks sync.WaitGroup // one for each connection that is not HTTP
 
-	mu       sync.Mutex // guards what follows
-	closed   bool
-	unsorted *list.List // of net.Conn, oldest first
-	media    map[net.Conn]struct{}
+	unsorted *strangers
+	keys     chan struct{} // one for each handshake that computes
+	waiting  atomic.Int64  // handshakes that compute or wait for that
+	refused  atomic.Uint64 // handshakes for which there was no time
+
+	mu     sync.Mutex // guards what follows
+	closed bool
+	media  map[net.Conn]struct{}
 }
 
 func newSorter(raw net.Listener, conf *tls.Config, ice, turn func(net.Conn)) *sorter {
@@ -59,11 +69,43 @@ func newSorter(raw net.Listener, conf *tls.Config, ice, turn func(net.Conn)) *so
 	if turn != nil {
 		conf.NextProtos = append(conf.NextProtos, turnProtocol)
 	}
-	return &sorter{
+	s := &sorter{
 		raw: raw, tls: conf, ice: ice, turn: turn,
 		http: make(chan net.Conn), ended: make(chan struct{}),
-		unsorted: list.New(), media: map[net.Conn]struct{}{},
+		unsorted: newStrangers(maxUnsorted, maxUnsortedEach), media: map[net.Conn]struct{}{},
+		keys: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
+	conf.GetConfigForClient = s.greet
+	return s
+}
+
+var errNoTime = errors.New("too many handshakes")
+
+// greet is called when a client has said what it wants, before anything is
+// computed for it. It waits until few others compute. What follows, up to the
+// answer, waits for nobody but the processor.
+func (s *sorter) greet(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	l, ok := hello.Conn.(*socket.Line)
+	if !ok {
+		return nil, nil
+	}
+	if s.waiting.Add(1) > maxHandshakes {
+		s.waiting.Add(-1)
+		s.refused.Add(1)
+		return nil, errNoTime
+	}
+	t := time.NewTimer(sortTimeout)
+	defer t.Stop()
+	select {
+	case s.keys <- struct{}{}:
+		l.OnWrite(func() { <-s.keys; s.waiting.Add(-1) })
+		return nil, nil
+	case <-t.C:
+	case <-s.ended:
+	}
+	s.waiting.Add(-1)
+	s.refused.Add(1)
+	return nil, errNoTime
 }
 
 // Accept waits for a connection that speaks HTTP, its handshake done.
@@ -85,10 +127,8 @@ func (s *sorter) Close() error {
 	s.once.Do(func() { close(s.ended) })
 	s.mu.Lock()
 	s.closed = true
-	for e := s.unsorted.Front(); e != nil; e = e.Next() {
-		_ = e.Value.(net.Conn).Close()
-	}
 	s.mu.Unlock()
+	s.unsorted.closeIdle()
 	return err
 }
 
@@ -128,14 +168,17 @@ func (s *sorter) run(ctx context.Context) error {
 
 // sort finds out what c is and brings it where it belongs.
 func (s *sorter) sort(c net.Conn) {
-	place, ok := s.admit(c)
+	place, ok := s.unsorted.enter(c)
+	s.mu.Lock()
+	ok = ok && !s.closed // since before it was known
+	s.mu.Unlock()
 	if !ok {
 		_ = c.Close()
 		return
 	}
 	_ = c.SetDeadline(time.Now().Add(sortTimeout)) // fails only for what is closed, which reading tells
 	known, to := s.look(c)
-	s.leave(place)
+	s.unsorted.leave(place)
 	if to == nil || known.SetDeadline(time.Time{}) != nil {
 		_ = c.Close()
 		return
@@ -163,9 +206,11 @@ func (s *sorter) look(c net.Conn) (known net.Conn, to func(net.Conn)) {
 }
 
 // inside does the TLS handshake and looks further.
-func (s *sorter) inside(c net.Conn) (known net.Conn, to func(net.Conn)) {
+func (s *sorter) inside(c *socket.Line) (known net.Conn, to func(net.Conn)) {
 	t := tls.Server(c, s.tls)
-	if err := t.Handshake(); err != nil { // under c's deadline
+	err := t.Handshake() // under c's deadline
+	c.Computed()
+	if err != nil {
 		return c, nil
 	}
 	switch t.ConnectionState().NegotiatedProtocol {
@@ -220,27 +265,6 @@ func (s *sorter) carry(f func(net.Conn)) func(net.Conn) {
 		delete(s.media, c)
 		s.mu.Unlock()
 	}
-}
-
-// admit counts c among the unsorted.
-func (s *sorter) admit(c net.Conn) (place *list.Element, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil, false
-	}
-	if s.unsorted.Len() >= maxUnsorted {
-		oldest := s.unsorted.Front()
-		_ = oldest.Value.(net.Conn).Close() // which wakes its sort
-		s.unsorted.Remove(oldest)
-	}
-	return s.unsorted.PushBack(c), true
-}
-
-func (s *sorter) leave(place *list.Element) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unsorted.Remove(place) // nothing, if it had to make room
 }
 
 // begunTLS is a connection of which something was read already, inside TLS. The

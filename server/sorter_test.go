@@ -167,7 +167,7 @@ func TestStrangersThatSayNothingKeepNobodyOut(t *testing.T) {
 		if n := len(ended); n != strangers-maxUnsorted {
 			t.Errorf("%d of %d made room", n, strangers)
 		}
-		if n := s.waiting(); n > maxUnsorted {
+		if n := s.held(); n > maxUnsorted {
 			t.Errorf("%d are held", n)
 		}
 		client, c := net.Pipe()
@@ -178,7 +178,7 @@ func TestStrangersThatSayNothingKeepNobodyOut(t *testing.T) {
 		}
 		time.Sleep(sortTimeout)
 		synctest.Wait()
-		if n := s.waiting(); n != 0 || len(ended) != strangers {
+		if n := s.held(); n != 0 || len(ended) != strangers {
 			t.Errorf("%d are held after %v", n, sortTimeout)
 		}
 		for _, c := range clients {
@@ -188,10 +188,58 @@ func TestStrangersThatSayNothingKeepNobodyOut(t *testing.T) {
 	})
 }
 
-func (s *sorter) waiting() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.unsorted.Len()
+func (s *sorter) held() int {
+	n, _ := s.unsorted.counts()
+	return n
+}
+
+func shake(t *testing.T, address string) error {
+	t.Helper()
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	return tls.Client(c, &tls.Config{InsecureSkipVerify: true}).Handshake()
+}
+
+// Handshakes compute a few at a time, and wait only so many.
+func TestHandshakesWaitForTheProcessorAndAreBounded(t *testing.T) {
+	address, s := sorting(t, http.NotFoundHandler())
+	if err := shake(t, address); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.keys) != 0 || s.waiting.Load() != 0 {
+		t.Fatal("a handshake that is over still counts")
+	}
+	for range cap(s.keys) {
+		s.keys <- struct{}{}
+	}
+	done := make(chan error)
+	go func() { done <- shake(t, address) }()
+	for s.waiting.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case err := <-done:
+		t.Errorf("it did not wait: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	for range cap(s.keys) {
+		<-s.keys
+	}
+	if err := <-done; err != nil {
+		t.Errorf("after the wait: %v", err)
+	}
+	s.waiting.Store(maxHandshakes)
+	if err := shake(t, address); err == nil || s.refused.Load() != 1 {
+		t.Errorf("one too many: %v", err)
+	}
+	s.waiting.Store(maxHandshakes - 1)
+	if err := shake(t, address); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestTheEndClosesWhatCarriesMedia(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 // Until patience is turned off it is an ordinary connection.
 type Line struct {
 	net.Conn
+	wrote     func()
 	raw       syscall.RawConn // nil: of no kind that can be waited for
 	first     []byte          // was read already
 	impatient bool            // set once, by the goroutine that reads
@@ -114,6 +115,23 @@ func readNow(fd int, p []byte) (int, error) {
 			return n, nil
 		}
 	}
+}
+
+// OnWrite has f called before the next write, or by Computed, whichever comes
+// first. It is for the goroutine that does the handshake.
+func (l *Line) OnWrite(f func()) { l.wrote = f }
+
+// Computed calls what OnWrite was given, unless that was done.
+func (l *Line) Computed() {
+	if f := l.wrote; f != nil {
+		l.wrote = nil
+		f()
+	}
+}
+
+func (l *Line) Write(b []byte) (int, error) {
+	l.Computed()
+	return l.Conn.Write(b)
 }
 
 // SetWriteBuffer is that of the connection, if it has one.

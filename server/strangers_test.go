@@ -1,0 +1,72 @@
+package server
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+)
+
+// from is a connection that comes from an address.
+type from struct {
+	net.Conn
+	at     netip.Addr
+	closed bool
+}
+
+func (c *from) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(netip.AddrPortFrom(c.at, 1)) }
+func (c *from) Close() error         { c.closed = true; return nil }
+
+func TestStrangersAreBounded(t *testing.T) {
+	addr := func(i byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, i}) }
+	s := newStrangers(10, 4)
+	var all []*from
+	var in []*stranger
+	enter := func(a netip.Addr) bool {
+		c := &from{at: a}
+		who, ok := s.enter(c)
+		all, in = append(all, c), append(in, who)
+		return ok
+	}
+	for range 4 {
+		if !enter(addr(1)) {
+			t.Fatal("no room")
+		}
+	}
+	s.working(in[0], true)
+	if !enter(addr(1)) || !all[1].closed || all[0].closed || all[2].closed {
+		t.Error("the one of its network that was idle for longest did not make room")
+	}
+	for i := range byte(6) {
+		if !enter(addr(10 + i)) {
+			t.Fatal("no room")
+		}
+	}
+	if n, _ := s.counts(); n != 10 {
+		t.Fatalf("there are %d", n)
+	}
+	if !enter(addr(30)) || !all[2].closed || all[0].closed {
+		t.Error("the one of all that was idle for longest did not make room")
+	}
+	for _, who := range in {
+		s.working(who, true) // those that are gone too
+	}
+	if enter(addr(40)) {
+		t.Error("there was room where all are at work")
+	}
+	if enter(addr(1)) {
+		t.Error("there was room in a network where all are at work")
+	}
+	s.working(in[0], false)
+	if !enter(addr(40)) || !all[0].closed {
+		t.Error("one that is idle again did not make room")
+	}
+	for _, who := range in {
+		if who != nil {
+			s.leave(who)
+			s.leave(who)
+		}
+	}
+	if n, turned := s.counts(); n != 0 || len(s.networks) != 0 || s.idle.Len() != 0 || turned != 5 {
+		t.Errorf("%d in %d networks are left, %d were turned away", n, len(s.networks), turned)
+	}
+}
