@@ -2,7 +2,7 @@
 # make build   bin/veche with the web app inside
 # make test    everything that must hold, about ten minutes on two cores
 # make lint    formatting, vet, staticcheck, types, biome
-# make bench   load of every kind on a server, how large things are, MLS and calls beside others
+# make bench   load of every kind on a server, how large things are, messages, MLS and calls beside others
 # make fuzz    every fuzz target for FUZZTIME each
 # make reproduce   builds twice, in two places, and compares every byte
 # make vuln    known faults in what Veche is built from (needs the internet or a mirror)
@@ -28,7 +28,7 @@ GO_SOURCES   := $(shell git ls-files -co --exclude-standard -- '*.go' '*.sql' go
 WASM_SOURCES := $(filter client/% e2ee/% mls/% wire/% internal/% cmd/veche-wasm/% go.%,$(filter-out %_test.go,$(GO_SOURCES)))
 WEB_SOURCES  := $(shell git ls-files -co --exclude-standard -- web ':!web/test' ':!web/demo' ':!web/dist')
 
-.PHONY: run build web lint test steps bench bench-load bench-mls bench-calls fuzz reproduce vuln clean needs-build needs-test \
+.PHONY: run build web lint test steps bench bench-load bench-mls bench-calls bench-ejabberd fuzz reproduce vuln clean needs-build needs-test \
 	test-go test-wasm test-js test-web test-screens test-browser lint-go lint-web
 
 run: build
@@ -123,6 +123,7 @@ bench: bench-load
 	@node test/sizes.mjs
 	@$(MAKE) --no-print-directory bench-mls
 	@$(MAKE) --no-print-directory bench-calls
+	@$(MAKE) --no-print-directory bench-ejabberd
 
 # Messages, crowds, storms, overload: docs/PERFORMANCE.md, some ten minutes. BENCH
 # adds flags: BENCH="--dir /srv" measures another disk, BENCH=--json writes JSON.
@@ -134,6 +135,11 @@ bench-load: bin/veche
 bench-calls: bin/veche
 	@bin/veche bench calls
 	@go run ./test/bench/calls
+
+# The same works at ejabberd, in turns, if Debian's packages are there: some ten
+# minutes. It says which packages are missing.
+bench-ejabberd: bin/veche
+	@go run ./test/bench/ejabberd -veche bin/veche
 
 # Natively, as in a browser, and ts-mls, in turns: about four minutes.
 bench-mls: test/interop/node_modules/.package-lock.json

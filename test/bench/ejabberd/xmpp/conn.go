@@ -61,7 +61,7 @@ func (c *Conn) open(a Account) error {
 	if err := c.restart(a.Domain); err != nil {
 		return err
 	}
-	const bind = "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>device</resource></bind></iq>"
+	const bind = "<iq type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>" // the server names the resource
 	if err := c.ask(bind, "iq", "result"); err != nil {
 		return err
 	}

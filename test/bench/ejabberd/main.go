@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/veche-im/veche/cmd/veche/load"
+)
+
+func main() {
+	servers := flag.String("servers", "veche,ejabberd-postgresql,ejabberd-sqlite,ejabberd-mnesia", "which, a list")
+	binary := flag.String("veche", "", "Veche's binary; empty: built now")
+	names := flag.String("works", "", "which, a list; empty: all")
+	var s sizes
+	flag.IntVar(&s.groups, "groups", 200, "rooms of ten in conversations")
+	flag.DurationVar(&s.seconds, "for", 10*time.Second, "how long conversations are measured")
+	flag.IntVar(&s.inFlight, "in-flight", 64, "messages on their way in conversations")
+	flag.IntVar(&s.notices, "notices", 30, "messages in an all-hands")
+	flag.IntVar(&s.idle, "idle", 5000, "idle connections")
+	flag.DurationVar(&s.still, "still", 8*time.Second, "how long they settle, and then are watched")
+	flag.DurationVar(&s.loaded, "loaded", 3*time.Second, "how long the rooms talk before each crash")
+	flag.DurationVar(&s.limit, "limit", 90*time.Second, "for one work at one server, after which it is cut off")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := bench(ctx, *binary, strings.Split(*servers, ","), *names, s); err != nil {
+		stop()
+		fmt.Fprintln(os.Stderr, "ejabberd:", err)
+		os.Exit(1)
+	}
+}
+
+// open makes a server that was not prepared yet.
+func open(name, binary string) (load.Target, error) {
+	if name == "veche" {
+		return newOurs(binary)
+	}
+	a, ok := archives[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no server %q", name)
+	}
+	return newTarget(a), nil
+}
+
+// bench does each work at one server after the other.
+func bench(ctx context.Context, binary string, servers []string, names string, s sizes) error {
+	v, err := version()
+	if errors.Is(err, errMissing) {
+		fmt.Println("ejabberd is not installed (apt-get install --no-install-recommends ejabberd erlang-p1-sqlite3 erlang-p1-pgsql postgresql): not compared")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "veche-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	binary, ourVersion, err := build(ctx, binary, dir)
+	if err != nil {
+		return err
+	}
+	sync, err := syncing(dir)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s; ejabberd %s; %d cores, %s; fsync takes %.1f ms at the median, %.1f ms at p99\n\n", ourVersion, v, runtime.NumCPU(),
+		time.Now().Format(time.DateOnly), ms(sync.Quantile(0.5)), ms(sync.Quantile(0.99)))
+	load.Files()
+	var t table
+	var missing []string
+	var failed error
+	for _, w := range works {
+		if names != "" && !slices.Contains(strings.Split(names, ","), w.name) {
+			continue
+		}
+		others := 0
+		for _, name := range servers {
+			if slices.Contains(missing, name) || !w.stores && others > 0 {
+				continue
+			}
+			target, err := open(name, binary)
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(t.servers, target.Name()) {
+				t.servers = append(t.servers, target.Name())
+			}
+			err = once(ctx, w, s, target, &t)
+			if name != "veche" {
+				others++
+			}
+			switch {
+			case errors.Is(err, errMissing):
+				others--
+				fmt.Fprintf(os.Stderr, "%v: %s not compared\n", err, target.Name())
+				missing = append(missing, name)
+			case err != nil:
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				t.say(w.name, "", target.Name(), "failed")
+				failed = errors.Join(failed, fmt.Errorf("%s at %s: %w", w.name, target.Name(), err))
+			}
+		}
+	}
+	t.print(os.Stdout)
+	return failed
+}
+
+// once does one work at one server.
+func once(ctx context.Context, w work, s sizes, target load.Target, t *table) (err error) {
+	limit, cancel := context.WithTimeout(ctx, s.limit)
+	defer cancel()
+	began := time.Now()
+	err = w.do(limit, s, target, t)
+	if limit.Err() != nil && ctx.Err() == nil {
+		t.say(w.name, "", target.Name(), fmt.Sprintf("cut off after %s", s.limit))
+		err = nil
+	}
+	err = errors.Join(err, target.Close())
+	fmt.Fprintf(os.Stderr, "%s at %s: %.0f s\n", w.name, target.Name(), time.Since(began).Seconds())
+	return err
+}
+
+// syncing measures how long it takes until 4 KiB are on the disk.
+func syncing(dir string) (*load.Histogram, error) {
+	f, err := os.Create(filepath.Join(dir, "sync"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h, page := new(load.Histogram), make([]byte, 4096)
+	for range 200 {
+		if _, err := f.Write(page); err != nil {
+			return nil, err
+		}
+		began := time.Now()
+		if err := f.Sync(); err != nil {
+			return nil, err
+		}
+		h.Add(time.Since(began))
+	}
+	return h, nil
+}
