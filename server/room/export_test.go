@@ -54,3 +54,13 @@ func (rs *Rooms) CheckMemory(tx *db.Tx) (n int, err error) {
 	}
 	return n, nil
 }
+
+// Tail is how many of a room's newest entries are kept.
+func (rs *Rooms) Tail(id wire.RoomID) int {
+	rs.tails.mu.Lock()
+	defer rs.tails.mu.Unlock()
+	if el := rs.tails.rooms[id]; el != nil {
+		return len(el.Value.(*tail).entries)
+	}
+	return 0
+}

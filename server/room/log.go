@@ -57,7 +57,10 @@ func (rs *Rooms) nudge(tx *db.Tx, id wire.RoomID, e *wire.Entry) {
 	if len(e.Body) <= smallEntry {
 		nudge.Entry = e
 	}
-	tx.OnCommit(func() { hub.Tell(rs.cfg.Hub, hub.Room(id), wire.OnNudge, nudge) })
+	tx.OnCommit(func() {
+		rs.tails.add(id, *e)
+		hub.Tell(rs.cfg.Hub, hub.Room(id), wire.OnNudge, nudge)
+	})
 }
 
 func receipt(e *wire.Entry) wire.Receipt {
@@ -102,6 +105,9 @@ func (rs *Rooms) Log(ctx context.Context, a authz.Actor, p wire.ReadLog) (page w
 		from, until, err := readable(tx, r, a.Account, p.After)
 		if err != nil {
 			return err
+		}
+		if page.Entries = rs.tails.page(r.id, from, min(until, from+int64(limit)-1)); page.Entries != nil {
+			return nil
 		}
 		page.Entries, err = rs.whole(tx, r.id, from, until, limit)
 		return err
@@ -202,6 +208,7 @@ func (rs *Rooms) Erase(ctx context.Context, a authz.Actor, p wire.Erase) error {
 			return err
 		}
 		tx.OnCommit(func() {
+			rs.tails.drop(p.Room)
 			hub.Tell(rs.cfg.Hub, hub.Room(p.Room), wire.OnErased, wire.Erased(p))
 		})
 		return nil

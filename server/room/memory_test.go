@@ -217,3 +217,70 @@ func TestMessagesAreRemembered(t *testing.T) {
 		return err
 	}))
 }
+
+// Who reads the newest entries gets what is on disk, to the byte, whether they
+// come from there or from memory.
+func TestTheTailIsWhatIsOnDisk(t *testing.T) {
+	s := newSite(t)
+	ann, bob, cid := s.person(), s.person(), s.person()
+	id := ann.makeGroup(bob)
+	for range 20 {
+		_, err := ann.send(id, "hello")
+		s.must(err)
+	}
+	bob.sync(id)
+	s.must(bob.leave(id)) // from here on it reads no further
+	ann.sync(id)
+	s.must(ann.commit(id, group.CommitOptions{IncludePending: true, Add: keyPackages(cid)}))
+	for range 5 {
+		_, err := ann.send(id, "without bob")
+		s.must(err)
+	}
+	if n := s.rooms.Tail(id); n != 28 {
+		t.Errorf("%d entries are kept", n)
+	}
+	pages := func() (all []byte) {
+		for _, d := range []*device{ann, bob, cid} {
+			for after := range int64(30) {
+				for _, limit := range []int{0, 1, 7, 28, 29} {
+					page, err := s.rooms.Log(s.ctx, d.Actor, wire.ReadLog{Room: id, After: after, Limit: limit})
+					s.must(err)
+					b, err := wire.Encode(page)
+					s.must(err)
+					all = append(all, b...)
+				}
+			}
+		}
+		return all
+	}
+	fromMemory := pages()
+	s.db.Close()
+	s.open()
+	if n := s.rooms.Tail(id); n != 0 {
+		t.Errorf("%d entries are kept after a start", n)
+	}
+	if string(pages()) != string(fromMemory) {
+		t.Error("memory and disk differ")
+	}
+}
+
+// What was erased is gone for whoever reads afterwards.
+func TestATailForgetsWhatIsErased(t *testing.T) {
+	s := newSite(t)
+	ann := s.person()
+	id := ann.makeGroup()
+	for range 3 {
+		_, err := ann.send(id, "hello")
+		s.must(err)
+	}
+	s.must(s.rooms.Erase(s.ctx, ann.Actor, wire.Erase{Room: id, Seq: 3}))
+	for range 2 {
+		page, err := s.rooms.Log(s.ctx, ann.Actor, wire.ReadLog{Room: id})
+		s.must(err)
+		if len(page.Entries) < 4 || page.Entries[2].Body != nil || page.Entries[2].Erased == nil {
+			t.Errorf("%d entries, the third with %s", len(page.Entries), page.Entries[2].Body)
+		}
+		_, err = ann.send(id, "more")
+		s.must(err)
+	}
+}

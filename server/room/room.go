@@ -77,6 +77,7 @@ type Config struct {
 type Rooms struct {
 	cfg    Config
 	trees  treeCache
+	tails  tails
 	typing typists
 
 	readings uint64 // of rows that the writer remembers; its goroutine's alone

@@ -128,6 +128,7 @@ func (rs *Rooms) delete(ctx context.Context, id wire.RoomID) error {
 				return fmt.Errorf("delete room %s: %w", id, err)
 			}
 		}
+		tx.OnCommit(func() { rs.tails.drop(id) })
 		return rs.cfg.Blobs.ReleaseRoom(tx, id)
 	})
 	for err == nil {
