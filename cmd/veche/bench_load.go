@@ -27,6 +27,8 @@ type loadFlags struct {
 	JSON    bool   `name:"json" help:"Write one JSON object per line."`
 	Profile string `placeholder:"FILE" help:"Write a profile of the server's processor there, taken while it is measured."`
 	Log     string `placeholder:"FILE" help:"Write what the server logs there."`
+
+	ticks bool
 }
 
 // site is a server process of this very binary.
@@ -139,7 +141,7 @@ func (b *bench) ready(ctx context.Context) error {
 
 // config has a target start this very binary.
 func (b *bench) config(plain bool) veche.Config {
-	return veche.Config{Dir: b.dir, TLS: !plain, Start: func(ctx context.Context, data string) (*veche.Running, error) {
+	return veche.Config{Dir: b.dir, TLS: !plain, Ticks: b.ticks, Start: func(ctx context.Context, data string) (*veche.Running, error) {
 		s, err := b.start(ctx, data)
 		if err != nil {
 			return nil, err
@@ -173,7 +175,13 @@ func (b *bench) board(ctx context.Context) (*load.Fleet, error) {
 	return f, err
 }
 
-func (b *bench) close() error { return errors.Join(b.target.Close(), os.RemoveAll(b.dir)) }
+func (b *bench) close() error {
+	var err error
+	if b.target != nil {
+		err = b.target.Close()
+	}
+	return errors.Join(err, os.RemoveAll(b.dir))
+}
 
 // profile begins to take a profile of the server, if one is wanted, and returns
 // what waits until it is there.

@@ -244,9 +244,11 @@ type Cost struct {
 	PSS    int64
 }
 
-// meter measures a Cost from now on.
-func (f *Fleet) meter() func() Cost {
-	began, pids := time.Now(), f.Target.Processes()
+func (f *Fleet) meter() func() Cost { return Meter(f.Target) }
+
+// Meter measures what is used from now on until what it returns is called.
+func Meter(t Target) func() Cost {
+	began, pids := time.Now(), t.Processes()
 	server, driver := cpu(pids), own()
 	return func() (c Cost) {
 		c.Took, c.Server, c.Driver = time.Since(began), cpu(pids)-server, own()-driver

@@ -255,6 +255,9 @@ func (e *Ear) gone() error {
 	return errors.New("not connected")
 }
 
+// Acknowledged is how many messages the server has taken since the ledger began.
+func (l *Ledger) Acknowledged() int64 { return l.acked.Load() }
+
 // missing says how many deliveries and answers are still to come, with one
 // example.
 func (l *Ledger) missing() (n int, example error) {

@@ -36,7 +36,8 @@ type Conn struct {
 	ready    sync.Once
 	over     chan struct{}
 
-	beat *time.Timer
+	beat    *time.Timer
+	cursors cursors
 
 	out     sync.Mutex // guards what follows, and is held while something is written
 	last    uint64     // request that was made

@@ -33,6 +33,10 @@ type Room struct {
 
 // Site is a server as light devices see it.
 type Site struct {
+	// Cursors has devices tell how far they have read, as clients do, which is what
+	// gives senders their second tick. Set before the first Connect.
+	Cursors bool
+
 	address string
 	tls     *tls.Config // nil: no TLS
 	rooms   []Room

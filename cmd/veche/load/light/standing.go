@@ -36,6 +36,17 @@ func NewStanding(rooms []int) *Standing {
 	return s
 }
 
+// Away is NewStanding for a device that was connected when its rooms had one
+// entry each, and not since.
+func Away(rooms []int) *Standing {
+	s := NewStanding(rooms)
+	s.known = true
+	for i := range s.places {
+		s.places[i].seq = 1
+	}
+	return s
+}
+
 // at is the place of a room, -1 if the device is not in it.
 func (s *Standing) at(room int32) int {
 	i := sort.Search(len(s.rooms), func(i int) bool { return s.rooms[i] >= room })
@@ -86,6 +97,9 @@ func (r *reader) nudge(body []byte) error {
 
 func (r *reader) deliver(room int32, p *place, e entry) {
 	p.seq = e.seq
+	if r.c.site.Cursors {
+		r.c.cursors.moved(r.c, room, e.seq)
+	}
 	r.e.Delivered(int(room), r.c.site.number(e.client))
 }
 

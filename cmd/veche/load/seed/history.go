@@ -9,6 +9,7 @@ import (
 
 	"github.com/veche-im/veche/internal/policy"
 	"github.com/veche-im/veche/mls"
+	"github.com/veche-im/veche/mls/group"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/wire"
 )
@@ -28,6 +29,54 @@ func History(ctx context.Context, dir string, s Site, members [][]int, each, siz
 			return fmt.Errorf("fill room %d: %w", i, err)
 		}
 	}
+	return nil
+}
+
+// Epochs has a site whose server does not run live through as many epochs of each
+// room, with each messages of size bytes before every commit; s tells of the last.
+// The commits renew the keys of the room's first member and are judged as by a
+// server.
+func Epochs(ctx context.Context, dir string, s *Site, members [][]int, epochs, each, size int) (err error) {
+	w, err := open(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	for i := range s.Rooms {
+		r, from := &s.Rooms[i], s.People[members[i][0]]
+		for range epochs {
+			if err := w.fill(ctx, *r, from, each, size); err != nil {
+				return fmt.Errorf("fill room %d: %w", i, err)
+			}
+			if err := w.commit(ctx, r, from, s.groups[i]); err != nil {
+				return fmt.Errorf("begin epoch %d of room %d: %w", r.Epoch+1, i, err)
+			}
+		}
+	}
+	return nil
+}
+
+// commit begins the next epoch of a room.
+func (w *writer) commit(ctx context.Context, r *Room, from Person, g *group.Group) error {
+	stands, err := w.rooms.Get(ctx, actor(from), r.ID)
+	if err != nil {
+		return err
+	}
+	client := wire.NewClientID()
+	c, err := g.Commit(group.CommitOptions{AuthenticatedData: policy.CommitData{Client: client, Seq: stands.Seq, Head: stands.Head}.Encode()})
+	if err != nil {
+		return err
+	}
+	_, err = w.rooms.Commit(ctx, actor(from), wire.SendCommit{Room: r.ID, GroupUpload: wire.GroupUpload{
+		Client: client, Commit: c.Message, GroupInfo: c.GroupInfo,
+	}})
+	if err != nil {
+		return err
+	}
+	if err := g.MergePending(); err != nil {
+		return err
+	}
+	r.Epoch = g.Epoch()
 	return nil
 }
 

@@ -53,6 +53,8 @@ type Room struct {
 type Site struct {
 	People []Person
 	Rooms  []Room
+
+	groups []*group.Group // of each room, as its first member has it
 }
 
 // cheap is a password's cost for passwords that nobody will ever try.
@@ -73,9 +75,9 @@ func Write(ctx context.Context, dir string, people int, rooms [][]int) (s Site, 
 	if s.People, err = w.enrol(ctx, people); err != nil {
 		return s, fmt.Errorf("make %d people: %w", people, err)
 	}
-	s.Rooms = make([]Room, len(rooms))
+	s.Rooms, s.groups = make([]Room, len(rooms)), make([]*group.Group, len(rooms))
 	err = each(len(rooms), func(i int) (err error) {
-		if s.Rooms[i], err = w.found(ctx, s.People, rooms[i]); err != nil {
+		if s.Rooms[i], s.groups[i], err = w.found(ctx, s.People, rooms[i]); err != nil {
 			return fmt.Errorf("make a room of %d: %w", len(rooms[i]), err)
 		}
 		return nil
@@ -210,18 +212,21 @@ func (w *writer) statement(p Person, now time.Time) (wire.Publish, error) {
 }
 
 // found makes a group that its first member creates and that all others join.
-func (w *writer) found(ctx context.Context, people []Person, members []int) (Room, error) {
+func (w *writer) found(ctx context.Context, people []Person, members []int) (Room, *group.Group, error) {
 	id := wire.NewRoomID()
 	creator := people[members[0]]
-	create, err := founding(id, people, members)
+	g, create, err := founding(id, people, members)
 	if err != nil {
-		return Room{}, err
+		return Room{}, nil, err
 	}
 	if _, err := w.rooms.Create(ctx, actor(creator), create); err != nil {
-		return Room{}, err
+		return Room{}, nil, err
+	}
+	if err := g.MergePending(); err != nil {
+		return Room{}, nil, err
 	}
 	err = each(len(members)-1, func(i int) error { return w.rooms.Joined(ctx, actor(people[members[i+1]]), id) })
-	return Room{ID: id, Epoch: 1}, err
+	return Room{ID: id, Epoch: g.Epoch()}, g, err
 }
 
 func actor(p Person) authz.Actor {
@@ -229,25 +234,25 @@ func actor(p Person) authz.Actor {
 }
 
 // founding is the creation of a group with the commit that adds everybody.
-func founding(id wire.RoomID, people []Person, members []int) (c wire.CreateRoom, err error) {
+func founding(id wire.RoomID, people []Person, members []int) (g *group.Group, c wire.CreateRoom, err error) {
 	creator := people[members[0]]
 	rules, err := policy.Policy{Kind: wire.Group, Owners: []wire.AccountID{creator.Account}}.Encode()
 	if err != nil {
-		return c, err
+		return nil, c, err
 	}
 	capable := group.DefaultCapabilities(mls.ExtensionType(policy.Extension))
-	g, err := group.Create(group.Config{
+	g, err = group.Create(group.Config{
 		Suite: mls.X25519AES128, GroupID: id[:], Signer: creator.signer,
 		Credential:   mls.Basic(policy.Identity(creator.Account, creator.Device)),
 		Extensions:   mls.Extensions{{Type: mls.ExtensionType(policy.Extension), Data: rules}},
 		Capabilities: &capable,
 	})
 	if err != nil {
-		return c, err
+		return nil, c, err
 	}
 	c = wire.CreateRoom{Room: id, Kind: wire.Group, First: wire.GroupUpload{Client: wire.NewClientID()}}
 	if c.Info, err = g.GroupInfo(true); err != nil {
-		return c, err
+		return nil, c, err
 	}
 	added := make([]mls.KeyPackage, len(members)-1)
 	for i, m := range members[1:] {
@@ -257,15 +262,15 @@ func founding(id wire.RoomID, people []Person, members []int) (c wire.CreateRoom
 			Credential: mls.Basic(policy.Identity(p.Account, p.Device)),
 		})
 		if err != nil {
-			return c, err
+			return nil, c, err
 		}
 	}
 	first, err := g.Commit(group.CommitOptions{
 		Add: added, NoPath: true, AuthenticatedData: policy.CommitData{Client: c.First.Client}.Encode(),
 	})
 	if err != nil {
-		return c, err
+		return nil, c, err
 	}
 	c.First.Commit, c.First.Welcome, c.First.GroupInfo = first.Message, first.Welcome, first.GroupInfo
-	return c, nil
+	return g, c, nil
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/veche-im/veche/cmd/veche/load"
 	"github.com/veche-im/veche/cmd/veche/load/light"
@@ -32,6 +33,7 @@ type Config struct {
 	Start func(ctx context.Context, data string) (*Running, error) // starts a server on a data directory
 	Dir   string                                                   // an empty directory on the disk that is to be measured
 	TLS   bool
+	Ticks bool // light devices tell how far they have read, as clients do
 }
 
 // Target is one server with one data directory. It is load.Target.
@@ -59,10 +61,14 @@ func New(cfg Config) (*Target, error) {
 
 // Name is load.Target's.
 func (t *Target) Name() string {
+	name := "Veche, plain"
 	if t.cfg.TLS {
-		return "Veche, TLS"
+		name = "Veche, TLS"
 	}
-	return "Veche, plain"
+	if t.cfg.Ticks {
+		name += ", ticks"
+	}
+	return name
 }
 
 // data is the server's directory.
@@ -106,8 +112,11 @@ func (t *Target) Serve(ctx context.Context, site seed.Site, l load.Layout) (err 
 	for i, r := range site.Rooms {
 		rooms[i] = light.Room(r)
 	}
-	t.light, err = light.NewSite(address, conf, rooms)
-	return err
+	if t.light, err = light.NewSite(address, conf, rooms); err != nil {
+		return err
+	}
+	t.light.Cursors = t.cfg.Ticks
+	return nil
 }
 
 // authority asks a server for the certificate that vouches for its own.
@@ -173,6 +182,31 @@ func (t *Target) Connect(ctx context.Context, person int, e load.Events) (load.C
 	}
 	return c, nil
 }
+
+// Return connects a person's device that has read no more than the first entry of
+// each of its rooms, and counts what it reads until it has everything.
+func (t *Target) Return(ctx context.Context, person int) (entries int, err error) {
+	n := &counter{over: make(chan struct{})}
+	d := light.Device{Number: person, Token: t.Site.People[t.device(person)].Token}
+	c, err := t.light.Connect(ctx, d, light.Away(t.roomsOf[person]), n)
+	if err != nil {
+		return 0, err
+	}
+	c.Close()
+	<-n.over
+	return n.entries, nil
+}
+
+// counter is load.Events that counts.
+type counter struct {
+	entries int
+	over    chan struct{}
+}
+
+func (c *counter) Delivered(int, uint64)              { c.entries++ }
+func (*counter) Acknowledged(uint64)                  {}
+func (*counter) Refused(uint64, time.Duration, error) {}
+func (c *counter) Ended(error)                        { close(c.over) }
 
 // Processes is load.Target's.
 func (t *Target) Processes() []int { return t.Running.Processes }
