@@ -28,6 +28,10 @@ func (w logbook) apply(tx *store.Tx, row *store.Room, m timeline.Message) error 
 		row.Time = max(row.Time, m.Time)
 	case content.KindName:
 		return w.rename(tx, row, m, v.Text)
+	case content.KindMissing:
+		return w.asked(tx, m.Device, v.Missing)
+	case content.KindAgain:
+		return w.saidAgain(tx, row, m, v.Again)
 	case content.KindAsk:
 		if row.Named != 0 && !m.Mine && w.cfg.Now().Sub(m.Time.Time()) < askedRecently {
 			w.named = w.cfg.Now().Add(rand.N(nameWait))

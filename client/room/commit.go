@@ -219,6 +219,9 @@ func (w logbook) after(tx *store.Tx, row *store.Room, g *group.Group, e *wire.En
 	if err := w.released(tx, leavesAfter(c)); err != nil {
 		return err
 	}
+	if err := keepLeaves(tx, w.id, e.Seq, c); err != nil {
+		return err
+	}
 	if out {
 		row.State = store.RoomLeft
 		if err := store.SetMembers(tx, w.id, membersOf(leavesAfter(c), c.After)); err != nil {

@@ -48,7 +48,12 @@ func (w joiner) enter(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.blockIf(ctx, w.external(ctx, &s))
+	for range mostRaces {
+		if err = w.external(ctx, &s); wire.CodeOf(err) != wire.Conflict {
+			break // else another commit was first: look again
+		}
+	}
+	return w.blockIf(ctx, err)
 }
 
 // comeBack lets a room be joined anew whose log has just shown how the account
@@ -300,6 +305,9 @@ func (w joiner) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c compos
 	if err := w.rejoinedWith(tx, c.leaves); err != nil {
 		return err
 	}
+	if err := newLeaves(tx, w.id, seq, c.leaves); err != nil {
+		return err
+	}
 	if err := putMark(tx, w.id, mark{Seq: seq, Time: wire.Now(w.cfg.Now())}); err != nil {
 		return err
 	}
@@ -403,7 +411,7 @@ func ownLeaf(leaves []policy.Leaf, device wire.DeviceID) *mls.LeafIndex {
 // The log up to it is checked from the last entry that we know, or that our
 // commit vouches for; messages in between cannot be opened.
 func (w joiner) joinedExternally(ctx context.Context, g *group.Group, s *wire.Room, st *wire.GroupState, receipt wire.Receipt) error {
-	skip := skipper{seq: st.LogSeq, head: st.LogHead, mark: st.LogSeq, markHead: st.LogHead}
+	skip := skipper{erased: map[int64]bool{}, seq: st.LogSeq, head: st.LogHead, mark: st.LogSeq, markHead: st.LogHead}
 	w.out = w.row.Seq > 0 && s.From > w.row.Seq+1 // not a member in between
 	if w.row.Seq > 0 && !w.out {
 		skip.seq, skip.head = w.row.Seq, w.row.Head
@@ -424,12 +432,17 @@ func (w joiner) joinedExternally(ctx context.Context, g *group.Group, s *wire.Ro
 			return err
 		}
 		first := row.Joined == 0
-		lost, err := w.skipped(tx, row, skip.passed)
+		lost, err := w.skipped(tx, row, &skip)
 		if err != nil {
 			return err
 		}
-		if lost > 0 && row.Seq > 0 && !w.out {
-			place := timeline.Place{Room: w.id, Seq: lost, Time: receipt.Time, ID: fmt.Sprintf("gap-%d", lost), Changed: func(ids ...string) { w.cfg.Feed.Items(w.id, ids...) }}
+		if row.Seq > 0 && !w.out {
+			if err := w.ask(tx, lost, skip.moved); err != nil {
+				return err
+			}
+		}
+		if len(lost) > 0 && row.Seq > 0 && !w.out {
+			place := timeline.Place{Room: w.id, Seq: lost[0].Seq, Time: receipt.Time, ID: gapName(lost[0].Seq), Changed: func(ids ...string) { w.cfg.Feed.Items(w.id, ids...) }}
 			if err := timeline.Unopenable(tx, place, wire.AccountID{}); err != nil {
 				return err
 			}
@@ -452,6 +465,8 @@ type skipper struct {
 	mark     int64 // where the server said that the log stood …
 	markHead wire.Hash
 	passed   []wire.Entry // without bodies but for our own messages
+	erased   map[int64]bool
+	moved    []wire.Entry // those that are here, whose files may have other places now
 }
 
 // skip checks the log up to our own external commit.
@@ -478,6 +493,9 @@ func (w joiner) skip(ctx context.Context, k *skipper, receipt wire.Receipt) erro
 				return faultf(api.NoticeForked, "the head of entry %d does not fit", e.Seq)
 			}
 			own := e.Account == me.Account && e.Kind == wire.MessageEntry
+			if e.Erased != nil {
+				k.erased[e.Seq] = true
+			}
 			if !own {
 				sum := e.BodyHash()
 				e.Body, e.Erased = nil, &sum
@@ -494,10 +512,10 @@ func (w joiner) skip(ctx context.Context, k *skipper, receipt wire.Receipt) erro
 // skipped notes entries that were walked over, and takes those that this device
 // (or the one before it, here) has sent itself: the outbox knows what they say.
 // Of others' messages it takes those that are here since before the site was
-// restored; lost is the first that is not, 0 if there is none.
-func (w joiner) skipped(tx *store.Tx, row *store.Room, entries []wire.Entry) (lost int64, err error) {
-	for i := range entries {
-		e := &entries[i]
+// restored, and returns the others.
+func (w joiner) skipped(tx *store.Tx, row *store.Room, k *skipper) (lost []wire.Entry, err error) {
+	for i := range k.passed {
+		e := &k.passed[i]
 		if err := store.PutEntry(tx, w.id, e); err != nil {
 			return lost, faultf(api.NoticeForked, "entry %d is not the one that we have", e.Seq)
 		}
@@ -509,8 +527,23 @@ func (w joiner) skipped(tx *store.Tx, row *store.Room, entries []wire.Entry) (lo
 			if err != nil {
 				return lost, err
 			}
-			if !here && lost == 0 {
-				lost = e.Seq
+			if here {
+				files, err := store.Files(tx, w.id, timeline.ID(e.Device, e.Client))
+				if err != nil {
+					return lost, err
+				}
+				if len(files) > 0 {
+					k.moved = append(k.moved, *e)
+				}
+			}
+			if !here && k.erased[e.Seq] {
+				here, err = true, timeline.Erased(tx, w.place(e), e.Account)
+			}
+			if err != nil {
+				return lost, err
+			}
+			if !here {
+				lost = append(lost, *e)
 			}
 		}
 		if e.Body == nil {

@@ -248,6 +248,35 @@ CREATE TABLE said (
 	PRIMARY KEY (room, client)
 ) STRICT, WITHOUT ROWID;
 
+-- since which entry a device has had a leaf in a room without a break, as far as
+-- this device has seen it
+CREATE TABLE leaf_since (
+	room   BLOB NOT NULL REFERENCES room ON DELETE CASCADE,
+	device BLOB NOT NULL,
+	seq    INTEGER NOT NULL,
+	PRIMARY KEY (room, device)
+) STRICT, WITHOUT ROWID;
+
+-- entries that this device could not open, and has asked to be said again; gap is
+-- the row that says so
+CREATE TABLE missing (
+	room   BLOB NOT NULL REFERENCES room ON DELETE CASCADE,
+	device BLOB NOT NULL,
+	client BLOB NOT NULL,
+	seq    INTEGER NOT NULL,
+	time   INTEGER NOT NULL,
+	gap    TEXT NOT NULL,
+	PRIMARY KEY (room, client, device)
+) STRICT, WITHOUT ROWID;
+
+-- what this device has said again to whom: once
+CREATE TABLE said_again (
+	room   BLOB NOT NULL REFERENCES room ON DELETE CASCADE,
+	device BLOB NOT NULL,
+	client BLOB NOT NULL,
+	PRIMARY KEY (room, device, client)
+) STRICT, WITHOUT ROWID;
+
 -- whom commits took out of a room
 CREATE TABLE room_gone (
 	room    BLOB NOT NULL REFERENCES room ON DELETE CASCADE,

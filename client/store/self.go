@@ -86,7 +86,7 @@ func Wipe(tx *Tx) error {
 		`DELETE FROM secret WHERE name <> 'check'`, `DELETE FROM setting`, `DELETE FROM self`, `DELETE FROM person`,
 		`DELETE FROM notice`, `DELETE FROM key_package`, `DELETE FROM outbox`, `DELETE FROM file`, `DELETE FROM blob_piece`,
 		`DELETE FROM blob`, `DELETE FROM item`, `DELETE FROM cursor`, `DELETE FROM mls_state`, `DELETE FROM room_head`,
-		`DELETE FROM room_member`, `DELETE FROM lost`, `DELETE FROM said`, `DELETE FROM room_gone`, `DELETE FROM call_join`, `DELETE FROM room`,
+		`DELETE FROM room_member`, `DELETE FROM lost`, `DELETE FROM said`, `DELETE FROM room_gone`, `DELETE FROM leaf_since`, `DELETE FROM missing`, `DELETE FROM said_again`, `DELETE FROM call_join`, `DELETE FROM room`,
 	} {
 		if _, err := tx.exec(q); err != nil {
 			return err

@@ -20,6 +20,8 @@ const (
 	KindReaction Kind = "reaction" // Text is an emoji for InReplyTo; Replaces may be an earlier reaction
 	KindName     Kind = "name"     // Text is the room's name
 	KindAsk      Kind = "ask"      // asks for the room's name to be said again
+	KindMissing  Kind = "missing"  // Missing could not be opened: whoever sent it is asked to say it again
+	KindAgain    Kind = "again"    // Again was sent before
 	KindCall     Kind = "call"     // Call began
 	KindCallEnd  Kind = "call_end" // Call ended
 	KindUnknown  Kind = "unknown"  // of a newer version or another client
@@ -33,7 +35,24 @@ type View struct {
 	InReplyTo *ID
 	Replaces  *ID
 	Call      *Call // for KindCall and KindCallEnd
+	Missing   []Sent
+	Again     *Again
 }
+
+// Sent names an entry by who sent it.
+type Sent struct {
+	Device wire.DeviceID `cbor:"device"`
+	Client wire.ClientID `cbor:"client"`
+}
+
+// Again is what the sender had sent under a client id.
+type Again struct {
+	Client  wire.ClientID `cbor:"client"`
+	Content []byte        `cbor:"content"`
+}
+
+// MaxMissing is how many entries one message asks for.
+const MaxMissing = 200
 
 const (
 	markdownType = "text/markdown;variant=GFM-MIMI"
@@ -114,6 +133,8 @@ type roomState struct {
 	Version int    `cbor:"v"`
 	Name    string `cbor:"name,omitempty"`
 	Ask     bool   `cbor:"ask,omitempty"`
+	Missing []Sent `cbor:"missing,omitempty"`
+	Again   *Again `cbor:"again,omitempty"`
 }
 
 // NewName makes a message that says a room's name: 1 to MaxRoomName characters,
@@ -127,6 +148,21 @@ func NewName(name string) (Made, error) {
 
 // NewAsk makes a message that asks for a room's name.
 func NewAsk() (Made, error) { return newRoomState(roomState{Version: 1, Ask: true}) }
+
+// NewMissing makes a message that asks for entries to be said again, at most
+// MaxMissing.
+func NewMissing(entries []Sent) (Made, error) {
+	if len(entries) == 0 || len(entries) > MaxMissing {
+		return Made{}, fmt.Errorf("%w: %d entries", ErrMalformed, len(entries))
+	}
+	return newRoomState(roomState{Version: 1, Missing: entries})
+}
+
+// NewAgain makes a message that says again what was sent under a client id. What
+// does not fit is ErrTooLarge.
+func NewAgain(client wire.ClientID, said []byte) (Made, error) {
+	return newRoomState(roomState{Version: 1, Again: &Again{client, said}})
+}
 
 func newRoomState(s roomState) (Made, error) {
 	b, err := wire.Encode(s)
@@ -162,7 +198,7 @@ func (m *Message) View() View {
 		}
 	case body.Single != nil && body.Single.Type == roomType:
 		if m.Replaces == nil {
-			v.Kind, v.Text = readRoomState(body.Single.Content)
+			v.readRoomState(body.Single.Content)
 		}
 	case body.Single != nil && body.Single.Type == callType:
 		if m.Replaces == nil {
@@ -191,19 +227,25 @@ func (p *Part) reaction() (string, bool) {
 	return s, ok && s != ""
 }
 
-func readRoomState(b []byte) (Kind, string) {
+// readRoomState reads what the single part of a room's state says: one thing.
+func (v *View) readRoomState(b []byte) {
 	var s roomState
 	if err := wire.Decode(b, &s); err != nil || s.Version != 1 {
-		return KindUnknown, ""
+		return
 	}
 	if again, err := wire.Encode(s); err != nil || !bytes.Equal(again, b) {
-		return KindUnknown, ""
+		return
 	}
+	plain := s.Name == "" && !s.Ask
 	switch {
+	case len(s.Missing) > 0 && len(s.Missing) <= MaxMissing && s.Again == nil && plain:
+		v.Kind, v.Missing = KindMissing, s.Missing
+	case s.Again != nil && s.Missing == nil && plain:
+		v.Kind, v.Again = KindAgain, s.Again
+	case s.Missing != nil || s.Again != nil:
 	case s.Ask && s.Name == "":
-		return KindAsk, ""
+		v.Kind = KindAsk
 	case !s.Ask && roomName(s.Name):
-		return KindName, s.Name
+		v.Kind, v.Text = KindName, s.Name
 	}
-	return KindUnknown, ""
 }
