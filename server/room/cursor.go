@@ -40,20 +40,16 @@ func cursorsOf(tx *db.Tx, id wire.RoomID, account wire.AccountID) ([]wire.Cursor
 // to 100 people.
 func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor) error {
 	return rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-		r, _, err := enter(tx, a, authz.RoomCursor, p.Room)
+		r, err := rs.lookAs(tx, a, authz.RoomCursor, p.Room)
 		if err != nil {
 			return err
 		}
 		if err := checkActive(tx, rs.cfg.People, a); err != nil {
 			return err
 		}
-		list, err := cursorsOf(tx, r.id, a.Account)
+		was, err := r.cursorOf(tx, a.Account)
 		if err != nil {
 			return err
-		}
-		was := wire.Cursor{Account: a.Account}
-		if len(list) > 0 {
-			was = list[0]
 		}
 		now := was
 		now.Read = max(was.Read, min(p.Read, r.seq))
@@ -61,19 +57,19 @@ func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor)
 		if now == was {
 			return nil
 		}
+		intimate, err := r.isIntimate(tx)
+		if err != nil {
+			return err
+		}
 		const set = `INSERT INTO room_cursor (room_id, account_id, delivered, seen) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (room_id, account_id) DO UPDATE SET delivered = excluded.delivered, seen = excluded.seen`
-		if _, err := tx.Exec(set, r.id, a.Account, now.Delivered, now.Read); err != nil {
+		if _, err := tx.ExecLast(set, r.id[:], a.Account[:], now.Delivered, now.Read); err != nil {
 			return fmt.Errorf("move the cursor of %s in %s: %w", a.Account, r.id, err)
 		}
-		var members int64
-		const count = `SELECT COUNT(*) FROM (SELECT 1 FROM room_member WHERE room_id = $1 AND until_seq = 0 LIMIT $2) AS m`
-		if err := tx.QueryRow(count, r.id, int64(maxIntimate+1)).Scan(&members); err != nil {
-			return fmt.Errorf("count the members of %s: %w", r.id, err)
-		}
+		tx.Remember(cursor{r.reading, a.Account}, now)
 		tx.OnCommit(func() {
 			hub.Tell(rs.cfg.Hub, hub.Account(a.Account), wire.OnCursor, wire.RoomCursor{Room: r.id, Cursor: now})
-			if members > maxIntimate || now.Delivered == was.Delivered {
+			if !intimate || now.Delivered == was.Delivered {
 				return
 			}
 			others := now

@@ -30,7 +30,7 @@ func (rs *Rooms) CheckMemory(tx *db.Tx) (n int, err error) {
 			return n, fmt.Errorf("%+v is remembered, %+v is stored", r.room, stored)
 		}
 	}
-	for key := range tx.Facts() {
+	for key, fact := range tx.Facts() {
 		switch key := key.(type) {
 		case member:
 			id, ok := readings[key.reading]
@@ -40,6 +40,24 @@ func (rs *Rooms) CheckMemory(tx *db.Tx) (n int, err error) {
 			n++
 			if s, err := spanOf(tx, id, key.account); err != nil || s.membership != authz.Member {
 				return n, fmt.Errorf("%s is remembered as a member of %s, %v", key.account, id, err)
+			}
+		case cursor:
+			id, ok := readings[key.reading]
+			if !ok {
+				continue
+			}
+			n++
+			if list, err := cursorsOf(tx, id, key.account); err != nil || len(list) == 0 || list[0] != fact {
+				return n, fmt.Errorf("%v is remembered, %v is stored in %s, %v", fact, list, id, err)
+			}
+		case intimate:
+			id, ok := readings[key.reading]
+			if !ok {
+				continue
+			}
+			n++
+			if list, err := membersOf(tx, id); err != nil || (len(list) <= maxIntimate) != fact {
+				return n, fmt.Errorf("%s is remembered as intimate: %v, with %d members, %v", id, fact, len(list), err)
 			}
 		case leaf:
 			id, ok := readings[key.reading]

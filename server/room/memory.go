@@ -1,6 +1,9 @@
 package room
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/wire"
@@ -12,9 +15,10 @@ import (
 //	room         kind, seq, head, epoch, epoch_seq, epoch_head, proposals, proposed_ms
 //	room_member  who is a member now
 //	room_leaf    which devices have a leaf, and whose they are
+//	room_cursor  delivered, seen
 //
 // Whatever writes to one of them goes through own first, which forgets the room.
-// Only Send does not: it remembers the row that it moved on. That a device is
+// Only Send and SetCursor do not: they remember what they wrote. That a device is
 // active is device.People's to remember.
 
 // known is the key of a room's row as it is remembered.
@@ -39,6 +43,16 @@ type leaf struct {
 	reading uint64
 	device  wire.DeviceID
 }
+
+// cursor is the key of an account's cursor.
+type cursor struct {
+	reading uint64
+	account wire.AccountID
+}
+
+// intimate is the key of the fact that a room has at most maxIntimate members, or
+// more.
+type intimate struct{ reading uint64 }
 
 // look returns the row of a room as it stands in this transaction; db.ErrNone if
 // there is no such room.
@@ -65,17 +79,26 @@ func own(tx *db.Tx, id wire.RoomID) error {
 	return err
 }
 
-// isMember reports whether an account is a member of a room.
-func (r *remembered) isMember(tx *db.Tx, account wire.AccountID) (bool, error) {
-	if tx.Recall(member{r.reading, account}) != nil {
-		return true, nil
+// ofMember returns the row of a room if the account is a member. It asks for the
+// room after it has asked whether it is the account's, so that to a stranger one
+// that is there and one that is not are the same.
+func (rs *Rooms) ofMember(tx *db.Tx, id wire.RoomID, account wire.AccountID) (r remembered, is bool, err error) {
+	if r, ok := tx.Recall(known(id)).(remembered); ok && tx.Recall(member{r.reading, account}) != nil {
+		return r, true, nil
 	}
-	s, err := spanOf(tx, r.id, account)
+	s, err := spanOf(tx, id, account)
 	if err != nil || s.membership != authz.Member {
-		return false, err
+		return remembered{}, false, err
+	}
+	r, err = rs.look(tx, id)
+	if errors.Is(err, db.ErrNone) {
+		return remembered{}, false, nil
+	}
+	if err != nil {
+		return remembered{}, false, fmt.Errorf("read room %s: %w", id, err)
 	}
 	tx.Remember(member{r.reading, account}, true)
-	return true, nil
+	return r, true, nil
 }
 
 // hasLeaf reports whether a device has a leaf in a room.
@@ -89,4 +112,47 @@ func (r *remembered) hasLeaf(tx *db.Tx, device wire.DeviceID) (bool, error) {
 	}
 	tx.Remember(leaf{r.reading, device}, true)
 	return true, nil
+}
+
+// lookAs is enter for Update: what it asks of a member is mostly remembered.
+func (rs *Rooms) lookAs(tx *db.Tx, a authz.Actor, do authz.Action, id wire.RoomID) (remembered, error) {
+	r, is, err := rs.ofMember(tx, id, a.Account)
+	if err != nil {
+		return r, err
+	}
+	if is {
+		return r, authz.Check(a, do, authz.InRoom(authz.Member))
+	}
+	if _, _, err := enter(tx, a, do, id); err != nil {
+		return r, err
+	}
+	return rs.look(tx, id)
+}
+
+// cursorOf returns the cursor of an account.
+func (r *remembered) cursorOf(tx *db.Tx, account wire.AccountID) (wire.Cursor, error) {
+	if c, ok := tx.Recall(cursor{r.reading, account}).(wire.Cursor); ok {
+		return c, nil
+	}
+	list, err := cursorsOf(tx, r.id, account)
+	if err != nil || len(list) == 0 {
+		return wire.Cursor{Account: account}, err
+	}
+	tx.Remember(cursor{r.reading, account}, list[0])
+	return list[0], nil
+}
+
+// isIntimate reports whether the members hear of one another's cursors.
+func (r *remembered) isIntimate(tx *db.Tx) (bool, error) {
+	if is, ok := tx.Recall(intimate{r.reading}).(bool); ok {
+		return is, nil
+	}
+	var members int64
+	const count = `SELECT COUNT(*) FROM (SELECT 1 FROM room_member WHERE room_id = $1 AND until_seq = 0 LIMIT $2) AS m`
+	if err := tx.QueryRow(count, r.id, int64(maxIntimate+1)).Scan(&members); err != nil {
+		return false, fmt.Errorf("count the members of %s: %w", r.id, err)
+	}
+	is := members <= maxIntimate
+	tx.Remember(intimate{r.reading}, is)
+	return is, nil
 }

@@ -93,16 +93,12 @@ func parseMessage(p wire.SendMessage) (*mls.PrivateMessage, error) {
 // all that is asked of one which was not sent before and holds no blobs. What it
 // asks is mostly remembered.
 func (rs *Rooms) ready(tx *db.Tx, a authz.Actor, id wire.RoomID, epoch uint64) (r remembered, ready bool, err error) {
-	if r, err = rs.look(tx, id); errors.Is(err, db.ErrNone) {
-		return r, false, nil
-	} else if err != nil {
-		return r, false, fmt.Errorf("read room %s: %w", id, err)
+	r, is, err := rs.ofMember(tx, id, a.Account)
+	if !is || err != nil {
+		return r, false, err
 	}
 	if epoch != r.epoch || r.proposals > 0 || !authz.Can(a, authz.RoomSend, authz.InRoom(authz.Member)) {
 		return r, false, nil
-	}
-	if is, err := r.isMember(tx, a.Account); !is || err != nil {
-		return r, false, err
 	}
 	if has, err := r.hasLeaf(tx, a.Device); !has || err != nil {
 		return r, false, err
