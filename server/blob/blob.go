@@ -105,23 +105,21 @@ func (s *Store) Create(ctx context.Context, a authz.Actor, size int64) (wire.Blo
 	}
 	st := wire.BlobState{Blob: wire.NewBlobID(), Size: size}
 	err := s.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-		var used, loose int64
-		const sum = `SELECT COALESCE(SUM(CASE WHEN size < $2 THEN $2 ELSE size END), 0),
-			COALESCE(SUM(CASE WHEN holders = 0 THEN 1 ELSE 0 END), 0)
-			FROM blob WHERE account_id = $1`
-		if err := tx.QueryRow(sum, a.Account, int64(minCharge)).Scan(&used, &loose); err != nil {
-			return fmt.Errorf("add up the blobs of %s: %w", a.Account, err)
+		u, err := usageOf(tx, a.Account)
+		if err != nil {
+			return err
 		}
-		if used+max(size, minCharge) > s.cfg.Quota {
-			return wire.Refuse(wire.NoSpace, "%d of %d bytes are used", used, s.cfg.Quota)
+		if u.used+charge(size) > s.cfg.Quota {
+			return wire.Refuse(wire.NoSpace, "%d of %d bytes are used", u.used, s.cfg.Quota)
 		}
-		if loose >= maxLoose {
-			return wire.Refuse(wire.NoSpace, "%d blobs wait for a message", loose)
+		if u.loose >= maxLoose {
+			return wire.Refuse(wire.NoSpace, "%d blobs wait for a message", u.loose)
 		}
 		const add = `INSERT INTO blob (id, account_id, size, have, holders, touched_ms) VALUES ($1, $2, $3, 0, 0, $4)`
 		if _, err := tx.Exec(add, st.Blob, a.Account, size, s.cfg.Now().UnixMilli()); err != nil {
 			return fmt.Errorf("create blob %s: %w", st.Blob, err)
 		}
+		note(tx, a.Account, charge(size), 1)
 		return nil
 	})
 	if err != nil {

@@ -29,9 +29,14 @@ func (s *Store) Hold(tx *db.Tx, a authz.Actor, room wire.RoomID, seq int64, blob
 		if n == 0 {
 			continue // named twice
 		}
-		const count = `UPDATE blob SET holders = holders + 1 WHERE id = $1`
-		if _, err := tx.Exec(count, id); err != nil {
+		var owner wire.AccountID
+		var holders int64
+		const count = `UPDATE blob SET holders = holders + 1 WHERE id = $1 RETURNING account_id, holders`
+		if err := tx.QueryRow(count, id).Scan(&owner, &holders); err != nil {
 			return fmt.Errorf("count the holders of blob %s: %w", id, err)
+		}
+		if holders == 1 {
+			note(tx, owner, 0, -1)
 		}
 	}
 	return nil
@@ -63,12 +68,14 @@ func (s *Store) release(tx *db.Tx, room wire.RoomID, from, to int64) error {
 		return fmt.Errorf("release blobs of %s: %w", room, err)
 	}
 	for _, id := range held {
+		var owner wire.AccountID
 		var holders int64
-		const count = `UPDATE blob SET holders = holders - 1 WHERE id = $1 RETURNING holders`
-		if err := tx.QueryRow(count, id).Scan(&holders); err != nil {
+		const count = `UPDATE blob SET holders = holders - 1 WHERE id = $1 RETURNING account_id, holders`
+		if err := tx.QueryRow(count, id).Scan(&owner, &holders); err != nil {
 			return fmt.Errorf("count the holders of blob %s: %w", id, err)
 		}
 		if holders == 0 {
+			note(tx, owner, 0, 1) // for a moment
 			if err := s.remove(tx, id); err != nil {
 				return err
 			}
@@ -80,14 +87,17 @@ func (s *Store) release(tx *db.Tx, room wire.RoomID, from, to int64) error {
 // remove drops the row of a blob that nothing holds, and has its file removed
 // once that is on disk.
 func (s *Store) remove(tx *db.Tx, id wire.BlobID) error {
-	const del = `DELETE FROM blob WHERE id = $1 AND holders = 0`
-	n, err := tx.Exec(del, id)
+	const del = `DELETE FROM blob WHERE id = $1 AND holders = 0 RETURNING account_id, size`
+	var owner wire.AccountID
+	var size int64
+	err := tx.QueryRow(del, id).Scan(&owner, &size)
+	if errors.Is(err, db.ErrNone) {
+		return errors.New("blob " + id.String() + " is deleted while something holds it")
+	}
 	if err != nil {
 		return fmt.Errorf("delete blob %s: %w", id, err)
 	}
-	if n != 1 {
-		return errors.New("blob " + id.String() + " is deleted while something holds it")
-	}
+	note(tx, owner, -charge(size), -1)
 	tx.OnCommit(func() { s.drop([]wire.BlobID{id}) })
 	return nil
 }
