@@ -146,6 +146,18 @@ func (s *site) hold(a authz.Actor, r wire.RoomID, seq int64, ids ...wire.BlobID)
 	return s.db.Update(s.ctx, func(tx *db.Tx) error { return s.blobs.Hold(tx, a, r, seq, ids) })
 }
 
+// releaseRoom releases all that a room holds, and returns in how many steps.
+func (s *site) releaseRoom(r wire.RoomID) (steps int) {
+	s.Helper()
+	for more := true; more; steps++ {
+		s.must(s.db.Update(s.ctx, func(tx *db.Tx) (err error) {
+			more, err = s.blobs.ReleaseRoom(tx, r)
+			return err
+		}))
+	}
+	return steps
+}
+
 func (s *site) release(r wire.RoomID, seq int64) error {
 	return s.db.Update(s.ctx, func(tx *db.Tx) error { return s.blobs.Release(tx, r, seq) })
 }
@@ -405,7 +417,7 @@ func TestDelete(t *testing.T) {
 	other := wire.NewRoomID()
 	s.must(s.hold(ann, r, 3, first, second))
 	s.must(s.hold(ann, other, 1, second))
-	s.must(s.db.Update(s.ctx, func(tx *db.Tx) error { return s.blobs.ReleaseRoom(tx, r) }))
+	s.releaseRoom(r)
 	s.settle(first)
 	s.read(ann, second)
 }

@@ -48,9 +48,16 @@ func (s *Store) Release(tx *db.Tx, room wire.RoomID, seq int64) error {
 	return s.release(tx, room, seq, seq)
 }
 
-// ReleaseRoom has no message of a room hold anything any more.
-func (s *Store) ReleaseRoom(tx *db.Tx, room wire.RoomID) error {
-	return s.release(tx, room, 0, 1<<62)
+// ReleaseRoom has some messages of a room hold nothing any more, oldest first, and
+// reports whether there are more that do. They are few enough that no sender
+// waits long.
+func (s *Store) ReleaseRoom(tx *db.Tx, room wire.RoomID) (more bool, err error) {
+	var until int64
+	const part = `SELECT COALESCE(MAX(seq), 0) FROM (SELECT seq FROM blob_ref WHERE room_id = $1 ORDER BY seq LIMIT $2) AS part`
+	if err := tx.QueryRow(part, room, int64(sweepBatch)).Scan(&until); err != nil {
+		return false, fmt.Errorf("look which blobs %s holds: %w", room, err)
+	}
+	return until > 0, s.release(tx, room, 0, until)
 }
 
 func (s *Store) release(tx *db.Tx, room wire.RoomID, from, to int64) error {

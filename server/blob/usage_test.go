@@ -2,7 +2,6 @@ package blob_test
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -54,7 +53,9 @@ func TestWhatIsRememberedOfBlobsIsWhatTheyComeTo(t *testing.T) {
 	check("deleted")
 	loose = create(ann, 6000)
 	err := s.db.Update(s.ctx, func(tx *db.Tx) error {
-		return errors.Join(s.blobs.Hold(tx, ann, r, 3, []wire.BlobID{loose}), s.blobs.ReleaseRoom(tx, r), fmt.Errorf("no"))
+		held := s.blobs.Hold(tx, ann, r, 3, []wire.BlobID{loose})
+		_, err := s.blobs.ReleaseRoom(tx, r)
+		return errors.Join(held, err, errors.New("no"))
 	})
 	if err == nil {
 		t.Error("it was not undone")
@@ -62,7 +63,7 @@ func TestWhatIsRememberedOfBlobsIsWhatTheyComeTo(t *testing.T) {
 	check("undone")
 	create(bob, 7000)
 	s.must(s.hold(bob, r, 4, create(bob, 8000)))
-	s.must(s.db.Update(s.ctx, func(tx *db.Tx) error { return s.blobs.ReleaseRoom(tx, r) }))
+	s.releaseRoom(r)
 	check("when the room was deleted")
 	s.now = s.now.Add(2 * wire.BlobTTL)
 	s.settle(loose)
@@ -70,4 +71,26 @@ func TestWhatIsRememberedOfBlobsIsWhatTheyComeTo(t *testing.T) {
 	if _, err := s.blobs.State(s.ctx, ann, loose); wire.CodeOf(err) != wire.NotFound {
 		t.Errorf("got %v after %v", err, 2*wire.BlobTTL/time.Hour)
 	}
+}
+
+// A room that held thousands of files is not let go of in one transaction.
+func TestARoomIsReleasedInPieces(t *testing.T) {
+	s := newSite(t)
+	ann, r, other := person(), wire.NewRoomID(), wire.NewRoomID()
+	id := s.upload(ann, random(10))
+	const messages = 450
+	s.must(s.db.Update(s.ctx, func(tx *db.Tx) error {
+		for seq := range int64(messages) {
+			if err := s.blobs.Hold(tx, ann, r, seq+1, []wire.BlobID{id}); err != nil {
+				return err
+			}
+		}
+		return s.blobs.Hold(tx, ann, other, 1, []wire.BlobID{id})
+	}))
+	if steps := s.releaseRoom(r); steps < 3 {
+		t.Errorf("it was released in %d steps", steps)
+	}
+	s.read(ann, id) // the other room holds it
+	s.releaseRoom(other)
+	s.settle(id)
 }

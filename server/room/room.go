@@ -54,7 +54,7 @@ type People interface {
 type Blobs interface {
 	Hold(tx *db.Tx, sender authz.Actor, room wire.RoomID, seq int64, blobs []wire.BlobID) error
 	Release(tx *db.Tx, room wire.RoomID, seq int64) error
-	ReleaseRoom(tx *db.Tx, room wire.RoomID) error
+	ReleaseRoom(tx *db.Tx, room wire.RoomID) (more bool, err error)
 }
 
 // Config says what Rooms work with. All is required but Now.

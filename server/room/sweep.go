@@ -109,8 +109,8 @@ func column[T any](tx *db.Tx, query string, args ...any) (all []T, err error) {
 }
 
 // delete removes a room with all that it has: first who may see it, so that
-// nobody meets it half gone, then its log in pieces, then its row, by which a
-// sweep that was cut off finds it again.
+// nobody meets it half gone, then what it holds and its log in pieces, then its
+// row, by which a sweep that was cut off finds it again.
 func (rs *Rooms) delete(ctx context.Context, id wire.RoomID) error {
 	err := rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
 		if err := own(tx, id); err != nil {
@@ -129,8 +129,14 @@ func (rs *Rooms) delete(ctx context.Context, id wire.RoomID) error {
 			}
 		}
 		tx.OnCommit(func() { rs.tails.drop(id) })
-		return rs.cfg.Blobs.ReleaseRoom(tx, id)
+		return nil
 	})
+	for more := true; err == nil && more; {
+		err = rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+			more, err = rs.cfg.Blobs.ReleaseRoom(tx, id)
+			return err
+		})
+	}
 	for err == nil {
 		var more bool
 		err = rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
