@@ -9,21 +9,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/veche-im/veche/test/crowd"
 	"github.com/veche-im/veche/wire"
 )
-
-// until waits for what must come.
-func until(t *testing.T, what string, come func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !come(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not come", what)
-		}
-	}
-}
 
 // fill leaves not a block free.
 func (p *powered) fill(t *testing.T) {

@@ -91,3 +91,46 @@ func TestKilledUnderLoad(t *testing.T) {
 		t.Errorf("only %d answers in %d lives of the server: the test tests little", f.Acknowledged, n)
 	}
 }
+
+// The server is killed while it moves the write-ahead log into the database:
+// the test sees the database's file change, which happens then alone. Large
+// messages bring that about soon.
+func TestKilledWhileTheLogMoves(t *testing.T) {
+	n := asked(t, "VECHE_MOVES", 2)
+	fate := rand.New(rand.NewPCG(seed(t), 0))
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	c := crowd.Found(t, data, crowd.Config{Seed: fate.Uint64(), Size: 50_000})
+	s := rig.At(t, dir, data)
+	s.Start()
+	c.Start(s.URL)
+	file := filepath.Join(data, "veche.db")
+	changed := func() time.Time {
+		st, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.ModTime()
+	}
+	for range n {
+		before := changed()
+		until(t, "a move of the log", func() bool { return changed().After(before) })
+		pause(context.Background(), time.Duration(fate.IntN(10))*time.Millisecond)
+		s.Kill()
+		s.Start()
+	}
+	finish(t, c, s)
+	s.Stop()
+	dense(t, s)
+	t.Logf("%d kills while the log moved; %v", n, c.Figures())
+}
+
+// until waits for what must come.
+func until(t *testing.T, what string, come func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); !come(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not come", what)
+		}
+	}
+}

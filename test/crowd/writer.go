@@ -30,6 +30,7 @@ type writer struct {
 	made    int     // tokens so far
 	waiting []*sent // not answered, oldest first
 	past    []*sent // answered, the newest ones
+	rested  time.Time
 }
 
 // sent is a message on its way.
@@ -142,7 +143,11 @@ func (w *writer) answered(ctx context.Context, c *conn, f wire.Frame) error {
 	s := w.waiting[at]
 	if f.Error != nil {
 		w.refuse(w.name, f.Error)
-		pause(ctx, min(max(time.Duration(f.Error.RetryAfter)*time.Millisecond, again), time.Second))
+		// One rest is for all that was refused at once.
+		if rest := min(max(time.Duration(f.Error.RetryAfter)*time.Millisecond, again), 200*time.Millisecond); time.Since(w.rested) > rest {
+			pause(ctx, rest)
+			w.rested = time.Now()
+		}
 		return w.send(ctx, c, s)
 	}
 	var r wire.Receipt
