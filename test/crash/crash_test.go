@@ -49,7 +49,7 @@ func TestKilledWhilePeopleTalk(t *testing.T) {
 	talk.end(t)
 
 	l := talk.ledger
-	t.Logf("%d sends meant, %d acknowledged, %d commands killed, %d rows seen on the way", l.Count(ledger.Intent), l.Count(ledger.Ack), talk.cut.Load(), l.Count(ledger.Seen))
+	t.Logf("figures: %d sends meant, %d acknowledged, %d commands killed, %d rows seen on the way", l.Count(ledger.Intent), l.Count(ledger.Ack), talk.cut.Load(), l.Count(ledger.Seen))
 	for _, b := range ledger.Judge(l.Records(), talk.members) {
 		t.Error(b)
 	}

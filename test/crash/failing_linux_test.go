@@ -42,7 +42,7 @@ func TestAWriteToTheDiskFails(t *testing.T) {
 	finish(t, p.Crowd, p.Site)
 	p.Stop()
 	dense(t, p.Site)
-	t.Logf("%d failures, %d with a reboot right after; %v", n, rebooted, p.Figures())
+	t.Logf("figures: %d failed writes, %d with a reboot right after; %v", n, rebooted, p.Figures())
 	log, err := os.ReadFile(p.Log)
 	if err != nil {
 		t.Fatal(err)

@@ -102,5 +102,5 @@ func TestFullDisk(t *testing.T) {
 	finish(t, p.Crowd, p.Site)
 	p.Stop()
 	dense(t, p.Site)
-	t.Logf("%v", p.Figures())
+	t.Logf("figures: %v", p.Figures())
 }

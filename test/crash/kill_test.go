@@ -86,7 +86,7 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 	dense(t, s)
 	f := c.Figures()
-	t.Logf("%d kills at work, %d at start; %v", n, atStart, f)
+	t.Logf("figures: %d kills at work, %d at start; %v", n, atStart, f)
 	if f.Acknowledged < 20*n {
 		t.Errorf("only %d answers in %d lives of the server: the test tests little", f.Acknowledged, n)
 	}
@@ -122,7 +122,7 @@ func TestKilledWhileTheLogMoves(t *testing.T) {
 	finish(t, c, s)
 	s.Stop()
 	dense(t, s)
-	t.Logf("%d kills while the log moved; %v", n, c.Figures())
+	t.Logf("figures: %d kills while the log moved; %v", n, c.Figures())
 }
 
 // until waits for what must come.

@@ -64,7 +64,7 @@ func TestPowerCutUnderLoad(t *testing.T) {
 	}
 	dense(t, p.Site)
 	f := p.Figures()
-	t.Logf("%d cuts; %v; %d flushes", n, f, p.disk.Flushes())
+	t.Logf("figures: %d power cuts; %v; %d flushes of the disk", n, f, p.disk.Flushes())
 	if f.Acknowledged < 20*n {
 		t.Errorf("only %d answers in %d lives: the test tests little", f.Acknowledged, n)
 	}
@@ -84,7 +84,7 @@ func TestADiskThatLiesIsFoundOut(t *testing.T) {
 			t.Fatal(err)
 		}
 		if found := p.Judge(); len(found) > 0 {
-			t.Logf("after %d cuts: %d promises broken, %v", cuts, len(found), found[0])
+			t.Logf("figures: %d power cuts until the loss was seen, %d promises broken: %v", cuts, len(found), found[0])
 			return
 		}
 		p.Crowd.Start(p.URL)

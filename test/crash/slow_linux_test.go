@@ -49,7 +49,7 @@ func TestSlowDisk(t *testing.T) {
 		if n := p.memory(t); n > most {
 			t.Errorf("the server has %d MB in memory while the disk takes %v", n>>20, slow)
 		} else {
-			t.Logf("%v for a flush: %d MB in memory", slow, n>>20)
+			t.Logf("figures: %v for a flush: %d MB in memory", slow, n>>20)
 		}
 	}
 	p.disk.Heal()
@@ -60,7 +60,7 @@ func TestSlowDisk(t *testing.T) {
 	p.Stop()
 	dense(t, p.Site)
 	f := p.Figures()
-	t.Logf("%v", f)
+	t.Logf("figures: %v", f)
 	if f.Refused[wire.Busy] == 0 {
 		t.Error("nobody was told to come back later")
 	}

@@ -139,7 +139,8 @@ func (c *Crowd) Start(url string) {
 
 // Finish has the writers begin nothing new, waits until all that they began is
 // answered and the readers have it, and writes down what every room holds for
-// every reader and for one of its writers. The server must be up.
+// every reader and for one of its writers. The server must be up. The crowd may
+// be started again.
 func (c *Crowd) Finish(ctx context.Context, url string) error {
 	close(c.finish)
 	stopped := make(chan struct{})
@@ -151,6 +152,7 @@ func (c *Crowd) Finish(ctx context.Context, url string) error {
 		return fmt.Errorf("the crowd does not come to an end: %w", ctx.Err())
 	}
 	c.cancel()
+	c.Ledger.Drop(ledger.Final)
 	if err := c.readAll(ctx, url, ledger.Final); err != nil {
 		return err
 	}

@@ -55,6 +55,13 @@ func (l *Ledger) Records() []Record {
 	return slices.Clone(l.records)
 }
 
+// Drop forgets the records of a kind: a final view that was not the last one.
+func (l *Ledger) Drop(kind Kind) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records = slices.DeleteFunc(l.records, func(r Record) bool { return r.Kind == kind })
+}
+
 // Count returns how many records are of kind.
 func (l *Ledger) Count(kind Kind) int {
 	l.mu.Lock()
