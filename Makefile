@@ -3,6 +3,7 @@
 # make test    everything that must hold, about ten minutes on two cores
 # make lint    formatting, vet, staticcheck, types, biome
 # make bench   load of every kind on a server, how large things are, messages, MLS and calls beside others
+# make crash   kills, power cuts, failing disks by the hundred: some fifteen minutes, as root
 # make fuzz    every fuzz target for FUZZTIME each
 # make reproduce   builds twice, in two places, and compares every byte
 # make vuln    known faults in what Veche is built from (needs the internet or a mirror)
@@ -21,6 +22,8 @@ SIGNING_KEY ?=
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 DATA     ?= veche-data
 FUZZTIME ?= 20s
+KILLS    ?= 200
+CUTS     ?= 200
 OUT      := test/output
 TALLY    := TALLY_DIR=$(OUT) bin/tally
 
@@ -145,6 +148,16 @@ bench-ejabberd: bin/veche
 bench-mls: test/interop/node_modules/.package-lock.json
 	@go run ./test/bench/mls
 
+# docs/RELIABILITY.md. Its last lines are the figures; all of it is in the file
+# that it names.
+crash: | needs-build needs-test
+	@mkdir -p $(OUT); status=0; \
+	VECHE_KILLS=$(KILLS) VECHE_CUTS=$(CUTS) VECHE_MOVES=$$(($(KILLS) / 10)) VECHE_FAILURES=$$(($(CUTS) / 5)) \
+	  VECHE_TALK_KILLS=$$(($(KILLS) / 4)) VECHE_MUTANTS=1 \
+	  go test -count=1 -timeout 2h -v ./test/disk ./test/crash > $(OUT)/crash.txt 2>&1 || status=$$?; \
+	grep -E '^ *(---|ok|FAIL|panic)|figures:|NOT TESTED' $(OUT)/crash.txt; \
+	echo "everything: $(OUT)/crash.txt"; exit $$status
+
 fuzz:
 	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 	  for f in $$(grep -h -o '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | cut -d' ' -f2); do \
@@ -176,6 +189,10 @@ needs-test:
 	@missing=; \
 	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	if [ "$$(id -u)" = 0 ]; then \
+	  command -v mkfs.ext4 >/dev/null || missing="$$missing e2fsprogs"; \
+	  command -v losetup >/dev/null || missing="$$missing mount"; \
+	fi; \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \

@@ -114,7 +114,8 @@ func (r *reader) hear(f wire.Frame) error {
 func (r *reader) catchUp(ctx context.Context, c *conn, room wire.RoomID) error {
 	p := r.rooms[room]
 	for {
-		page, err := call(ctx, c, wire.RoomLog, wire.ReadLog{Room: room, After: p.seq}, r.hear)
+		from := p.seq // nudges may overtake the page
+		page, err := call(ctx, c, wire.RoomLog, wire.ReadLog{Room: room, After: from}, r.hear)
 		if e := refusal(err); e != nil {
 			r.refuse(r.name, e)
 			pause(ctx, max(time.Duration(e.RetryAfter)*time.Millisecond, again))
@@ -123,8 +124,8 @@ func (r *reader) catchUp(ctx context.Context, c *conn, room wire.RoomID) error {
 		if err != nil {
 			return err
 		}
-		if page.Seq < p.seq {
-			r.breach("L1", "%s had read %s up to %d, and now its log ends at %d", r.name, room, p.seq, page.Seq)
+		if page.Seq < from {
+			r.breach("L1", "%s had read %s up to %d, and now its log ends at %d", r.name, room, from, page.Seq)
 			return errStop
 		}
 		for i := range page.Entries {
