@@ -36,6 +36,10 @@ const (
 	renewAhead = 30 * 24 * time.Hour
 	backdate   = 24 * time.Hour // clocks of other machines may be slow
 	lookEvery  = 5 * time.Minute
+	// leafBackdate is how far back a server's certificate counts, as far as its
+	// authority does: one that is made while this machine's clock is a year ahead
+	// works all the same. Apple's systems take no more than 825 days in all.
+	leafBackdate = 700 * 24 * time.Hour
 )
 
 // Config says what certificates are for. Dir, Now and Log are required.
@@ -176,12 +180,15 @@ func (a *Authority) Look() error {
 	t := &x509.Certificate{
 		SerialNumber: serial(),
 		Subject:      pkix.Name{CommonName: want.first()},
-		NotBefore:    now.Add(-backdate),
+		NotBefore:    now.Add(-leafBackdate),
 		NotAfter:     now.Add(leafLife),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		DNSNames:     want.hosts,
 		IPAddresses:  want.ips,
+	}
+	if t.NotBefore.Before(a.ca.NotBefore) {
+		t.NotBefore = a.ca.NotBefore
 	}
 	if t.NotAfter.After(a.ca.NotAfter) {
 		t.NotAfter = a.ca.NotAfter
@@ -205,9 +212,11 @@ func (a *Authority) use(c *x509.Certificate, key *ecdsa.PrivateKey) {
 	a.leaf.Store(&tls.Certificate{Certificate: [][]byte{c.Raw, a.ca.Raw}, PrivateKey: key, Leaf: c})
 }
 
-// fits reports whether c is ours, lasts, and has all the names.
+// fits reports whether c is ours, lasts, and has all the names. That it does not
+// count yet is no reason against it: devices judge it by their own clocks, and ours
+// is the one that is wrong then.
 func (a *Authority) fits(c *x509.Certificate, want names) bool {
-	if c.CheckSignatureFrom(a.ca) != nil || a.cfg.Now().Add(renewAhead).After(c.NotAfter) || a.cfg.Now().Before(c.NotBefore) {
+	if c.CheckSignatureFrom(a.ca) != nil || a.cfg.Now().Add(renewAhead).After(c.NotAfter) {
 		return false
 	}
 	for _, h := range want.hosts {
