@@ -9,16 +9,18 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/cmd/veche/load"
+	"github.com/veche-im/veche/cmd/veche/load/sealed"
 	"github.com/veche-im/veche/cmd/veche/load/seed"
 	"github.com/veche-im/veche/cmd/veche/load/veche"
 )
 
 type benchCatchUpCmd struct {
 	loadFlags
-	Rooms int  `default:"100" placeholder:"N" help:"Rooms (default ${default})."`
-	Last  int  `default:"50" placeholder:"N" help:"Newest messages of each that are read (default ${default})."`
-	Times int  `default:"30" placeholder:"N" help:"How often (default ${default})."`
-	Month bool `help:"Only somebody who was away for 30 days: 500 rooms, 100,000 messages, 2,000 epochs."`
+	Rooms  int  `default:"100" placeholder:"N" help:"Rooms (default ${default})."`
+	Last   int  `default:"50" placeholder:"N" help:"Newest messages of each that are read (default ${default})."`
+	Times  int  `default:"30" placeholder:"N" help:"How often (default ${default})."`
+	Sealed bool `help:"Only a real client that opens what was sent to 20 rooms, 50 messages each, unless told otherwise."`
+	Month  bool `help:"Only somebody who was away for 30 days: 500 rooms, 100,000 messages, 2,000 epochs."`
 }
 
 func (c benchCatchUpCmd) Run(ctx context.Context, t *term) error {
@@ -28,6 +30,9 @@ func (c benchCatchUpCmd) Run(ctx context.Context, t *term) error {
 func (c benchCatchUpCmd) measure(ctx context.Context, r *report) error {
 	if c.Rooms < 1 || c.Last < 1 || c.Times < 1 {
 		return usageError{errors.New("there must be a room, a message and one time")}
+	}
+	if c.Sealed {
+		return c.opened(ctx, r)
 	}
 	if !c.Month {
 		if err := c.newest(ctx, r); err != nil {
@@ -105,5 +110,25 @@ func (c benchCatchUpCmd) month(ctx context.Context, r *report) (err error) {
 	work, server := fmt.Sprintf("30 days away, %d messages", rooms*epochs*each), b.target.Name()
 	r.add(work, server, "all on the wire, median", took.Quantile(0.5).Seconds(), seconds, nil)
 	r.add(work, server, "server's processor each time", cost().Server.Seconds()/times, seconds, nil)
+	return nil
+}
+
+// opened is how long a real client takes, sealing and reading aside.
+func (c benchCatchUpCmd) opened(ctx context.Context, r *report) (err error) {
+	if c.Rooms == 100 {
+		c.Rooms = 20
+	}
+	b, err := c.prepareSealed(ctx, r.t, load.Shared(c.Rooms, 2))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	took, err := b.target.(*sealed.Target).Return(ctx, c.Last)
+	if err != nil {
+		return err
+	}
+	work, server := fmt.Sprintf("come back to %d × %d messages", c.Rooms, c.Last), b.target.Name()
+	r.add(work, server, "start of the client until all are opened and stored", took.Seconds(), seconds, nil)
+	r.add(work, server, "messages", float64(c.Rooms*c.Last)/took.Seconds(), perSecond, nil)
 	return nil
 }

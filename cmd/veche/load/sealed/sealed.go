@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/veche-im/veche/client"
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/cmd/veche/load"
 	"github.com/veche-im/veche/cmd/veche/load/veche"
@@ -86,7 +87,7 @@ func (t *Target) join(ctx context.Context, i int, password string) (*person, err
 	if !ok {
 		return nil, errors.New("the invite has no token")
 	}
-	p, err := newPerson(ctx, t, filepath.Join(t.cfg.Dir, fmt.Sprintf("profile-%d", i)))
+	p, err := newPerson(ctx, t, t.profile(i))
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +107,80 @@ func (t *Target) join(ctx context.Context, i int, password string) (*person, err
 		return nil, errors.Join(err, p.stop())
 	}
 	return p, nil
+}
+
+func (t *Target) profile(person int) string {
+	return filepath.Join(t.cfg.Dir, fmt.Sprintf("profile-%d", person))
+}
+
+// Return stops the second person's client, has the first one send so many messages
+// to each room that they share, and starts the client again. It returns how long
+// that takes to read and open all of them, which must all be there.
+func (t *Target) Return(ctx context.Context, each int) (took time.Duration, err error) {
+	if err := t.people[1].stop(); err != nil {
+		return 0, err
+	}
+	for _, id := range t.rooms {
+		for n := range each {
+			text := fmt.Sprintf("message %d %s", n, strings.Repeat("x", load.MessageSize-20))
+			if _, err := api.Do(ctx, t.people[0].core.Mux(), api.SendMessage, api.Outgoing{Room: &id, Text: text}); err != nil {
+				return 0, err
+			}
+		}
+	}
+	for _, id := range t.rooms {
+		if err := t.people[0].core.WaitIdle(ctx, id); err != nil {
+			return 0, err
+		}
+	}
+	began := time.Now()
+	if t.people[1], err = newPerson(ctx, t, t.profile(1)); err != nil {
+		return 0, err
+	}
+	back := t.people[1].core
+	if err := until(ctx, "coming back", func() (bool, error) {
+		err := back.WaitCaughtUp(ctx)
+		return err == nil, nil // until it is connected there is an error
+	}); err != nil {
+		return 0, err
+	}
+	took = time.Since(began)
+	for r, id := range t.rooms {
+		got, err := messages(ctx, back, id)
+		if err != nil {
+			return 0, err
+		}
+		if len(got) != each {
+			return 0, fmt.Errorf("%d messages of room %d were opened, not %d", len(got), r, each)
+		}
+		for n, text := range got {
+			if !strings.HasPrefix(text, fmt.Sprintf("message %d ", n)) {
+				return 0, fmt.Errorf("message %d of room %d is %.20q", n, r, text)
+			}
+		}
+	}
+	return took, nil
+}
+
+// messages are the texts of a room's timeline, oldest first.
+func messages(ctx context.Context, c *client.Client, id wire.RoomID) (all []string, err error) {
+	for before := int64(0); ; {
+		tl, err := api.Do(ctx, c.Mux(), api.GetTimeline, api.Window{Room: id, Before: before, Limit: 200})
+		if err != nil {
+			return nil, err
+		}
+		var page []string
+		for _, i := range tl.Items {
+			if i.Kind == api.ItemMessage {
+				page = append(page, i.Text)
+			}
+		}
+		all = append(page, all...)
+		if !tl.Older || len(tl.Items) == 0 {
+			return all, nil
+		}
+		before = tl.Items[0].Order
+	}
 }
 
 func (t *Target) found(ctx context.Context, r int, members []int) error {

@@ -36,3 +36,22 @@ func TestRealClientsTalk(t *testing.T) {
 		t.Error("nothing was acknowledged")
 	}
 }
+
+// A real client that was away opens everything that was sent meanwhile.
+func TestARealClientComesBack(t *testing.T) {
+	target, err := New(veche.Config{Start: veche.Here, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := target.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := target.Prepare(t.Context(), load.Shared(2, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := target.Return(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+}
