@@ -46,7 +46,8 @@ func ParseToken(s string) (Token, error) {
 	if len(s) != tokenText.EncodedLen(tokenSize) {
 		return Token{}, authz.ErrDenied
 	}
-	if _, err := tokenText.DecodeString(s); err != nil {
+	b, err := tokenText.DecodeString(s)
+	if err != nil || tokenText.EncodeToString(b) != s { // the decoder reads over line ends
 		return Token{}, authz.ErrDenied
 	}
 	return Token{s}, nil

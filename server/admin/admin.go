@@ -145,6 +145,8 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusOK, inv)
 	case errors.As(err, &e):
 		reply(w, http.StatusConflict, e)
+	case r.Context().Err() != nil: // who asked has gone
+		reply(w, http.StatusServiceUnavailable, &wire.Error{Code: wire.Cancelled})
 	default:
 		s.cfg.Log.Error("invite", "err", err)
 		reply(w, http.StatusInternalServerError, &wire.Error{Code: wire.Internal})

@@ -33,7 +33,8 @@ func ParseToken(s string) (t Token, ok bool) {
 	if len(s) != tokenLength {
 		return Token{}, false
 	}
-	if _, err := base64.RawURLEncoding.DecodeString(s); err != nil {
+	b, err := base64.RawURLEncoding.DecodeString(s)
+	if err != nil || base64.RawURLEncoding.EncodeToString(b) != s { // the decoder reads over line ends
 		return Token{}, false
 	}
 	return Token{s}, true
