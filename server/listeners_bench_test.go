@@ -137,7 +137,7 @@ func newCrowd(tb testing.TB, n int) *crowd {
 		tb.Fatal(err)
 	}
 	c := &crowd{tb: tb, server: s, room: wire.NewRoomID()}
-	tokens := c.populate(n)
+	tokens := populate(tb, s, c.room, n)
 	file := filepath.Join(tb.TempDir(), "tokens")
 	if err := os.WriteFile(file, []byte(strings.Join(tokens, "\n")), 0o600); err != nil {
 		tb.Fatal(err)
@@ -165,9 +165,9 @@ func newCrowd(tb testing.TB, n int) *crowd {
 
 // populate writes n people with a device each into the database, all of them
 // members of one room.
-func (c *crowd) populate(n int) (tokens []string) {
+func populate(tb testing.TB, s *Server, room wire.RoomID, n int) (tokens []string) {
 	now := time.Now().UnixMilli()
-	err := c.server.db.Update(c.tb.Context(), func(tx *db.Tx) error {
+	err := s.db.Update(tb.Context(), func(tx *db.Tx) error {
 		for i := range n {
 			a, d := wire.NewAccountID(), wire.NewDeviceID()
 			secret := make([]byte, 32)
@@ -182,7 +182,7 @@ func (c *crowd) populate(n int) (tokens []string) {
 				{`INSERT INTO account (id, name, name_key, admin, password, created_ms) VALUES ($1, $2, $2, 0, '', $3)`, []any{a, fmt.Sprintf("person %d", i), now}},
 				{`INSERT INTO device (id, account_id, name, state, created_ms, seen_ms) VALUES ($1, $2, 'd', 'active', $3, $3)`, []any{d, a, now}},
 				{`INSERT INTO session (hash, device_id, created_ms, seen_ms) VALUES ($1, $2, $3, $3)`, []any{hash, d, now}},
-				{`INSERT INTO room_member (room_id, account_id, from_seq, until_seq) VALUES ($1, $2, 1, 0)`, []any{c.room, a}},
+				{`INSERT INTO room_member (room_id, account_id, from_seq, until_seq) VALUES ($1, $2, 1, 0)`, []any{room, a}},
 			} {
 				if _, err := tx.Exec(st.sql, st.args...); err != nil {
 					return err
@@ -192,7 +192,7 @@ func (c *crowd) populate(n int) (tokens []string) {
 		return nil
 	})
 	if err != nil {
-		c.tb.Fatal(err)
+		tb.Fatal(err)
 	}
 	return tokens
 }
@@ -260,22 +260,27 @@ func TestCrowdProcess(t *testing.T) {
 	}
 }
 
-// dialDevice connects one device, and counts what it hears after the hello.
-func dialDevice(address, token string, conf *tls.Config, left *atomic.Int64, arrived chan<- struct{}) error {
-	c, err := tls.Dial("tcp", address, conf)
-	if err != nil {
-		return err
+// upgrade opens the socket of a device.
+func upgrade(address, token string, conf *tls.Config) (c *tls.Conn, r *bufio.Reader, err error) {
+	if c, err = tls.Dial("tcp", address, conf); err != nil {
+		return nil, nil, err
 	}
 	fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"+
 		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: %s\r\nAuthorization: Bearer %s\r\n\r\n",
 		wire.PathSocket, address, wire.Subprotocol, token)
-	r := bufio.NewReaderSize(c, 2048)
+	r = bufio.NewReaderSize(c, 2048)
 	resp, err := http.ReadResponse(r, nil)
+	if err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		err = fmt.Errorf("upgrade: %s", resp.Status)
+	}
+	return c, r, err
+}
+
+// dialDevice connects one device, and counts what it hears after the hello.
+func dialDevice(address, token string, conf *tls.Config, left *atomic.Int64, arrived chan<- struct{}) error {
+	c, r, err := upgrade(address, token, conf)
 	if err != nil {
 		return err
-	}
-	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return fmt.Errorf("upgrade: %s", resp.Status)
 	}
 	next := func() (opcode byte, err error) {
 		var h [2]byte

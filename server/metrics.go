@@ -13,6 +13,7 @@ import (
 
 	"github.com/veche-im/veche/server/httpapi"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/session"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -46,6 +47,42 @@ func newMetrics(h *hub.Hub, damage *atomic.Int64) *metrics {
 			Name: "veche_damage_total", Help: "How often a part of the database was met that is damaged."}, func() float64 { return float64(damage.Load()) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// stands adds a number that goes up and down.
+func (m *metrics) stands(name, help string, f func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+}
+
+// grows adds a number that only grows.
+func (m *metrics) grows(name, help string, f func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
+}
+
+// load adds what tells an overload apart: how much waits, and what was refused for
+// it.
+func (m *metrics) load(s *Server, sessions *session.Sessions) {
+	m.grows("veche_limited_total", "Requests that were refused because they came too often.", func() float64 { return float64(s.limit.Refused()) })
+	m.stands("veche_writing", "Requests of devices that are with the database's writer, or wait for it.", func() float64 { return float64(sessions.Writing()) })
+	m.grows("veche_late_total", "Requests that waited too long for their turn and were not run.", func() float64 { return float64(sessions.Late()) })
+	m.grows("veche_catch_ups_total", "Times that a device did not take its events, and was told to read the logs.", func() float64 { return float64(sessions.CatchUps()) })
+	m.stands("veche_spreading", "Events that wait for being told to many.", func() float64 { return float64(s.hub.Waiting()) })
+}
+
+// doors adds who is at the https port without a session.
+func (m *metrics) doors(sorter *sorter, https *door) {
+	m.stands("veche_handshakes", "TLS handshakes that compute, or wait for that.", func() float64 { return float64(sorter.waiting.Load()) })
+	m.grows("veche_handshakes_refused_total", "TLS handshakes for which there was no time.", func() float64 { return float64(sorter.refused.Load()) })
+	m.stands("veche_strangers", "Connections of the https port without a device's session.", func() float64 {
+		unsorted, _ := sorter.unsorted.counts()
+		speak, _ := https.strangers.counts()
+		return float64(unsorted + speak)
+	})
+	m.grows("veche_strangers_turned_total", "Of them those that were turned away, or made room for others.", func() float64 {
+		_, unsorted := sorter.unsorted.counts()
+		_, speak := https.strangers.counts()
+		return float64(unsorted + speak)
+	})
 }
 
 func (m *metrics) request(method string, code wire.Code, took time.Duration) {

@@ -186,6 +186,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	s.metrics.load(s, sessions)
 	if s.api, err = httpapi.New(httpapi.Config{
 		DB: s.db, Hub: s.hub, Accounts: accounts, Sessions: sessions, Blobs: s.blobs, Limit: s.limit, Log: log, Now: s.cfg.Now, Age: s.age.Now,
 		Version: s.cfg.Version, Contact: s.cfg.Contact, Web: s.cfg.Web, CA: s.certs.CA(), Observe: s.metrics.route,
@@ -293,6 +294,7 @@ func (s *Server) serve(ctx context.Context, run func(context.Context, string, fu
 	https := newDoor(s.api.Handler(httpapi.Door{}), s.cfg.Log)
 	https.TLSConfig = sorter.tls
 	doors := []*door{https}
+	s.metrics.doors(sorter, https)
 	run(ctx, "https port", sorter.run)
 	run(ctx, "https", serving(func() error { return https.Serve(sorter) }))
 	if l := s.listeners.http; l != nil {

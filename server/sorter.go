@@ -20,8 +20,9 @@ const (
 	// wants, the TLS handshake included.
 	sortTimeout = headerTimeout
 	// maxUnsorted bounds connections of which that is not known yet, and those of
-	// them that come from one network. The oldest makes room: an honest one is
-	// sorted within a second.
+	// them that come from one network. The one that has kept us waiting for longest
+	// makes room; one that waits for us does not, or in a storm all would lose what
+	// was done for them. If all wait for us, the new one is turned away.
 	maxUnsorted     = 4096
 	maxUnsortedEach = 2048
 	// maxHandshakes bounds the TLS handshakes that wait for the processor. Those
@@ -79,16 +80,21 @@ func newSorter(raw net.Listener, conf *tls.Config, ice, turn func(net.Conn)) *so
 	return s
 }
 
+// placeOf is under which a handshake's context holds its place among the unsorted.
+type placeOf struct{}
+
 var errNoTime = errors.New("too many handshakes")
 
 // greet is called when a client has said what it wants, before anything is
 // computed for it. It waits until few others compute. What follows, up to the
 // answer, waits for nobody but the processor.
 func (s *sorter) greet(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-	l, ok := hello.Conn.(*socket.Line)
-	if !ok {
+	l, _ := hello.Conn.(*socket.Line)
+	who, _ := hello.Context().Value(placeOf{}).(*stranger)
+	if l == nil || who == nil {
 		return nil, nil
 	}
+	s.unsorted.working(who, true)
 	if s.waiting.Add(1) > maxHandshakes {
 		s.waiting.Add(-1)
 		s.refused.Add(1)
@@ -98,7 +104,7 @@ func (s *sorter) greet(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	defer t.Stop()
 	select {
 	case s.keys <- struct{}{}:
-		l.OnWrite(func() { <-s.keys; s.waiting.Add(-1) })
+		l.OnWrite(func() { <-s.keys; s.waiting.Add(-1); s.unsorted.working(who, false) })
 		return nil, nil
 	case <-t.C:
 	case <-s.ended:
@@ -152,7 +158,7 @@ func (s *sorter) run(ctx context.Context) error {
 		switch {
 		case err == nil:
 			pause = 5 * time.Millisecond
-			s.tasks.Go(func() { s.sort(c) })
+			s.tasks.Go(func() { s.sort(context.WithoutCancel(ctx), c) })
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		default: // out of file descriptors, most likely: it passes
@@ -167,7 +173,7 @@ func (s *sorter) run(ctx context.Context) error {
 }
 
 // sort finds out what c is and brings it where it belongs.
-func (s *sorter) sort(c net.Conn) {
+func (s *sorter) sort(ctx context.Context, c net.Conn) {
 	place, ok := s.unsorted.enter(c)
 	s.mu.Lock()
 	ok = ok && !s.closed // since before it was known
@@ -177,7 +183,7 @@ func (s *sorter) sort(c net.Conn) {
 		return
 	}
 	_ = c.SetDeadline(time.Now().Add(sortTimeout)) // fails only for what is closed, which reading tells
-	known, to := s.look(c)
+	known, to := s.look(context.WithValue(ctx, placeOf{}, place), c)
 	s.unsorted.leave(place)
 	if to == nil || known.SetDeadline(time.Time{}) != nil {
 		_ = c.Close()
@@ -188,7 +194,7 @@ func (s *sorter) sort(c net.Conn) {
 
 // look reads what it must of c, and returns it as its reader is to have it, and the
 // reader; nil is nobody.
-func (s *sorter) look(c net.Conn) (known net.Conn, to func(net.Conn)) {
+func (s *sorter) look(ctx context.Context, c net.Conn) (known net.Conn, to func(net.Conn)) {
 	first, err := firstByte(c)
 	if err != nil {
 		return c, nil
@@ -198,7 +204,7 @@ func (s *sorter) look(c net.Conn) (known net.Conn, to func(net.Conn)) {
 	case first < 4 && s.ice != nil:
 		return clear, s.carry(s.ice)
 	case first == 0x16:
-		return s.inside(clear)
+		return s.inside(ctx, clear)
 	case first >= 'A' && first <= 'Z':
 		_, _ = io.WriteString(c, "HTTP/1.0 400 Bad Request\r\n\r\nThis port speaks https.\n")
 	}
@@ -206,9 +212,9 @@ func (s *sorter) look(c net.Conn) (known net.Conn, to func(net.Conn)) {
 }
 
 // inside does the TLS handshake and looks further.
-func (s *sorter) inside(c *socket.Line) (known net.Conn, to func(net.Conn)) {
+func (s *sorter) inside(ctx context.Context, c *socket.Line) (known net.Conn, to func(net.Conn)) {
 	t := tls.Server(c, s.tls)
-	err := t.Handshake() // under c's deadline
+	err := t.HandshakeContext(ctx) // under c's deadline
 	c.Computed()
 	if err != nil {
 		return c, nil

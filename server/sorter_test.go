@@ -132,7 +132,7 @@ func TestTheHTTPSPortSortsByWhatComesFirst(t *testing.T) {
 func TestWithoutCallsMediaIsClosed(t *testing.T) {
 	s := newSorter(&net.TCPListener{}, &tls.Config{}, nil, nil)
 	client, c := net.Pipe()
-	go s.sort(c)
+	go s.sort(t.Context(), c)
 	_, _ = client.Write([]byte{0})
 	if _, err := client.Read(make([]byte, 1)); err == nil {
 		t.Error("answered")
@@ -154,7 +154,7 @@ func TestStrangersThatSayNothingKeepNobodyOut(t *testing.T) {
 		for i := range strangers {
 			client, c := net.Pipe()
 			clients = append(clients, client)
-			go s.sort(c)
+			go s.sort(t.Context(), c)
 			go func() {
 				if i%2 == 0 {
 					_, _ = client.Write([]byte{0x16, 3, 1}) // half a hello
@@ -171,7 +171,7 @@ func TestStrangersThatSayNothingKeepNobodyOut(t *testing.T) {
 			t.Errorf("%d are held", n)
 		}
 		client, c := net.Pipe()
-		go s.sort(c)
+		go s.sort(t.Context(), c)
 		_, _ = client.Write([]byte("\x00\x08 hello\n"))
 		if line := <-carried; line != "\x00\x08 hello\n" {
 			t.Errorf("carried %q", line)
@@ -273,4 +273,32 @@ func TestTheEndClosesWhatCarriesMedia(t *testing.T) {
 func isTimeout(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) && n.Timeout()
+}
+
+// In a storm everybody waits for the server. Who has waited for longest must not
+// lose its place to who comes last, or nobody would ever be done.
+func TestHandshakeThatWaitsForUsKeepsItsPlace(t *testing.T) {
+	address, s := sorting(t, http.NotFoundHandler())
+	s.unsorted.most = 3
+	for range cap(s.keys) {
+		s.keys <- struct{}{}
+	}
+	done := make(chan error, 3)
+	for range 3 {
+		go func() { done <- shake(t, address) }()
+	}
+	for s.waiting.Load() < 3 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := shake(t, address); err == nil {
+		t.Error("one too many was served")
+	}
+	for range cap(s.keys) {
+		<-s.keys
+	}
+	for range 3 {
+		if err := <-done; err != nil {
+			t.Errorf("one that waited: %v", err)
+		}
+	}
 }

@@ -18,7 +18,7 @@ import (
 // quiet connection costs one goroutine.
 type session struct {
 	cfg    *Config
-	shares *share
+	all    *Sessions
 	conn   Conn
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -53,7 +53,7 @@ type request struct {
 func serve(ctx context.Context, all *Sessions, conn Conn, a Actor) {
 	cfg := &all.cfg
 	s := &session{
-		cfg: cfg, shares: &all.shares, conn: conn, table: cfg.Table, actor: a,
+		cfg: cfg, all: all, conn: conn, table: cfg.Table, actor: a,
 		sending: true, // until hello has left, which is the first
 		slots:   make(chan struct{}, wire.MaxOutstanding),
 		reads:   make(chan struct{}, maxReads),
@@ -251,11 +251,12 @@ func (s *session) inTurn(r request) {
 	account := s.actor.Account
 	switch {
 	case time.Since(r.came) > maxWait:
+		s.all.late.Add(1)
 		s.reply(r, nil, &wire.Error{Code: wire.Busy, Text: "waited too long"}, func() { s.free(r) })
-	case !s.shares.enter(account):
+	case !s.all.shares.enter(account):
 		s.reply(r, nil, &wire.Error{Code: wire.Busy, Text: "too many connections of one account write"}, func() { s.free(r) })
 	default:
-		defer s.shares.leave(account)
+		defer s.all.shares.leave(account)
 		s.carryOut(r, func() { s.free(r) })
 	}
 }

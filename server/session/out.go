@@ -13,6 +13,7 @@ import (
 type queue struct {
 	answers []answer
 	events  [][]byte
+	bytes   int       // of events
 	few     [4][]byte // where events are while they are few
 }
 
@@ -28,16 +29,18 @@ func (q *queue) answer(frame []byte, written func()) {
 	q.answers = append(q.answers, answer{frame, written})
 }
 
-func (q *queue) event(frame []byte) {
-	if len(q.events) >= wire.MaxQueue {
+// event adds one; dropped is true if it took the place of all that waited.
+func (q *queue) event(frame []byte) (dropped bool) {
+	if len(q.events) >= wire.MaxQueue || q.bytes+len(frame) > maxQueued && q.bytes > 0 {
 		clear(q.events)
-		q.events = append(q.events[:0], catchUp)
-		return
+		q.events, q.bytes = append(q.events[:0], catchUp), len(catchUp)
+		return true
 	}
 	if q.events == nil {
 		q.events = q.few[:0]
 	}
-	q.events = append(q.events, frame)
+	q.events, q.bytes = append(q.events, frame), q.bytes+len(frame)
+	return false
 }
 
 // batch is what leaves in one write.
@@ -47,7 +50,10 @@ type batch struct {
 	size    int
 }
 
-const maxBatch = 64 << 10 // bytes, unless one frame alone has more
+const (
+	maxBatch  = 64 << 10 // bytes, unless one frame alone has more
+	maxQueued = 1 << 20  // bytes of events that wait for a device
+)
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
@@ -80,6 +86,7 @@ func (q *queue) take(b *batch) {
 	q.answers = nil
 	n = 0
 	for n < len(q.events) && b.add(q.events[n]) {
+		q.bytes -= len(q.events[n])
 		n++
 	}
 	clear(q.events[:n])
@@ -102,7 +109,7 @@ func (s *session) send(put func(*queue)) {
 // flush has what is in the queue written. The lock is held, and given back.
 func (s *session) flush() {
 	if s.ending {
-		s.out.events = nil
+		s.out.events, s.out.bytes = nil, 0
 	}
 	idle := !s.sending
 	if s.sending = true; idle {
@@ -148,7 +155,9 @@ func (s *session) Hear(frame []byte) {
 		s.mu.Unlock()
 		return
 	}
-	s.out.event(frame)
+	if s.out.event(frame) {
+		s.all.catchUps.Add(1)
+	}
 	s.flush()
 }
 
@@ -171,7 +180,7 @@ func (s *session) End(code wire.Code) {
 		s.actor.State = wire.DeviceRevoked // what waits in the queue is refused
 	}
 	s.ending = true
-	s.out.events = nil
+	s.out.events, s.out.bytes = nil, 0
 	s.mu.Unlock()
 	s.start(func() {
 		late := time.After(lastWords)

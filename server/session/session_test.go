@@ -345,6 +345,28 @@ func TestOverflowingEventsBecomeOneCatchUp(t *testing.T) {
 	})
 }
 
+// Large events are bounded by their bytes.
+func TestLargeEventsOverflowEarlier(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		body := make([]byte, maxQueued/10)
+		tell := func(n int) {
+			hub.Tell(d.hub, hub.Account(ann.Account), wire.OnNudge, wire.Nudge{Room: wire.NewRoomID(), Seq: int64(n), Entry: &wire.Entry{Body: body}})
+		}
+		tell(0)
+		synctest.Wait()
+		for i := range 10 {
+			tell(i + 1)
+		}
+		p.take(t)
+		if f := p.take(t); f.Method != wire.OnCatchUp.Name || d.CatchUps() != 1 {
+			t.Errorf("after the overflow came %s", f.Method)
+		}
+		p.Close(0, "")
+	})
+}
+
 func TestAnswersAreNotDroppedByEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t)

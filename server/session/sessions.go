@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/veche-im/veche/server/hub"
@@ -78,8 +79,10 @@ type Config struct {
 
 // Sessions serves connections.
 type Sessions struct {
-	cfg    Config
-	shares share
+	cfg      Config
+	shares   share
+	late     atomic.Uint64
+	catchUps atomic.Uint64
 
 	mu      sync.Mutex // guards what follows
 	ending  bool
@@ -120,6 +123,14 @@ func (s *Sessions) isEnding() bool {
 
 // Writing returns how many requests are with the database's writer, or wait for it.
 func (s *Sessions) Writing() int { return s.shares.Len() }
+
+// Late returns how many requests waited so long for their turn that they were
+// refused.
+func (s *Sessions) Late() uint64 { return s.late.Load() }
+
+// CatchUps returns how often a device was told to read the logs, because it did
+// not take its events.
+func (s *Sessions) CatchUps() uint64 { return s.catchUps.Load() }
 
 // End closes all connections with GoingAway, lets requests that have begun
 // finish, and returns when nothing runs any more.
