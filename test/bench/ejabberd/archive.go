@@ -23,7 +23,7 @@ var errMissing = errors.New("not installed")
 type archive struct {
 	name     string
 	promises string // what an acknowledgement means on disk
-	install  func(ctx context.Context, dir string) (store, error)
+	install  func(ctx context.Context, dir, secret string) (store, error)
 }
 
 // store is an archive in a site's directory.
@@ -44,7 +44,7 @@ var archives = map[string]archive{
 var mnesia = archive{
 	name:     "Mnesia",
 	promises: "in the process's memory; written within seconds, never synced",
-	install: func(context.Context, string) (store, error) {
+	install: func(context.Context, string, string) (store, error) {
 		return store{module: "db_type: mnesia"}, nil
 	},
 }
@@ -54,7 +54,7 @@ var mnesia = archive{
 var sqlite = archive{
 	name:     "SQLite",
 	promises: "synced to disk, one transaction a message",
-	install: func(ctx context.Context, dir string) (s store, err error) {
+	install: func(ctx context.Context, dir, _ string) (s store, err error) {
 		if err := driver("p1_sqlite3", "erlang-p1-sqlite3"); err != nil {
 			return s, err
 		}
@@ -94,7 +94,7 @@ func driver(library, pkg string) error {
 	return nil
 }
 
-func installPostgreSQL(ctx context.Context, dir string) (s store, err error) {
+func installPostgreSQL(ctx context.Context, dir, secret string) (s store, err error) {
 	if err := driver("p1_pgsql", "erlang-p1-pgsql"); err != nil {
 		return s, err
 	}
@@ -103,8 +103,8 @@ func installPostgreSQL(ctx context.Context, dir string) (s store, err error) {
 		return s, fmt.Errorf("postgresql is %w", errMissing)
 	}
 	bin := filepath.Dir(found[len(found)-1])
-	data, secret := filepath.Join(dir, "postgresql"), filepath.Join(dir, "secret")
-	if err := os.WriteFile(secret, []byte(password), 0o600); err != nil {
+	data, file := filepath.Join(dir, "postgresql"), filepath.Join(dir, "secret")
+	if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
 		return s, err
 	}
 	if err := os.Mkdir(data, 0o700); err != nil {
@@ -118,7 +118,7 @@ func installPostgreSQL(ctx context.Context, dir string) (s store, err error) {
 		if err := os.Chmod(dir, 0o711); err != nil {
 			return s, err
 		}
-		for _, path := range []string{data, secret} {
+		for _, path := range []string{data, file} {
 			if err := os.Chown(path, int(as.Credential.Uid), int(as.Credential.Gid)); err != nil {
 				return s, err
 			}
@@ -128,10 +128,10 @@ func installPostgreSQL(ctx context.Context, dir string) (s store, err error) {
 		cmd := exec.CommandContext(ctx, filepath.Join(bin, program), arguments...)
 		copied := *as
 		cmd.SysProcAttr, cmd.Dir = &copied, data
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "PGPASSWORD=" + password}
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "PGPASSWORD=" + secret}
 		return cmd
 	}
-	if out, err := run(ctx, "initdb", "-D", data, "-U", "ejabberd", "-A", "password", "--pwfile", secret).CombinedOutput(); err != nil {
+	if out, err := run(ctx, "initdb", "-D", data, "-U", "ejabberd", "-A", "password", "--pwfile", file).CombinedOutput(); err != nil {
 		return s, fmt.Errorf("make a PostgreSQL: %w: %s", err, out)
 	}
 	port, err := freePort()
@@ -165,7 +165,7 @@ func installPostgreSQL(ctx context.Context, dir string) (s store, err error) {
 		return s, err
 	}
 	defer d.stop(syscall.SIGINT)
-	s.global = fmt.Sprintf("sql_type: pgsql\nsql_server: 127.0.0.1\nsql_port: %d\nsql_database: postgres\nsql_username: ejabberd\nsql_password: %s\n", port, password)
+	s.global = fmt.Sprintf("sql_type: pgsql\nsql_server: 127.0.0.1\nsql_port: %d\nsql_database: postgres\nsql_username: ejabberd\nsql_password: %s\n", port, secret)
 	s.module = "db_type: sql"
 	return s, psql(ctx, "-f", schemas+"pg.sql")
 }

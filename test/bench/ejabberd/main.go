@@ -29,7 +29,7 @@ func main() {
 	flag.IntVar(&s.idle, "idle", 5000, "idle connections")
 	flag.DurationVar(&s.still, "still", 8*time.Second, "how long they settle, and then are watched")
 	flag.DurationVar(&s.loaded, "loaded", 3*time.Second, "how long the rooms talk before each crash")
-	flag.DurationVar(&s.limit, "limit", 90*time.Second, "for one work at one server, after which it is cut off")
+	flag.DurationVar(&s.limit, "limit", 150*time.Second, "for one work at one server, after which it is cut off")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

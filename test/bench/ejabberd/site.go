@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,12 +19,11 @@ import (
 )
 
 const (
-	domain   = "localhost"
-	rooms    = "conference.localhost"
-	password = "bench"
-	admin    = "admin"
-	ebin     = "ejabberd-*/ebin/ejabberd.app" // below libs
-	libs     = "/usr/lib/x86_64-linux-gnu"
+	domain = "localhost"
+	rooms  = "conference.localhost"
+	admin  = "admin"
+	ebin   = "ejabberd-*/ebin/ejabberd.app" // below libs
+	libs   = "/usr/lib/x86_64-linux-gnu"
 )
 
 // site is an ejabberd with a directory of its own. It has no name in Erlang's
@@ -33,6 +33,7 @@ type site struct {
 	dir     string
 	xmpp    string // host:port
 	api     string // base URL
+	secret  string // password of all accounts
 	store   store
 	process *daemon // nil while it does not run
 	keeper  *daemon // the archive's server, if it has one
@@ -68,7 +69,8 @@ func install(ctx context.Context, a archive) (_ *site, err error) {
 			_ = os.RemoveAll(dir)
 		}
 	}()
-	kept, err := a.install(ctx, dir)
+	secret := rand.Text() // for other users of this machine are on loopback too
+	kept, err := a.install(ctx, dir, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +80,7 @@ func install(ctx context.Context, a archive) (_ *site, err error) {
 			return nil, err
 		}
 	}
-	s := &site{dir: dir, store: kept, xmpp: fmt.Sprintf("127.0.0.1:%d", ports[0]), api: fmt.Sprintf("http://127.0.0.1:%d/api/", ports[1])}
+	s := &site{dir: dir, store: kept, secret: secret, xmpp: fmt.Sprintf("127.0.0.1:%d", ports[0]), api: fmt.Sprintf("http://127.0.0.1:%d/api/", ports[1])}
 	text := fmt.Sprintf(configuration, kept.global, ports[0], ports[1], kept.module)
 	return s, os.WriteFile(s.path("ejabberd.yml"), []byte(text), 0o600)
 }
@@ -97,7 +99,7 @@ acl:
 access_rules:
   admin: {allow: admin}
 api_permissions:
-  loopback: {who: {ip: 127.0.0.1/8}, what: "*"}
+  loopback: {who: {ip: 127.0.0.1/8}, what: [status, register, create_room_with_opts]}
 shaper_rules:
   max_user_sessions: 1000
 modules:

@@ -62,7 +62,7 @@ func (t *target) Prepare(ctx context.Context, l load.Layout) (err error) {
 		if p < l.People {
 			user = person(p)
 		}
-		if err := t.site.call(ctx, "register", map[string]any{"user": user, "host": domain, "password": password}); err != nil {
+		if err := t.site.call(ctx, "register", map[string]any{"user": user, "host": domain, "password": t.site.secret}); err != nil {
 			return err
 		}
 	}
@@ -118,7 +118,7 @@ func (t *target) admit(ctx context.Context, l load.Layout) error {
 }
 
 func (t *target) account(user string) xmpp.Account {
-	return xmpp.Account{Address: t.site.xmpp, Domain: domain, User: user, Password: password}
+	return xmpp.Account{Address: t.site.xmpp, Domain: domain, User: user, Password: t.site.secret}
 }
 
 // Connect is Target's.
