@@ -146,7 +146,7 @@ func installPostgreSQL(ctx context.Context, dir, secret string) (s store, err er
 		return nil
 	}
 	s.server = func(ctx context.Context) (*daemon, error) {
-		d, err := launch(run(ctx, "postgres", "-D", data, "-p", strconv.Itoa(port),
+		d, err := launch(run(context.WithoutCancel(ctx), "postgres", "-D", data, "-p", strconv.Itoa(port),
 			"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="), filepath.Join(dir, "postgresql.log"))
 		if err != nil {
 			return nil, err

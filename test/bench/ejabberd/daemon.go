@@ -20,7 +20,7 @@ type daemon struct {
 }
 
 // launch starts cmd, which says what it has to say in the file called log. It
-// ends with the context that cmd was made with.
+// lives until it is told to end: stop or kill must be called.
 func launch(cmd *exec.Cmd, log string) (*daemon, error) {
 	f, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -33,7 +33,6 @@ func launch(cmd *exec.Cmd, log string) (*daemon, error) {
 	}
 	cmd.SysProcAttr.Setpgid = true // the terminal's ctrl-C is for us
 	d := &daemon{cmd: cmd, over: make(chan struct{})}
-	cmd.Cancel = func() error { d.signal(syscall.SIGKILL); return nil }
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

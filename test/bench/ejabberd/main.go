@@ -30,6 +30,7 @@ func main() {
 	flag.DurationVar(&s.still, "still", 8*time.Second, "how long they settle, and then are watched")
 	flag.DurationVar(&s.loaded, "loaded", 3*time.Second, "how long the rooms talk before each crash")
 	flag.DurationVar(&s.limit, "limit", 150*time.Second, "for one work at one server, after which it is cut off")
+	flag.DurationVar(&s.whole, "whole", 10*time.Minute, "for everything, likewise")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -78,6 +79,7 @@ func bench(ctx context.Context, binary string, servers []string, names string, s
 	fmt.Printf("%s; ejabberd %s; %d cores, %s; fsync takes %.1f ms at the median, %.1f ms at p99\n\n", ourVersion, v, runtime.NumCPU(),
 		time.Now().Format(time.DateOnly), ms(sync.Quantile(0.5)), ms(sync.Quantile(0.99)))
 	load.Files()
+	end := time.Now().Add(s.whole)
 	var t table
 	var missing []string
 	var failed error
@@ -97,7 +99,7 @@ func bench(ctx context.Context, binary string, servers []string, names string, s
 			if !slices.Contains(t.servers, target.Name()) {
 				t.servers = append(t.servers, target.Name())
 			}
-			err = once(ctx, w, s, target, &t)
+			err = once(ctx, w, s, min(s.limit, time.Until(end)), target, &t)
 			if name != "veche" {
 				others++
 			}
@@ -108,9 +110,9 @@ func bench(ctx context.Context, binary string, servers []string, names string, s
 				missing = append(missing, name)
 			case err != nil:
 				if ctx.Err() != nil {
-					return ctx.Err()
+					return errors.New("interrupted")
 				}
-				t.say(w.name, "", target.Name(), "failed")
+				t.say(w.name, "failed", target.Name(), "yes")
 				failed = errors.Join(failed, fmt.Errorf("%s at %s: %w", w.name, target.Name(), err))
 			}
 		}
@@ -119,14 +121,14 @@ func bench(ctx context.Context, binary string, servers []string, names string, s
 	return failed
 }
 
-// once does one work at one server.
-func once(ctx context.Context, w work, s sizes, target load.Target, t *table) (err error) {
-	limit, cancel := context.WithTimeout(ctx, s.limit)
+// once does one work at one server, for so long at most.
+func once(ctx context.Context, w work, s sizes, most time.Duration, target load.Target, t *table) (err error) {
+	limit, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	began := time.Now()
 	err = w.do(limit, s, target, t)
 	if limit.Err() != nil && ctx.Err() == nil {
-		t.say(w.name, "", target.Name(), fmt.Sprintf("cut off after %s", s.limit))
+		t.say(w.name, "cut off", target.Name(), fmt.Sprintf("after %.0f s", max(0, most.Seconds())))
 		err = nil
 	}
 	err = errors.Join(err, target.Close())

@@ -79,7 +79,7 @@ func (o *ours) start(ctx context.Context, data string) (*veche.Running, error) {
 	if err := os.Remove(log); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	d, err := launch(exec.CommandContext(ctx, o.binary, "serve", "--data", data, "--listen", "127.0.0.1:0",
+	d, err := launch(exec.Command(o.binary, "serve", "--data", data, "--listen", "127.0.0.1:0",
 		"--local", fmt.Sprintf("localhost:%d", o.port), "--metrics", "off", "--media", "off"), log)
 	if err != nil {
 		return nil, err

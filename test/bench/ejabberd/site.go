@@ -122,7 +122,7 @@ modules:
 
 func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
 
-// start has the site running when it returns. It ends with ctx.
+// start has the site running when it returns. Only stop or kill ends it.
 func (s *site) start(ctx context.Context) (err error) {
 	if s.store.server != nil {
 		if s.keeper, err = s.store.server(ctx); err != nil {
@@ -130,7 +130,7 @@ func (s *site) start(ctx context.Context) (err error) {
 		}
 	}
 	// What ejabberdctl passes, but for a name, su and epmd.
-	cmd := exec.CommandContext(ctx, "erl", "+K", "true", "+P", "250000", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none", "-noinput", "-noshell",
+	cmd := exec.Command("erl", "+K", "true", "+P", "250000", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none", "-noinput", "-noshell",
 		"-mnesia", "dir", strconv.Quote(s.path("mnesia")), "-s", "ejabberd")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "LANG=C.UTF-8", "ERL_LIBS=" + libs, "ERL_MAX_PORTS=32000", "ERL_MAX_ETS_TABLES=1400",
 		"ERL_CRASH_DUMP=" + s.path("crash"), "EJABBERD_CONFIG_PATH=" + s.path("ejabberd.yml"), "EJABBERD_LOG_PATH=" + s.path("log")}

@@ -18,6 +18,7 @@ type sizes struct {
 	still    time.Duration // that they settle, and then are watched
 	loaded   time.Duration // before each crash
 	limit    time.Duration // for one work at one server
+	whole    time.Duration // for all of them
 }
 
 // work is one thing done at one server that was just made. It writes its figures
@@ -31,11 +32,11 @@ type work struct {
 // works are all, in the order in which they are done.
 var works = []work{
 	{"conversations", true, conversations},
-	{"all-hands-1000", false, allHands(1000)},
-	{"all-hands-5000", false, allHands(5000)},
-	{"idle", false, idle},
-	{"catch-up", true, catchUp},
 	{"crash", true, crash},
+	{"catch-up", true, catchUp},
+	{"all-hands-1000", false, allHands(1000)},
+	{"idle", false, idle},
+	{"all-hands-5000", false, allHands(5000)},
 }
 
 func conversations(ctx context.Context, s sizes, target load.Target, t *table) error {
