@@ -22,7 +22,7 @@ var errMissing = errors.New("not installed")
 // An archive is where ejabberd keeps the messages of its rooms.
 type archive struct {
 	name     string
-	promises string // what an acknowledgement means on disk
+	promises string // what became of an acknowledged message
 	install  func(ctx context.Context, dir, secret string) (store, error)
 }
 
@@ -43,7 +43,7 @@ var archives = map[string]archive{
 // start: two gigabytes at most, and all messages of a room under one key.
 var mnesia = archive{
 	name:     "Mnesia",
-	promises: "in the process's memory; written within seconds, never synced",
+	promises: "in the files' caches: written within seconds, synced hardly ever",
 	install: func(context.Context, string, string) (store, error) {
 		return store{module: "db_type: mnesia"}, nil
 	},
@@ -53,7 +53,7 @@ var mnesia = archive{
 // defaults: a rollback journal and synchronous=FULL, one transaction a message.
 var sqlite = archive{
 	name:     "SQLite",
-	promises: "synced to disk, one transaction a message",
+	promises: "synced to disk, one transaction for each",
 	install: func(ctx context.Context, dir, _ string) (s store, err error) {
 		if err := driver("p1_sqlite3", "erlang-p1-sqlite3"); err != nil {
 			return s, err
@@ -79,7 +79,7 @@ var sqlite = archive{
 // defaults, ten connections, on loopback.
 var postgresql = archive{
 	name:     "PostgreSQL",
-	promises: "synced to disk, messages of ten rooms in one sync",
+	promises: "synced to disk, up to ten in one sync",
 	install:  installPostgreSQL,
 }
 

@@ -16,6 +16,8 @@ type kept func(ctx context.Context) (map[uint64]int, error)
 // A crasher is a target that can die.
 type crasher interface {
 	load.Target
+	// promises is what has become of a message when it is acknowledged.
+	promises() string
 	// again ends all processes of the server, by SIGKILL or in good order, and has
 	// it running again when it returns. What the kernel holds for the disk is not
 	// lost, as it would be if the power failed.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/cmd/veche/load"
+	"github.com/veche-im/veche/wire"
 )
 
 func main() {
@@ -27,7 +28,7 @@ func main() {
 	flag.IntVar(&s.inFlight, "in-flight", 64, "messages on their way in conversations")
 	flag.IntVar(&s.notices, "notices", 30, "messages in an all-hands")
 	flag.IntVar(&s.idle, "idle", 5000, "idle connections")
-	flag.DurationVar(&s.still, "still", 8*time.Second, "how long they settle, and then are watched")
+	flag.DurationVar(&s.still, "still", wire.Heartbeat, "how long they are watched")
 	flag.DurationVar(&s.loaded, "loaded", 3*time.Second, "how long the rooms talk before each crash")
 	flag.DurationVar(&s.limit, "limit", 150*time.Second, "for one work at one server, after which it is cut off")
 	flag.DurationVar(&s.whole, "whole", 10*time.Minute, "for everything, likewise")
@@ -42,7 +43,7 @@ func main() {
 }
 
 // open makes a server that was not prepared yet.
-func open(name, binary string) (load.Target, error) {
+func open(name, binary string) (crasher, error) {
 	if name == "veche" {
 		return newOurs(binary)
 	}
@@ -76,7 +77,7 @@ func bench(ctx context.Context, binary string, servers []string, names string, s
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s; ejabberd %s; %d cores, %s; fsync takes %.1f ms at the median, %.1f ms at p99\n\n", ourVersion, v, runtime.NumCPU(),
+	fmt.Printf("%s; ejabberd %s; %d cores, %s; fsync takes %.1f ms at the median, %.1f ms at p99\n", ourVersion, v, runtime.NumCPU(),
 		time.Now().Format(time.DateOnly), ms(sync.Quantile(0.5)), ms(sync.Quantile(0.99)))
 	load.Files()
 	end := time.Now().Add(s.whole)
@@ -96,33 +97,35 @@ func bench(ctx context.Context, binary string, servers []string, names string, s
 			if err != nil {
 				return err
 			}
-			if !slices.Contains(t.servers, target.Name()) {
-				t.servers = append(t.servers, target.Name())
-			}
 			err = once(ctx, w, s, min(s.limit, time.Until(end)), target, &t)
+			if errors.Is(err, errMissing) {
+				fmt.Fprintf(os.Stderr, "%v: %s not compared\n", err, target.Name())
+				missing = append(missing, name)
+				continue
+			}
+			if ctx.Err() != nil {
+				return errors.New("interrupted")
+			}
 			if name != "veche" {
 				others++
 			}
-			switch {
-			case errors.Is(err, errMissing):
-				others--
-				fmt.Fprintf(os.Stderr, "%v: %s not compared\n", err, target.Name())
-				missing = append(missing, name)
-			case err != nil:
-				if ctx.Err() != nil {
-					return errors.New("interrupted")
-				}
+			if !slices.Contains(t.servers, target.Name()) {
+				t.servers = append(t.servers, target.Name())
+				fmt.Printf("%s: acknowledged is %s\n", target.Name(), target.promises())
+			}
+			if err != nil {
 				t.say(w.name, "failed", target.Name(), "yes")
 				failed = errors.Join(failed, fmt.Errorf("%s at %s: %w", w.name, target.Name(), err))
 			}
 		}
 	}
+	fmt.Println()
 	t.print(os.Stdout)
 	return failed
 }
 
 // once does one work at one server, for so long at most.
-func once(ctx context.Context, w work, s sizes, most time.Duration, target load.Target, t *table) (err error) {
+func once(ctx context.Context, w work, s sizes, most time.Duration, target crasher, t *table) (err error) {
 	limit, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	began := time.Now()

@@ -40,6 +40,8 @@ func newOurs(binary string) (o *ours, err error) {
 // Name is load.Target's.
 func (*ours) Name() string { return "Veche" }
 
+func (*ours) promises() string { return "synced to disk, all that wait in one sync" }
+
 // Close is load.Target's.
 func (o *ours) Close() error { return errors.Join(o.Target.Close(), os.RemoveAll(o.dir)) }
 

@@ -40,6 +40,8 @@ func body() []byte {
 // Name is Target's.
 func (t *target) Name() string { return "ejabberd, " + t.archive.name }
 
+func (t *target) promises() string { return t.archive.promises }
+
 func person(p int) string  { return "u" + strconv.Itoa(p) }
 func roomJID(r int) string { return "r" + strconv.Itoa(r) + "@" + rooms }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -30,10 +31,11 @@ func (f fake) target(rooms ...int) *target {
 		f.t.Fatal(err)
 	}
 	var serving sync.WaitGroup
-	f.t.Cleanup(func() { l.Close(); serving.Wait() })
+	over := make(chan struct{})
+	f.t.Cleanup(func() { l.Close(); close(over); serving.Wait() })
 	serving.Go(func() {
 		if nc, err := l.Accept(); err == nil {
-			defer nc.Close()
+			serving.Go(func() { <-over; nc.Close() })
 			f.serve(nc)
 		}
 	})
@@ -163,9 +165,11 @@ func TestEndedComesOnceAndLast(t *testing.T) {
 }
 
 func TestConnectFailsWhereARoomIsClosed(t *testing.T) {
-	d := make(diary, 16)
-	if _, err := (fake{t: t, refusing: roomJID(4)}).target(0, 4).Connect(t.Context(), 0, d); err == nil {
-		t.Fatal("it joined a room that let nobody in")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := fake{t: t, refusing: roomJID(4)}.target(0, 4).Connect(ctx, 0, make(diary, 16))
+	if err == nil || ctx.Err() != nil {
+		t.Fatalf("it joined a room that let nobody in: %v", err)
 	}
 }
 

@@ -15,7 +15,7 @@ type sizes struct {
 	inFlight int
 	notices  int           // messages in an all-hands
 	idle     int           // connections
-	still    time.Duration // that they settle, and then are watched
+	still    time.Duration // that they are watched, a heartbeat of each
 	loaded   time.Duration // before each crash
 	limit    time.Duration // for one work at one server
 	whole    time.Duration // for all of them
@@ -26,7 +26,7 @@ type sizes struct {
 type work struct {
 	name   string
 	stores bool // where ejabberd stores plays a part; if not, one ejabberd is enough
-	do     func(ctx context.Context, s sizes, target load.Target, t *table) error
+	do     func(ctx context.Context, s sizes, target crasher, t *table) error
 }
 
 // works are all, in the order in which they are done.
@@ -39,7 +39,7 @@ var works = []work{
 	{"all-hands-5000", false, allHands(5000)},
 }
 
-func conversations(ctx context.Context, s sizes, target load.Target, t *table) error {
+func conversations(ctx context.Context, s sizes, target crasher, t *table) error {
 	l := load.Groups(s.groups, 10)
 	if err := target.Prepare(ctx, l); err != nil {
 		return err
@@ -67,8 +67,8 @@ func conversations(ctx context.Context, s sizes, target load.Target, t *table) e
 }
 
 // allHands is the work of a hall of so many people.
-func allHands(people int) func(context.Context, sizes, load.Target, *table) error {
-	return func(ctx context.Context, s sizes, target load.Target, t *table) error {
+func allHands(people int) func(context.Context, sizes, crasher, *table) error {
+	return func(ctx context.Context, s sizes, target crasher, t *table) error {
 		l := load.Groups(1, people)
 		if err := target.Prepare(ctx, l); err != nil {
 			return err
@@ -90,12 +90,12 @@ func allHands(people int) func(context.Context, sizes, load.Target, *table) erro
 	}
 }
 
-func idle(ctx context.Context, s sizes, target load.Target, t *table) error {
+func idle(ctx context.Context, s sizes, target crasher, t *table) error {
 	l := load.Groups((s.idle+9)/10, 10)
 	if err := target.Prepare(ctx, l); err != nil {
 		return err
 	}
-	i, err := load.Idle(ctx, target, l, s.still, s.still)
+	i, err := load.Idle(ctx, target, l, 5*time.Second, s.still)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func idle(ctx context.Context, s sizes, target load.Target, t *table) error {
 	return nil
 }
 
-func catchUp(ctx context.Context, s sizes, target load.Target, t *table) error {
+func catchUp(ctx context.Context, s sizes, target crasher, t *table) error {
 	l := load.Shared(100, 2)
 	if err := target.Prepare(ctx, l); err != nil {
 		return err
@@ -130,13 +130,9 @@ func catchUp(ctx context.Context, s sizes, target load.Target, t *table) error {
 	return nil
 }
 
-func crash(ctx context.Context, s sizes, target load.Target, t *table) error {
-	c, ok := target.(crasher)
-	if !ok {
-		return fmt.Errorf("%s cannot be killed", target.Name())
-	}
+func crash(ctx context.Context, s sizes, target crasher, t *table) error {
 	const times = 3
-	l, err := crashes(ctx, c, 32, times, s.loaded)
+	l, err := crashes(ctx, target, 32, times, s.loaded)
 	if err != nil {
 		return err
 	}
