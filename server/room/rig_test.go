@@ -74,7 +74,7 @@ func (s *site) must(err error) {
 // every step of every test, since nearly all of them end in must or want.
 func (s *site) memoryFits() {
 	s.Helper()
-	if s.rooms == nil {
+	if _, measured := s.TB.(*testing.B); measured || s.rooms == nil {
 		return
 	}
 	err := s.db.Update(s.ctx, func(tx *db.Tx) error {
