@@ -39,7 +39,8 @@ type Config struct {
 	// administrator wants to see; nil is nobody.
 	Started func(Info)
 
-	Now func() time.Time // nil means time.Now
+	Now   func() time.Time // nil means time.Now
+	Ticks func() time.Time // by which rates are measured: monotonic, since a clock that is set must shut nobody out; nil means time.Now
 	// Uptime is time that really passed, since some moment, whatever Now says; nil
 	// means as the processor counts it.
 	Uptime func() time.Duration
@@ -98,6 +99,9 @@ func (c *Config) check() error {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Ticks == nil {
+		c.Ticks = time.Now
 	}
 	if c.Version == "" {
 		c.Version = "unknown"

@@ -152,7 +152,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.hub = hub.New()
-	s.limit = limit.New(time.Now) // monotonic: a clock that is set must not shut people out
+	s.limit = limit.New(s.cfg.Ticks)
 	s.metrics = newMetrics(s.hub, &s.damage)
 	if s.blobs, err = blob.New(blob.Config{
 		DB: s.db, Dir: s.data.file(blobName), Log: log, Now: s.cfg.Now, Max: s.cfg.Blob, Quota: s.cfg.Quota, Fatal: s.die, Believed: s.age.Sweep,

@@ -20,6 +20,7 @@ import (
 func TestWhatIsNotForOneTakesAsLongAsWhatIsNotThere(t *testing.T) {
 	c := &clock{at: time.Now()}
 	site := testenv.Start(t, testenv.WithClock(c.now), testenv.WithConfig(func(cfg *server.Config) {
+		cfg.Ticks = c.now
 		cfg.Cost = account.Cost{Memory: 2048, Time: 1, Threads: 1} // some milliseconds, beside which the rest is little
 	}))
 	ann := newMember(t, site.SetUpPerson("Ann"))

@@ -87,7 +87,7 @@ func TestEveryCapHoldsWhereItSays(t *testing.T) {
 		t.Fatalf("only %d numbers were found", len(names))
 	}
 	s := &caps{clock: &clock{at: time.Now()}}
-	s.Site = testenv.Start(t, testenv.WithClock(s.clock.now))
+	s.Site = testenv.Start(t, testenv.WithClock(s.clock.now), testenv.WithConfig(func(c *server.Config) { c.Ticks = s.clock.now }))
 	capSetUpLink(t, s)
 	s.ann, s.bob = newMember(t, s.SetUpPerson("Ann")), newMember(t, s.AddPerson("Bob"))
 	s.room = s.ann.create(s.ann.owns(), s.bob)

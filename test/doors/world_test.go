@@ -92,7 +92,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{TB: t, clock: &clock{at: time.Now()}}
 	w.Site = testenv.Start(t, testenv.WithClock(w.clock.now), testenv.WithWeb(app),
-		testenv.WithConfig(func(c *server.Config) { c.Contact = "mailto:security@example.org" }))
+		testenv.WithConfig(func(c *server.Config) { c.Contact, c.Ticks = "mailto:security@example.org", w.clock.now }))
 	adam := newMember(t, w.SetUpPerson("Adam"))
 	person := func(name string) *member { return newMember(t, w.AddPerson(name)) }
 	w.olga, w.mike, w.zoe = person("Olga"), person("Mike"), person("Zoe")
