@@ -23,6 +23,9 @@ func AllHands(ctx context.Context, f *Fleet, messages int) (a Announced, err err
 	a.ToAck, a.ToEach, a.ToLast = new(Histogram), new(Histogram), new(Histogram)
 	f.newFlow(1)
 	l := f.Ledger
+	if err := f.calm(ctx); err != nil {
+		return a, err
+	}
 	var meter func() Cost
 	for i := range messages + 1 {
 		if i == 1 { // the first is to warm up
@@ -49,14 +52,40 @@ func AllHands(ctx context.Context, f *Fleet, messages int) (a Announced, err err
 // everybody, without counting all the others again as settle does.
 func (f *Fleet) heard(ctx context.Context, patience time.Duration) error {
 	m := f.Ledger.message(f.Ledger.last.Load())
-	late := time.After(patience)
+	left, late := m.left.Load(), time.Now().Add(patience)
 	for m.acked.Load() == 0 || m.left.Load() > 0 {
-		select {
-		case <-time.After(time.Millisecond):
-		case <-late:
+		if now := m.left.Load(); now != left {
+			left, late = now, time.Now().Add(patience)
+		}
+		if time.Now().After(late) {
 			return f.settle(ctx, 0)
-		case <-ctx.Done():
-			return ctx.Err()
+		}
+		if err := rest(ctx, time.Millisecond, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	calmPart = 0.1              // of one processor
+	calmMost = 30 * time.Second // then it is measured all the same
+)
+
+// calm waits until the server has little to do: thousands who came a moment ago
+// are told of one another.
+func (f *Fleet) calm(ctx context.Context) error {
+	const look = 500 * time.Millisecond
+	if len(f.Target.Processes()) == 0 {
+		return nil
+	}
+	for until := time.Now().Add(calmMost); time.Now().Before(until); {
+		meter := f.meter()
+		if err := rest(ctx, look, nil); err != nil {
+			return err
+		}
+		if c := meter(); c.Server.Seconds() < calmPart*c.Took.Seconds() {
+			return nil
 		}
 	}
 	return nil
