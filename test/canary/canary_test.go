@@ -2,7 +2,8 @@
 
 // Package canary looks for what must not be on the server: it has people write
 // words that occur nowhere else, and then searches all that somebody could get
-// who takes the server's disk, its logs, or the memory of its process.
+// who takes the server's disk, a backup of it, its logs, or the memory of its
+// process.
 package canary
 
 import (
@@ -88,12 +89,16 @@ func TestWhatPeopleWriteIsNowhereOnTheServer(t *testing.T) {
 	}
 
 	memory := readMemory(t, s.PID()) // while it runs, with all that it has just carried
-	places := map[string][]byte{"the server's memory": memory, "the server's log": read(t, s.Log)}
+	backup := filepath.Join(s.Dir, "backup")
+	if r := s.Run(t.Context(), "backup", backup, "--data", s.Data); r.Code != 0 {
+		t.Fatalf("veche backup: %v", r)
+	}
+	places := map[string][]byte{"the server's memory": memory, "the server's log": read(t, s.Log), "a backup": read(t, backup)}
 	addFiles(t, s.Data, places)
 	s.Stop()
 	addFiles(t, s.Data, places) // and again after it closed its files
 
-	for _, where := range []string{"the server's memory", "the data directory"} {
+	for _, where := range []string{"the server's memory", "the data directory", "a backup"} {
 		if !found(places, control.forms["as it is"], where) {
 			t.Errorf("%s is not found in %s: the search is blind", control.what, where)
 		}

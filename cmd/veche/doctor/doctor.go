@@ -61,6 +61,7 @@ func Examine(ctx context.Context, dir string, tell func(Check)) bool {
 		return e.well
 	}
 	e.say("server", Good, "version "+state.Version+" runs at "+state.Site, "")
+	e.damage(state)
 	e.site(state)
 	if state.Media == nil {
 		e.say("calls", Poor, "turned off with --media off", "")
@@ -98,6 +99,16 @@ func (e *examination) directory(dir string) {
 	default:
 		e.say("disk", Good, found, "")
 	}
+}
+
+// damage says whether the server has met a part of its database that is damaged.
+func (e *examination) damage(state admin.State) {
+	if state.Damage == 0 {
+		e.say("database", Good, "no damage was met since the start", "")
+		return
+	}
+	e.say("database", Bad, fmt.Sprintf("a part of it is damaged, and was asked for %d times since the start", state.Damage),
+		"Find out what with: veche check. Then see docs/admin/backup.md, and look at the disk.")
 }
 
 // clock asks the system whether it keeps its clock right. Certificates, one-time
