@@ -140,6 +140,24 @@ func change(t *testing.T, list []entry, query string) {
 	}
 }
 
+// rootOf returns the number of the first page of an index.
+func rootOf(t *testing.T, file []byte, name string) (page int) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "veche.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if err := d.QueryRow(`SELECT rootpage FROM sqlite_schema WHERE name = ?`, name).Scan(&page); err != nil {
+		t.Fatal(err)
+	}
+	return page
+}
+
 // restore tries a backup and returns what it says, and all that is there after.
 func restore(t testing.TB, b []byte, dry bool) (backup.Report, []string, error) {
 	t.Helper()
@@ -240,6 +258,15 @@ func TestAHostileArchiveIsRefusedAndNothingIsLeft(t *testing.T) {
 		{"without a message", query(`DELETE FROM room_entry WHERE seq = 2`), false, db.ErrDamaged},
 		{"without the newest message", query(`DELETE FROM room_entry WHERE seq = (SELECT max(seq) FROM room_entry)`), false, db.ErrDamaged},
 		{"with a damaged page", body("veche.db", func(b []byte) []byte { copy(b[8*4096:], bytes.Repeat([]byte{0xee}, 4096)); return b }), false, db.ErrDamaged},
+		{"with an index that lacks its rows", func(t *testing.T, l []entry) []entry {
+			i := at(t, l, "veche.db")
+			page := (rootOf(t, l[i].body, "account_name") - 1) * 4096
+			if l[i].body[page] != 10 {
+				t.Fatal("it is no leaf of an index")
+			}
+			copy(l[i].body[page+3:], []byte{0, 0}) // how many cells it has (file format, §1.6)
+			return l
+		}, false, db.ErrDamaged},
 		{"with a record that is none of ours", func(t *testing.T, l []entry) []entry {
 			l[at(t, l, "tls/")].PAXRecords = map[string]string{"VECHE.evil": "99999999999999"}
 			l[at(t, l, "tls/")].Format = tar.FormatPAX

@@ -20,7 +20,7 @@ import (
 
 // slow is a place for a backup that takes nothing until it is let go.
 type slow struct {
-	taken bytes.Buffer
+	taken     bytes.Buffer
 	begun, on chan struct{}
 }
 

@@ -66,7 +66,7 @@ func TestAClockThatLeapsDestroysNothing(t *testing.T) {
 		}
 	}
 	talk()
-	for _, leap := range []time.Duration{year, -year, year, 0} {
+	for _, leap := range []time.Duration{year, -year, 0} {
 		ahead.Store(int64(leap))
 		talk() // under the leap, and again after a start under it
 		if err := w.Server.Sweep(context.Background()); err != nil {

@@ -66,7 +66,7 @@ func TestABackupUnderLoadIsAnExactBeginning(t *testing.T) {
 		acked []ledger.Record
 	}
 	var made []moment
-	for i := range 3 {
+	for i := range 2 {
 		for want := c.Ledger.Count(ledger.Ack) + 200; c.Ledger.Count(ledger.Ack) < want; {
 			time.Sleep(5 * time.Millisecond)
 		}
