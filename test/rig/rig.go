@@ -84,10 +84,7 @@ func New(tb testing.TB, org, admin string) *Site {
 	tb.Helper()
 	dir := tb.TempDir()
 	s := At(tb, dir, filepath.Join(dir, "data"))
-	out := s.Run(tb.Context(), "init", "--data", s.Data, "--org", org, "--admin", admin, "--password-file", s.passwordFile())
-	if out.Code != 0 {
-		tb.Fatalf("veche init: %v", out)
-	}
+	s.Init(org, admin)
 	s.Start()
 	return s
 }
@@ -112,6 +109,15 @@ func At(tb testing.TB, dir, data string) *Site {
 }
 
 func (s *Site) passwordFile() string { return filepath.Join(s.Dir, "password") }
+
+// Init sets the site up, with one administrator.
+func (s *Site) Init(org, admin string) {
+	s.tb.Helper()
+	out := s.Run(s.tb.Context(), "init", "--data", s.Data, "--org", org, "--admin", admin, "--password-file", s.passwordFile())
+	if out.Code != 0 {
+		s.tb.Fatalf("veche init: %v", out)
+	}
+}
 
 // Start starts the server and waits until it takes connections.
 func (s *Site) Start() {
