@@ -44,14 +44,14 @@ func TestFullDisk(t *testing.T) {
 	working := func() {
 		t.Helper()
 		before := p.Figures().Acknowledged
-		until(t, "an acknowledgement", func() bool { return p.Figures().Acknowledged > before+200 })
+		until(t, "an acknowledgement", func() bool { return p.Figures().Acknowledged > before+50 })
 	}
 	full := func() {
 		t.Helper()
 		before := refused()
 		until(t, "a refusal for want of room", func() bool {
 			p.fill(t) // what the server gave back since
-			return refused() > before+50
+			return refused() > before+20
 		})
 		if err := p.Read(t.Context(), p.URL); err != nil {
 			t.Errorf("with a full disk one cannot read: %v", err)

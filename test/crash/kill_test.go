@@ -96,7 +96,7 @@ func TestKilledUnderLoad(t *testing.T) {
 // the test sees the database's file change, which happens then alone. Large
 // messages bring that about soon.
 func TestKilledWhileTheLogMoves(t *testing.T) {
-	n := asked(t, "VECHE_MOVES", 2)
+	n := asked(t, "VECHE_MOVES", 1)
 	fate := rand.New(rand.NewPCG(seed(t), 0))
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")

@@ -38,7 +38,7 @@ func TestSlowDisk(t *testing.T) {
 		before := p.Figures().Acknowledged
 		until(t, "an acknowledgement", func() bool { return p.Figures().Acknowledged >= before+more })
 	}
-	acknowledged(200)
+	acknowledged(50)
 	for _, slow := range []time.Duration{200 * time.Millisecond, 2 * time.Second} {
 		p.disk.Slow(slow)
 		acknowledged(8)
@@ -53,7 +53,7 @@ func TestSlowDisk(t *testing.T) {
 		}
 	}
 	p.disk.Heal()
-	acknowledged(200)
+	acknowledged(50)
 	p.cut()
 	p.Site.Start()
 	finish(t, p.Crowd, p.Site)

@@ -123,7 +123,7 @@ func (f *fuse) do(op uint32, in, out []byte) (int, syscall.Errno) {
 		clear(out[:104])
 		order.PutUint64(out[0:], 3600) // seconds for which this holds
 		a := out[16:]
-		size := uint64(len(f.medium.used)) * block
+		size := uint64(f.medium.size)
 		order.PutUint64(a[0:], 1) // inode
 		order.PutUint64(a[8:], size)
 		order.PutUint64(a[16:], size/sector)
@@ -137,7 +137,7 @@ func (f *fuse) do(op uint32, in, out []byte) (int, syscall.Errno) {
 		return 16, 0
 	case opRead:
 		off, n := int64(order.Uint64(in[8:])), int(order.Uint32(in[16:]))
-		n = min(n, len(out), max(0, int(int64(len(f.medium.used))*block-off)))
+		n = min(n, len(out), max(0, int(f.medium.size-off)))
 		f.medium.read(out[:n], off)
 		return n, 0
 	case opWrite:

@@ -21,21 +21,23 @@ import (
 
 const (
 	sector = 512
-	block  = 4096 // what is kept track of
+	block  = 4096
 )
 
 // medium is what bytes end up on.
 type medium struct {
+	size int64 // in bytes; set once
+
 	mu      sync.Mutex // guards what follows
 	bytes   []byte
-	used    []bool  // blocks that were ever written
 	cached  []write // since the last flush, oldest first
 	flushes int
 
-	off     bool
-	power   *sync.Cond // off became false, or the disk is gone
-	next    []byte     // what will be there when the power is back, nil before it went
-	nextUse []bool
+	off   bool
+	power *sync.Cond // off became false
+	// Between cut and restore bytes are what survived, and dead is what a kernel
+	// that does not know it yet still sees and writes, by number of block.
+	dead map[int64][]byte
 
 	broken func(off int64, n int) bool // of writes, those that fail; nil: none
 	failed int
@@ -50,7 +52,7 @@ type write struct {
 }
 
 func newMedium(size int) *medium {
-	m := &medium{bytes: make([]byte, size), used: make([]bool, size/block)}
+	m := &medium{size: int64(size), bytes: make([]byte, size)}
 	m.power = sync.NewCond(&m.mu)
 	return m
 }
@@ -59,6 +61,32 @@ func (m *medium) read(b []byte, off int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	copy(b, m.bytes[off:])
+	m.eachDead(off, len(b), func(block []byte, at, from, n int) { copy(b[at:at+n], block[from:]) })
+}
+
+// eachDead calls f for the parts of [off, off+n) that stand in dead: n bytes
+// from from on in the block are those at at.
+func (m *medium) eachDead(off int64, n int, f func(block []byte, at, from, n int)) {
+	if m.dead == nil {
+		return
+	}
+	for at := 0; at < n; {
+		i, from := (off+int64(at))/block, int((off+int64(at))%block)
+		part := min(block-from, n-at)
+		if b := m.dead[i]; b != nil {
+			f(b, at, from, part)
+		}
+		at += part
+	}
+}
+
+// keepDead has dead hold the blocks of [off, off+n) as they stand.
+func (m *medium) keepDead(off int64, n int) {
+	for i := off / block; i*block < off+int64(n); i++ {
+		if m.dead[i] == nil {
+			m.dead[i] = append([]byte(nil), m.bytes[i*block:(i+1)*block]...)
+		}
+	}
 }
 
 // write takes b unless the disk fails it. While the power is off it waits: then
@@ -69,18 +97,18 @@ func (m *medium) write(b []byte, off int64) syscall.Errno {
 	for m.off {
 		m.power.Wait()
 	}
+	if m.dead != nil {
+		m.keepDead(off, len(b))
+		m.eachDead(off, len(b), func(block []byte, at, from, n int) { copy(block[from:], b[at:at+n]) })
+		return 0
+	}
 	if m.broken != nil && m.broken(off, len(b)) {
 		m.failed++
 		return syscall.EIO
 	}
 	at := m.bytes[off : off+int64(len(b))]
-	if m.next == nil {
-		m.cached = append(m.cached, write{off, append([]byte(nil), at...), append([]byte(nil), b...)})
-	}
+	m.cached = append(m.cached, write{off, append([]byte(nil), at...), append([]byte(nil), b...)})
 	copy(at, b)
-	for i := off / block; i*block < off+int64(len(b)); i++ {
-		m.used[i] = true
-	}
 	return 0
 }
 
@@ -106,19 +134,16 @@ func (m *medium) flush() syscall.Errno {
 func (m *medium) cut(r *rand.Rand) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.off = true
-	m.next, m.nextUse = make([]byte, len(m.bytes)), append([]bool(nil), m.used...)
-	for i, used := range m.used {
-		if used {
-			copy(m.next[i*block:(i+1)*block], m.bytes[i*block:])
-		}
+	m.off, m.dead = true, map[int64][]byte{}
+	for _, w := range m.cached {
+		m.keepDead(w.off, len(w.new))
 	}
 	for i := len(m.cached) - 1; i >= 0; i-- {
-		copy(m.next[m.cached[i].off:], m.cached[i].old)
+		copy(m.bytes[m.cached[i].off:], m.cached[i].old)
 	}
 	if m.lies { // it keeps the order at least, or no file system would come back
 		for _, w := range m.cached[:r.IntN(len(m.cached)+1)] {
-			copy(m.next[w.off:], w.new)
+			copy(m.bytes[w.off:], w.new)
 		}
 		m.cached = nil
 		return
@@ -132,7 +157,7 @@ func (m *medium) cut(r *rand.Rand) {
 		for i := 0; i < len(w.new); i += sector {
 			if torn && r.Float64() < reach || !torn && whole {
 				end := min(i+sector, len(w.new))
-				copy(m.next[w.off+int64(i):], w.new[i:end])
+				copy(m.bytes[w.off+int64(i):], w.new[i:end])
 			}
 		}
 	}
@@ -147,9 +172,9 @@ func (m *medium) release() {
 	m.power.Broadcast()
 }
 
-// restore puts what survived in place, with nobody using the disk.
+// restore shows what survived, with nobody using the disk.
 func (m *medium) restore() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.bytes, m.used, m.next, m.nextUse = m.next, m.nextUse, nil, nil
+	m.dead = nil
 }
