@@ -10,6 +10,7 @@ import (
 // Who is there from the first commit on misses nothing, and is not told
 // otherwise.
 func TestNothingIsMissingInARoomThatBeganWithUs(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob", "cyd"))
 	ann, bob, cyd := w.Client("ann"), w.Client("bob"), w.Client("cyd")
 	id := ann.Group("council", "bob")

@@ -13,6 +13,7 @@ import (
 // A server that is too busy just when a device connects is asked again: nothing
 // else would tell what was missed.
 func TestWhatABusyServerRefusedAtConnectingIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "first")
@@ -31,6 +32,7 @@ func TestWhatABusyServerRefusedAtConnectingIsAskedAgain(t *testing.T) {
 
 // What a device has read, and could not tell before it ended, it tells later.
 func TestACursorThatWasNotToldIsToldAfterARestart(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "first")
@@ -54,6 +56,7 @@ func TestACursorThatWasNotToldIsToldAfterARestart(t *testing.T) {
 // An answer about many people's statements has an end. Whose did not fit comes
 // in the next one, and nobody is suspected of anything.
 func TestAPageOfStatementsThatEndsRaisesNoAlarm(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob", "cyd", "dan"))
 	ann := w.Client("ann")
 	others := []string{"bob", "cyd", "dan"}

@@ -73,6 +73,7 @@ func settled(c *testenv.Client, id wire.CallID) {
 // A server that puts somebody into a call whom the room's tree does not know
 // cannot give them a name.
 func TestWhomTheTreeDoesNotKnowHasNoName(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	news := catch(ann, wire.OnCallPeople)
@@ -100,6 +101,7 @@ func TestWhomTheTreeDoesNotKnowHasNoName(t *testing.T) {
 }
 
 func TestSignalsCountOnceAndForWhoSealedThem(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob", "eve")
 	ann, bob, eve := w.Client("ann"), w.Client("bob"), w.Client("eve")
 	seen := catch(ann, wire.OnCallSignal)
@@ -143,6 +145,7 @@ func TestSignalsCountOnceAndForWhoSealedThem(t *testing.T) {
 // A state that was sealed in a participation that is over says nothing of the
 // next one, also to who comes only then.
 func TestAnOldStateIsNotTakenForANewOne(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob", "eve")
 	ann, bob, eve := w.Client("ann"), w.Client("bob"), w.Client("eve")
 	seen := catch(ann, wire.OnCallSignal)
@@ -173,6 +176,7 @@ func TestAnOldStateIsNotTakenForANewOne(t *testing.T) {
 }
 
 func TestItRingsForRoomsAndMembersThatAreHereAlone(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	until := wire.Now(bob.Now()) + 60_000
@@ -193,6 +197,7 @@ func TestItRingsForRoomsAndMembersThatAreHereAlone(t *testing.T) {
 // A call that stops ringing and rings again rings for as long as it says now, not
 // until the first ringing would have ended.
 func TestItRingsAgainForItsWholeTime(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	ring := func(id wire.CallID, ms wire.Millis) {
@@ -211,6 +216,7 @@ func TestItRingsAgainForItsWholeTime(t *testing.T) {
 
 // A server cannot have members write down calls that it made up.
 func TestACallThatNobodyBeganIsNotWrittenDown(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	made := wire.Call{Call: wire.NewCallID(), Room: room, By: bob.Person("bob"), Started: 1, Count: 2, People: []wire.CallParticipant{
@@ -233,6 +239,7 @@ func TestACallThatNobodyBeganIsNotWrittenDown(t *testing.T) {
 }
 
 func TestACallStaysInItsRoom(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	other := ann.Group("other", "bob")
@@ -250,6 +257,7 @@ func TestACallStaysInItsRoom(t *testing.T) {
 
 // A number that a device had before would let old signals count again.
 func TestANumberThatWasUsedIsRefused(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	id := begin(ann, room, false).Call.ID
@@ -269,6 +277,7 @@ func TestANumberThatWasUsedIsRefused(t *testing.T) {
 
 // Where those that were in have vanished, any member says how the call was.
 func TestTheEndOfACallIsWrittenByWhoIsThere(t *testing.T) {
+	t.Parallel()
 	media := testenv.NewForwarder()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob", "eve"), testenv.WithMedia(media))
 	ann, bob, eve := w.Client("ann"), w.Client("bob"), w.Client("eve")
@@ -295,6 +304,7 @@ func TestTheEndOfACallIsWrittenByWhoIsThere(t *testing.T) {
 
 // The server sees that something was said, and nothing of what.
 func TestWhatIsSaidInACallIsSealed(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	id := begin(ann, room, false).Call.ID
@@ -327,6 +337,7 @@ func TestWhatIsSaidInACallIsSealed(t *testing.T) {
 }
 
 func TestComingAgainIsNotToldAsBeingOut(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann := w.Client("ann")
 	room := ann.Group("team", "bob")

@@ -104,6 +104,7 @@ func council(t *testing.T, users ...string) (w *testenv.World, id wire.RoomID) {
 }
 
 func TestTwoPeopleMeetAndTheLogSaysSo(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	a := begin(ann, room, true)
@@ -168,6 +169,7 @@ func TestTwoPeopleMeetAndTheLogSaysSo(t *testing.T) {
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 
 func TestAMissedCallIsUnreadUntilItIsSeen(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	// The first thing in a direct room: the call makes it.
@@ -196,6 +198,7 @@ func TestAMissedCallIsUnreadUntilItIsSeen(t *testing.T) {
 }
 
 func TestADeclinedCallStopsOnAllDevicesAndIsNotMissed(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	second := w.FurtherDevice("bob")
@@ -227,6 +230,7 @@ func TestADeclinedCallStopsOnAllDevicesAndIsNotMissed(t *testing.T) {
 }
 
 func TestTwoDevicesThatStartAtOnceGetOneCall(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	got := make(chan api.Call, 2)
@@ -247,6 +251,7 @@ func TestTwoDevicesThatStartAtOnceGetOneCall(t *testing.T) {
 // Keys follow the room: who is taken out gets none of the next epoch, and is out
 // of the call.
 func TestWhoIsRemovedFromTheRoomIsOutOfTheCallAndItsKeys(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob", "eve")
 	ann, bob, eve := w.Client("ann"), w.Client("bob"), w.Client("eve")
 	id := begin(ann, room, false).Call.ID
@@ -273,6 +278,7 @@ func TestWhoIsRemovedFromTheRoomIsOutOfTheCallAndItsKeys(t *testing.T) {
 			}
 		}
 	}
+	eve.Until("the call is gone", func() bool { return len(testenv.Do(eve, api.ListCalls, api.None{}).Calls) == 0 })
 	_, err := testenv.Ask(eve, api.GetCallKeys, api.CallRef{Call: id})
 	if f := api.FailureOf(err); f.Code != api.NotFound {
 		t.Errorf("eve asks for keys: %v", err)
@@ -287,6 +293,7 @@ func TestWhoIsRemovedFromTheRoomIsOutOfTheCallAndItsKeys(t *testing.T) {
 
 // A join number is never given twice, whatever crashes and however epochs go.
 func TestJoinNumbersAreNeverUsedTwice(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann := w.Client("ann")
 	id := begin(w.Client("bob"), room, false).Call.ID
@@ -307,6 +314,7 @@ func TestJoinNumbersAreNeverUsedTwice(t *testing.T) {
 }
 
 func TestCallsSurviveARestartOfTheServer(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	id := begin(ann, room, false).Call.ID
@@ -326,6 +334,7 @@ func TestCallsSurviveARestartOfTheServer(t *testing.T) {
 }
 
 func TestOfflineAndAtASiteWithoutCallsCommandsSaySo(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann := w.Client("ann")
 	id := begin(ann, room, false).Call.ID
@@ -354,6 +363,7 @@ func TestOfflineAndAtASiteWithoutCallsCommandsSaySo(t *testing.T) {
 }
 
 func TestKnockingAndBeingLetIn(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob", "guest"))
 	ann, bob, guest := w.Client("ann"), w.Client("bob"), w.Client("guest")
 	room := ann.Group("council", "bob")
@@ -392,6 +402,7 @@ func TestKnockingAndBeingLetIn(t *testing.T) {
 
 // A3: who signs out, or whose device is revoked, is out of the call at once.
 func TestWhoseSessionEndsIsOutOfTheCall(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	id := begin(ann, room, false).Call.ID
@@ -406,6 +417,7 @@ func TestWhoseSessionEndsIsOutOfTheCall(t *testing.T) {
 
 // How long it rings a device counts by its own clock, however wrong that is.
 func TestItRingsWhereTheClockIsWrong(t *testing.T) {
+	t.Parallel()
 	w, room := council(t, "ann", "bob")
 	ann, bob := w.Client("ann"), w.Client("bob")
 	for _, wrong := range []time.Duration{10 * time.Minute, -10 * time.Minute} {

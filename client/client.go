@@ -85,6 +85,7 @@ func New(cfg Config) (*Client, error) {
 	})
 	c.account = account.New(account.Config{
 		Link: cfg.Link, Store: cfg.Store, Session: c.session, People: c.people, Feed: c.feed, Log: cfg.Log, Now: cfg.Now, Version: cfg.Version,
+		Keys: cfg.Keys,
 	})
 	c.files = files.New(files.Config{
 		Link: cfg.Link, Store: cfg.Store, Feed: c.feed, Account: c.account.ID, OpenSource: cfg.OpenSource, CreateSink: cfg.CreateSink,

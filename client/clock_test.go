@@ -12,6 +12,7 @@ import (
 // A device that came in and was removed again from one whose clock is wrong is
 // no reason to suspect anybody of anything.
 func TestAWrongClockRaisesNoAlarm(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	dan := w.Fresh("dan")

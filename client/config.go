@@ -31,6 +31,10 @@ type Config struct {
 	// means 256 MiB.
 	Cache int64
 
+	// Keys is how many one-time key packages are kept on the server for others to
+	// add this device with; 0 means 50.
+	Keys int
+
 	Version string           // of the program, for api.Status
 	Log     *slog.Logger     // nil: nothing is logged
 	Now     func() time.Time // nil: time.Now
@@ -60,6 +64,9 @@ func (c *Config) check() error {
 	}
 	if c.Cache == 0 {
 		c.Cache = 256 << 20
+	}
+	if c.Keys == 0 {
+		c.Keys = 50
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 // Who signs out and wants nothing to stay has that, also where the power goes
 // between the two.
 func TestACrashWhileForgettingKeepsNothing(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "one")

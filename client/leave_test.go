@@ -14,6 +14,7 @@ import (
 // A proposal to leave falls with its epoch where the only other member has lost
 // its state and joins by itself. Who wanted to leave still does.
 func TestALeavingThatFellWithItsEpochIsAskedForAgain(t *testing.T) {
+	t.Parallel()
 	var ahead atomic.Int64
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"), testenv.WithClock(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }))
 	ann, bob := w.Client("ann"), w.Client("bob")

@@ -39,6 +39,7 @@ func beforeSealing(c *testenv.Client, room wire.RoomID, first, second string, f 
 }
 
 func TestAnEditWhileAMessageIsAboutToLeaveIsNotLost(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "first")
@@ -54,6 +55,7 @@ func TestAnEditWhileAMessageIsAboutToLeaveIsNotLost(t *testing.T) {
 }
 
 func TestTakingBackAMessageHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	q := ann.SendTo("bob", "first")
@@ -71,6 +73,7 @@ func TestTakingBackAMessageHoldsUpNoOther(t *testing.T) {
 // A server that says nonsense again and again is asked again after a while, not
 // at once.
 func TestNonsenseFromTheServerMakesNoBusyLoop(t *testing.T) {
+	t.Parallel()
 	for name, lie := range map[string]func(f *wire.Frame, old wire.Receipt){
 		"an old receipt": func(f *wire.Frame, old wire.Receipt) { f.Error, f.Body = nil, encode(old) },
 		"an absurd wait": func(f *wire.Frame, _ wire.Receipt) {

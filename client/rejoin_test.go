@@ -12,6 +12,7 @@ import (
 // first shows how they were taken out. The Welcome must still be there then:
 // what was said since can be read with it alone.
 func TestWhoWasRemovedAndAddedAgainWhileAwayMissesNothing(t *testing.T) {
+	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
 	ann, bob := w.Client("ann"), w.Client("bob")
 	id := ann.Group("council", "bob")

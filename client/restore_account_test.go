@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"github.com/veche-im/veche/client/api"
@@ -47,8 +48,17 @@ func TestStatementsThatWereLostArePublishedAgain(t *testing.T) {
 	if i := bob.Row(room, q.ID, func(api.Item) bool { return true }); i.State != api.ItemSaved {
 		t.Errorf("with the revoked device in the room, what bob said is %s", i.State)
 	}
+	var published atomic.Int64
+	ann.Link.Answers(func(method string, f *wire.Frame) {
+		if method == wire.DevicePublish.Name && f.Error == nil {
+			published.Add(1)
+		}
+	})
 	ann.Start()
 	over(ann)
+	if n := published.Load(); n != 1 {
+		t.Errorf("%d statements were published again", n)
+	}
 	bob.Sent(q)
 	ann.Sees(room, "bob", "not for the thief")
 	if list := testenv.Do(ann, api.ListDevices, api.None{}).Devices; len(list) != 1 {

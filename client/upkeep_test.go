@@ -10,6 +10,7 @@ import (
 
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/client/store"
+	"github.com/veche-im/veche/internal/statement"
 	"github.com/veche-im/veche/internal/testenv"
 	"github.com/veche-im/veche/wire"
 )
@@ -103,6 +104,15 @@ func TestNothingIsSealedToARevokedDevice(t *testing.T) {
 	})
 	testenv.Do(ann, api.RevokeDevice, api.DeviceRef{Device: id})
 	ann.Stop()
+	account := bob.Person("ann")
+	bob.Until("knows of it", func() bool {
+		var v *statement.Verified
+		err := bob.Store.View(context.Background(), func(tx *store.Tx) (err error) {
+			v, err = store.GetPin(tx, account)
+			return err
+		})
+		return err == nil && v != nil && len(v.Active()) == 1
+	})
 	bob.Sent(bob.Send(room, "not for the lost one"))
 	if n := leaves(bob, room); n != 2 {
 		t.Errorf("%d leaves when bob's message was sealed", n)

@@ -41,6 +41,7 @@ type Config struct {
 	Feed    *feed.Feed
 	Log     *slog.Logger
 	Now     func() time.Time
+	Keys    int    // one-time key packages to keep on the server
 	Version string // of the program, for api.Status
 }
 

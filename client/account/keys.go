@@ -15,11 +15,10 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
-// Key packages: the server keeps at least leastKeys one-time ones, and a
+// Key packages: the server keeps at least Config.Keys one-time ones, and a
 // last-resort one that is replaced every month. They are good for keyLife;
 // their secrets are kept a little longer, for Welcomes that are under way.
 const (
-	leastKeys   = 50
 	keyBatch    = 25 // made and stored at a time
 	keyLife     = 90 * 24 * time.Hour
 	keyKept     = 120 * 24 * time.Hour
@@ -71,8 +70,9 @@ func (a *Account) fill(ctx context.Context, anew bool) error {
 		return err
 	}
 	renew := anew || !count.LastResort || now.Sub(made.Time()) >= lastResorts
-	for have := count.Count; have < leastKeys || renew; {
-		n := max(0, min(keyBatch, wire.MaxKeyPackages-have, leastKeys+keyBatch-have))
+	for have := count.Count; have < a.cfg.Keys || renew; {
+		batch := min(keyBatch, a.cfg.Keys)
+		n := max(0, min(batch, wire.MaxKeyPackages-have, a.cfg.Keys+batch-have))
 		var up wire.UploadKeys
 		var keep []store.KeyPackage
 		for range n {

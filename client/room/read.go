@@ -313,11 +313,7 @@ func open(g *group.Group, e *wire.Entry) ([]byte, error) {
 func (w logbook) ownMessage(tx *store.Tx, row *store.Room, e *wire.Entry) error {
 	o, err := store.OutgoingByClient(tx, w.id, e.Client)
 	if errors.Is(err, store.ErrNone) {
-		place := w.place(e)
-		if was, err := timeline.Unstored(tx, w.id, place.ID); err != nil || was.ID != "" {
-			return errors.Join(err, faultf(api.NoticeForked, "entry %d is ours, and we have not sent it again", e.Seq))
-		}
-		return timeline.Unopenable(tx, place, e.Account) // sent before this device lost its store
+		return timeline.Unopenable(tx, w.place(e), e.Account) // sent before this device lost its store
 	}
 	if err != nil {
 		return err

@@ -137,7 +137,8 @@ func (c *Client) Start() {
 	log := slog.New(slog.NewTextHandler(errorsOnly{c.TB}, &slog.HandlerOptions{Level: level})).With("client", c.Name)
 	now := c.Now
 	c.Client, err = client.New(client.Config{
-		Link: c.Link, Store: db, Log: log, Version: "test", Now: func() time.Time { return now() },
+		Link: c.Link, Store: db, Log: log, Version: "test", Keys: 6, // each costs milliseconds, many more under the race detector
+		Now:        func() time.Time { return now() },
 		OpenSource: OpenFile, CreateSink: CreateFile,
 		Emit: func(name string, value any) {
 			c.mu.Lock()
