@@ -151,6 +151,9 @@ func Encode(v any) ([]byte, error) {
 // Decode reads exactly one value from b into v. Whatever is wrong with b, the
 // error is ErrFrame; memory and time are bounded by len(b).
 func Decode(b []byte, v any) error {
+	if decode(b, v) {
+		return nil
+	}
 	if err := decMode.Unmarshal(b, v); err != nil {
 		return fmt.Errorf("%w: %v", ErrFrame, err)
 	}

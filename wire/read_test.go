@@ -1,0 +1,94 @@
+package wire
+
+import (
+	"bytes"
+	"reflect"
+	"testing"
+)
+
+// What is read by hand is what the library reads, and nothing is taken that it
+// refuses.
+func FuzzRead(f *testing.F) {
+	room, client := NewRoomID(), NewClientID()
+	for _, n := range []int{0, 1, 23, 24, 255, 256, 65535, 65536, 70_000} {
+		m := SendMessage{Room: room, Client: client, Epoch: uint64(n), Body: make([]byte, n)}
+		if n%2 == 1 {
+			m.Blobs = []BlobID{NewBlobID(), NewBlobID()}
+		}
+		b, err := Encode(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+		frame, err := Encode(Frame{ID: uint64(n), Method: RoomSend.Name, Body: b})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(frame)
+		f.Add(frame[:len(frame)-1])
+		f.Add(append(frame, 0))
+	}
+	for _, v := range []any{Frame{Method: "nudge"}, Frame{ID: 1 << 40}, Frame{ID: 1, Error: Refuse(Stale, "x")}, SendMessage{}} {
+		b, err := encMode.Marshal(v)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	for _, s := range []string{
+		"\xa1ai\x18\x01", "\xa1ai\x19\x00\x20", "\xa1ai\x1a\x00\x00\xff\xff", "\xa1ai\x1b\x00\x00\x00\x00\xff\xff\xff\xff", // longer than needed
+		"\xa2am\x61xai\x01", "\xa2ai\x01ai\x01", "\xa1am\x62\xff\xff", "\xa1ab\xf6", "\xa1ab\xc1\x00", "\xa1ab\xf9\x00\x00", "\xa1ab\x61\xff",
+	} {
+		f.Add([]byte(s))
+	}
+	f.Add(append([]byte("\xa1ab"), append(bytes.Repeat([]byte{0x81}, maxNesting-1), 0)...))
+	f.Add(append([]byte("\xa1ab"), append(bytes.Repeat([]byte{0x81}, maxNesting), 0)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		same[Frame](t, b)
+		same[SendMessage](t, b)
+	})
+}
+
+func same[T any](t *testing.T, b []byte) {
+	var byHand, byLibrary T
+	if !decode(b, &byHand) {
+		var zero T
+		if !reflect.DeepEqual(byHand, zero) {
+			t.Fatalf("%x is refused and left %+v", b, byHand)
+		}
+		return
+	}
+	if err := decMode.Unmarshal(b, &byLibrary); err != nil {
+		t.Fatalf("%x is taken for %+v, and refused by the library: %v", b, byHand, err)
+	}
+	if !reflect.DeepEqual(byHand, byLibrary) {
+		t.Fatalf("%x is %+v, by the library %+v", b, byHand, byLibrary)
+	}
+}
+
+// What Encode writes is read by hand, else this would be of no use.
+func TestWhatIsSentIsReadByHand(t *testing.T) {
+	for n := range 300 {
+		m := SendMessage{Room: NewRoomID(), Client: NewClientID(), Epoch: uint64(n) * 999, Body: make([]byte, n*n)}
+		if n%3 == 0 {
+			m.Blobs = make([]BlobID, n%20+1)
+		}
+		b, err := Encode(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frame, err := Encode(Frame{ID: uint64(n * n), Method: RoomSend.Name, Body: b})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f Frame
+		var got SendMessage
+		if !decode(frame, &f) || !decode(f.Body, &got) || !reflect.DeepEqual(got, m) {
+			t.Fatalf("%d: %x", n, frame)
+		}
+		clear(frame) // the reader's buffer, which is used again
+		if !bytes.Equal(got.Body, m.Body) || f.Method != RoomSend.Name || !decode(f.Body, &got) {
+			t.Fatal("it depends on the bytes that it was read from")
+		}
+	}
+}
