@@ -4,7 +4,7 @@
 # make lint    formatting, vet, staticcheck, types, biome
 # make bench   load of every kind on a server, how large things are, messages, MLS and calls beside others
 # make crash   kills, power cuts, failing disks by the hundred: some fifteen minutes, as root
-# make fuzz    every fuzz target for FUZZTIME each
+# make fuzz    every fuzz target for FUZZTIME each, or all for FUZZCPU seconds of the processor
 # make reproduce   builds twice, in two places, and compares every byte
 # make vuln    known faults in what Veche is built from (needs the internet or a mirror)
 #
@@ -158,11 +158,17 @@ crash: | needs-build needs-test
 	grep -E '^ *(---|ok|FAIL|panic)|figures:|NOT TESTED' $(OUT)/crash.txt; \
 	echo "everything: $(OUT)/crash.txt"; exit $$status
 
+# Each target for FUZZTIME; or with FUZZCPU=N, all of them for N CPU seconds in
+# all, shared out. What is new and interesting is not made smaller for long: for
+# a server that remembers there is no smallest input.
 fuzz:
-	@for p in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
-	  for f in $$(grep -h -o '^func Fuzz[A-Za-z0-9_]*' $$p/*_test.go | cut -d' ' -f2); do \
-	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
-	  done; done
+	@targets=$$(grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed -E 's|/[^/]*:func | |' | sort -u); \
+	time=$(FUZZTIME); \
+	[ -z "$(FUZZCPU)" ] || time=$$(( $(FUZZCPU) / $$(echo "$$targets" | wc -l) / $$(nproc) + 1 ))s; \
+	status=0; while read -r p f; do \
+	  echo "$$p $$f $$time"; \
+	  go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $$time -fuzzminimizetime 10x $$p </dev/null || status=1; \
+	done <<< "$$targets"; exit $$status
 
 # Two builds in two places must be the same bytes.
 reproduce:

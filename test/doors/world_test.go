@@ -59,7 +59,8 @@ type world struct {
 	call, foreignCall             wire.CallID
 	link, foreignLink             []byte
 	early, late, loose, half, far wire.BlobID
-	said                          map[*member]int64 // a message in the group of those that are out
+	said                          map[*member]int64     // a message in the group of those that are out
+	before                        map[wire.RoomID]int64 // newest entries when a test began
 }
 
 // Names of the actors, as the columns of the table have them.
