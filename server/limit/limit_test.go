@@ -127,7 +127,7 @@ func TestFloodOfAddressesForgetsNobodyWhoIsOver(t *testing.T) {
 		guilty[i] = Who{From: address(i)}
 		times(l, class, guilty[i])
 	}
-	for i := range 1_000_000 {
+	for i := range 300_000 {
 		_ = l.Allow(class, Who{From: address(1<<24 + i)})
 	}
 	free := 0
@@ -167,7 +167,7 @@ func TestManyAtOnceAreCountedRight(t *testing.T) {
 func TestHundredMessagesASecondAreWithinTheLimit(t *testing.T) {
 	l, clock := newLimiter()
 	ann := Who{Account: wire.NewAccountID(), Device: wire.NewDeviceID(), From: address(1)}
-	for range 100 * 600 {
+	for range 100 * 120 {
 		clock.at = clock.at.Add(10 * time.Millisecond)
 		if err := l.Allow(Send, ann); err != nil {
 			t.Fatal(err)
