@@ -23,11 +23,13 @@ const (
 	// them that come from one network. The one that has kept us waiting for longest
 	// makes room; one that waits for us does not, or in a storm all would lose what
 	// was done for them. If all wait for us, the new one is turned away.
-	maxUnsorted     = 4096
-	maxUnsortedEach = 2048
+	// There is room for ten thousand who come back at once from one network: some
+	// fifteen kilobytes for each.
+	maxUnsorted     = 12_288
+	maxUnsortedEach = 10_240
 	// maxHandshakes bounds the TLS handshakes that wait for the processor. Those
 	// at work never take more than half of it from people who are connected.
-	maxHandshakes = 4096
+	maxHandshakes = maxUnsorted
 )
 
 // turnProtocol is TURN's name in the TLS handshake (RFC 7443).

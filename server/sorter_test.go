@@ -148,7 +148,9 @@ func TestStrangersThatSayNothingKeepNobodyOut(t *testing.T) {
 			line, _ := bufio.NewReader(c).ReadString('\n')
 			carried <- line
 		}, nil)
-		const strangers = maxUnsorted + 5000
+		const room = 1000
+		const strangers = room + 500
+		s.unsorted = newStrangers(room, room)
 		ended := make(chan int, strangers)
 		var clients []net.Conn
 		for i := range strangers {
@@ -164,10 +166,10 @@ func TestStrangersThatSayNothingKeepNobodyOut(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		if n := len(ended); n != strangers-maxUnsorted {
+		if n := len(ended); n != strangers-room {
 			t.Errorf("%d of %d made room", n, strangers)
 		}
-		if n := s.held(); n > maxUnsorted {
+		if n := s.held(); n > room {
 			t.Errorf("%d are held", n)
 		}
 		client, c := net.Pipe()
@@ -279,7 +281,9 @@ func isTimeout(err error) bool {
 // lose its place to who comes last, or nobody would ever be done.
 func TestHandshakeThatWaitsForUsKeepsItsPlace(t *testing.T) {
 	address, s := sorting(t, http.NotFoundHandler())
+	s.unsorted.mu.Lock()
 	s.unsorted.most = 3
+	s.unsorted.mu.Unlock()
 	for range cap(s.keys) {
 		s.keys <- struct{}{}
 	}
