@@ -5,6 +5,16 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"time"
+)
+
+// A copy takes a rest so often, in bytes, so that those who write get the processor:
+// without it each waits for the ten milliseconds after which the scheduler takes
+// that away by itself, and a message takes ten times as long. It costs two thirds
+// of the copy's speed, and leaves some 100 MB a second.
+const (
+	restEvery = 256 << 10
+	rest      = time.Millisecond
 )
 
 // Snapshot is one moment of a database, which stands still while it is open. As
@@ -73,6 +83,9 @@ func (s *Snapshot) WriteTo(w io.Writer) (n int64, err error) {
 		var page []byte
 		if err := r.Scan(&page); err != nil {
 			return err
+		}
+		if n%restEvery == 0 && n > 0 {
+			time.Sleep(rest)
 		}
 		wrote, err := w.Write(page)
 		n += int64(wrote)
