@@ -40,6 +40,9 @@ func (c benchStormCmd) measure(ctx context.Context, r *report) (err error) {
 		return err
 	}
 	work, server := fmt.Sprintf("%d cut at once", s.Cut), b.target.Name()
+	if s.Failed != nil {
+		r.t.note("attempts failed, for example: %v", s.Failed)
+	}
 	r.add(work, server, "until all were back", s.Back.Max().Seconds(), seconds, aimStorm)
 	r.add(work, server, "until back, median", s.Back.Quantile(0.5).Seconds(), seconds, nil)
 	r.add(work, server, "attempts", float64(s.Attempts), plainNumber, nil)

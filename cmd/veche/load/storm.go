@@ -24,7 +24,8 @@ type Stormed struct {
 	Cut        int // connections
 	Back       *Histogram
 	Attempts   int64 // to connect
-	TurnedAway int64 // of them, because the server was busy
+	TurnedAway int64 // of them, because the server said that it was busy
+	Failed     error // why one of the others failed; nil if none did
 	Sent       int64 // messages meanwhile, which nobody may have missed
 }
 
@@ -61,13 +62,14 @@ func Storm(ctx context.Context, f *Fleet, rate float64) (s Stormed, err error) {
 	defer cancel()
 	turned := f.turnedAway.Load()
 	var attempts atomic.Int64
+	var failed atomic.Pointer[error]
 	meter, began := f.meter(), time.Now()
 	_ = each(len(gone), 4*connecting, func(i int) error { f.conns[gone[i]].Close(); return nil })
 	errs := make([]error, len(gone))
 	var all sync.WaitGroup
 	for i, p := range gone {
 		all.Go(func() {
-			if errs[i] = f.comeBack(limit, p, &attempts); errs[i] == nil {
+			if errs[i] = f.comeBack(limit, p, &attempts, &failed); errs[i] == nil {
 				s.Back.Add(time.Since(began))
 			}
 		})
@@ -75,6 +77,9 @@ func Storm(ctx context.Context, f *Fleet, rate float64) (s Stormed, err error) {
 	all.Wait()
 	s.Cost = meter()
 	s.Attempts, s.TurnedAway = attempts.Load(), f.turnedAway.Load()-turned
+	if err := failed.Load(); err != nil {
+		s.Failed = *err
+	}
 	for i, err := range errs {
 		if err != nil {
 			return s, fmt.Errorf("storm at %s: person %d did not come back (%d of %d did): %w", f.Target.Name(), gone[i], s.Back.Count(), s.Cut, err)
@@ -92,7 +97,7 @@ func Storm(ctx context.Context, f *Fleet, rate float64) (s Stormed, err error) {
 }
 
 // comeBack connects a person again.
-func (f *Fleet) comeBack(ctx context.Context, p int, attempts *atomic.Int64) error {
+func (f *Fleet) comeBack(ctx context.Context, p int, attempts *atomic.Int64, failed *atomic.Pointer[error]) error {
 	for pause := firstWait; ; pause = min(2*pause, mostWait) {
 		wait := jitter(pause)
 		for {
@@ -106,6 +111,7 @@ func (f *Fleet) comeBack(ctx context.Context, p int, attempts *atomic.Int64) err
 			}
 			var later *Later
 			if !errors.As(err, &later) {
+				failed.Store(&err)
 				break
 			}
 			f.turnedAway.Add(1)
