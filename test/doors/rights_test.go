@@ -121,8 +121,8 @@ func tries() map[string]func(w *world, a *actor, rnd *rand.Rand) {
 		"add oneself": func(w *world, a *actor, rnd *rand.Rand) {
 			id := rooms(w, rnd)
 			m := as(w, a, id)
-			if m == a.who {
-				return
+			if m == a.who || m.leaf(id, a.who.Session.Device) != nil {
+				return // is in it
 			}
 			_, err := testenv.Try(a.who.Socket, wire.RoomCommit, m.committing(id, group.CommitOptions{Add: []mls.KeyPackage{a.who.keyPackage()}}))
 			sent(err)
