@@ -33,15 +33,15 @@ func OpenSnapshot(ctx context.Context, path string) (s *Snapshot, err error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	s = &Snapshot{}
-	defer func() {
+	defer func(opened *Snapshot) { // s is nil where an error is returned
 		if err != nil {
-			s.Close()
+			opened.Close()
 			if kindOf(err) == damaged {
 				err = fmt.Errorf("%w: %w", ErrDamaged, err)
 			}
 			err = fmt.Errorf("open %s: %w", path, err)
 		}
-	}()
+	}(s)
 	if s.pool, err = sql.Open("sqlite", dsn(path, "query_only(1)")); err != nil {
 		return nil, err
 	}
