@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/internal/testenv"
+	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -374,6 +375,27 @@ func TestSecretsAreNowhere(t *testing.T) {
 	site.Do("GET", "/join?canary-query="+invite, "", "", nil, nil)
 	site.Do("GET", wire.PathSession+"?canary-query=1", ann.Token, "", nil, nil)
 	site.Post(wire.PathSignin, "", wire.SignIn{Name: "Ann", Password: "canary-wrong-password"}, nil)
+	// What an administrator's tools are shown, while it runs.
+	shown := map[string][]byte{}
+	for _, path := range []string{"/metrics", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1", "/debug/pprof/allocs?debug=1", "/debug/pprof/cmdline"} {
+		resp, err := site.HTTP.Get(strings.TrimSuffix(site.Info.Metrics, "/metrics") + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown[path], err = io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Contains(shown["/debug/pprof/goroutine?debug=2"], []byte("goroutine ")) {
+		t.Error("there is nothing to search in")
+	}
+	state, err := admin.AskState(t.Context(), site.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown["the admin socket"] = fmt.Appendf(nil, "%+v", state)
 	site.Stop()
 
 	secrets := map[string]string{
@@ -389,11 +411,16 @@ func TestSecretsAreNowhere(t *testing.T) {
 		if strings.Contains(logged.String(), s) {
 			t.Errorf("the log holds the %s", name)
 		}
+		for place, b := range shown {
+			if bytes.Contains(b, []byte(s)) {
+				t.Errorf("%s shows the %s", place, name)
+			}
+		}
 	}
 	if !strings.Contains(logged.String(), "started") {
 		t.Error("nothing was logged at all")
 	}
-	err := filepath.WalkDir(site.Dir, func(path string, d os.DirEntry, err error) error {
+	err = filepath.WalkDir(site.Dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
