@@ -26,13 +26,15 @@ func (c benchAllCmd) Run(ctx context.Context, t *term) error {
 	talk := benchConversationsCmd{loadFlags: c.loadFlags, Rooms: 200, Members: 10, InFlight: 64, For: 10 * time.Second}
 	plain := talk
 	plain.Plain = true
+	among := plain
+	among.People = 200
 	ticks := talk
 	ticks.Ticks = true
 	works := []interface {
 		measure(context.Context, *report) error
 	}{
 		benchStartCmd{loadFlags: c.loadFlags, Times: 5, Messages: 2_000_000},
-		talk, plain, ticks,
+		talk, plain, among, ticks,
 		benchCatchUpCmd{loadFlags: c.loadFlags, Rooms: 100, Last: 50, Times: 30},
 		benchAllHandsCmd{loadFlags: c.loadFlags, Online: []int{1000, 5000, 10_000}, Messages: 40},
 		benchIdleCmd{loadFlags: c.loadFlags, Online: 10_000, Settle: 5 * time.Second, For: time.Minute},

@@ -13,6 +13,7 @@ type benchConversationsCmd struct {
 	loadFlags
 	Rooms    int           `default:"200" placeholder:"N" help:"Rooms (default ${default})."`
 	Members  int           `default:"10" placeholder:"N" help:"Members of each, all online (default ${default})."`
+	People   int           `placeholder:"N" help:"How many people are in all the rooms together, each in several (default: each is in one)."`
 	InFlight int           `default:"64" placeholder:"N" help:"Messages on their way at a time (default ${default})."`
 	Rate     float64       `placeholder:"N" help:"Messages a second for the second part (default: half of what the first reached)."`
 	Peak     bool          `help:"No second part."`
@@ -24,6 +25,9 @@ type benchConversationsCmd struct {
 func (c benchConversationsCmd) Run(ctx context.Context, t *term) error {
 	if c.Rooms < 1 || c.Members < 2 || c.InFlight < 1 || c.For <= 0 || c.Rate < 0 {
 		return usageError{errors.New("there must be a room, two members, a message on its way and some time")}
+	}
+	if c.People != 0 && c.People < c.Members {
+		return usageError{fmt.Errorf("%d people cannot be %d members", c.People, c.Members)}
 	}
 	if c.Sealed {
 		for _, d := range []struct {
@@ -44,7 +48,11 @@ func (c benchConversationsCmd) measure(ctx context.Context, r *report) (err erro
 	if c.Sealed {
 		prepare = c.prepareSealed
 	}
-	b, err := prepare(ctx, r.t, load.Groups(c.Rooms, c.Members))
+	layout, among := load.Groups(c.Rooms, c.Members), ""
+	if c.People != 0 {
+		layout, among = load.Among(c.People, c.Rooms, c.Members), fmt.Sprintf(" among %d people", c.People)
+	}
+	b, err := prepare(ctx, r.t, layout)
 	if err != nil {
 		return err
 	}
@@ -59,9 +67,9 @@ func (c benchConversationsCmd) measure(ctx context.Context, r *report) (err erro
 	if err := errors.Join(err, done()); err != nil {
 		return err
 	}
-	work, server := fmt.Sprintf("%d rooms of %d talk", c.Rooms, c.Members), b.target.Name()
+	work, server := fmt.Sprintf("%d rooms of %d%s talk", c.Rooms, c.Members, among), b.target.Name()
 	acknowledged, delivered, perThousand, toLast := aimAcknowledged, aimDelivered, aimPerThousand, aimToLast
-	if c.Rooms != 200 || c.Members != 10 || c.Ticks || c.Sealed { // the aims are for these, and for messages alone
+	if c.Rooms != 200 || c.Members != 10 || c.People != 0 || c.Ticks || c.Sealed { // the aims are for these, and for messages alone
 		acknowledged, delivered, perThousand, toLast = nil, nil, nil, nil
 	}
 	r.add(work, server, "acknowledged", peak.PerSecond(), perSecond, acknowledged)

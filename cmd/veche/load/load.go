@@ -92,6 +92,18 @@ func Groups(rooms, members int) Layout {
 	return l
 }
 
+// Among is a layout of rooms with so many members each out of so many people, who
+// are all in about as many rooms. There must be at least as many people as members.
+func Among(people, rooms, members int) Layout {
+	l := Layout{People: people, Rooms: make([][]int, rooms)}
+	for r := range l.Rooms {
+		for m := range members {
+			l.Rooms[r] = append(l.Rooms[r], (r+m*(people/members))%people)
+		}
+	}
+	return l
+}
+
 // Shared is a layout of rooms that the same people are all in.
 func Shared(rooms, members int) Layout {
 	l := Layout{People: members, Rooms: make([][]int, rooms)}
