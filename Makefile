@@ -85,9 +85,12 @@ test: | needs-build needs-test
 
 # The screens wait for the browser most of the time, so they run beside Go's.
 # The stories with people and calls have the machine to themselves.
-steps: lint test-wasm test-js test-web
-	@status=0; $(MAKE) --no-print-directory -k -j2 -Otarget test-go test-screens || status=1; \
-	  $(MAKE) --no-print-directory test-browser || status=1; exit $$status
+steps:
+	@status=0; \
+	$(MAKE) --no-print-directory -k lint test-wasm test-js test-web || status=1; \
+	$(MAKE) --no-print-directory -k -j2 -Otarget test-go test-screens || status=1; \
+	$(MAKE) --no-print-directory test-browser || status=1; \
+	exit $$status
 
 # Another implementation of MLS, for mls/group to be tested against.
 test/interop/node_modules/.package-lock.json: test/interop/package-lock.json | needs-build

@@ -8,3 +8,11 @@ func Wrap(db *DB, wrap func(Conn) Conn) { db.conn = wrap(db.conn) }
 
 // Schema is how many migrations there are.
 var Schema = len(migrations)
+
+// Statements returns the statements of all migrations.
+func Statements() (all []string) {
+	for _, m := range migrations {
+		all = append(all, statements(m)...)
+	}
+	return all
+}

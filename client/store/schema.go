@@ -224,9 +224,11 @@ CREATE TABLE call_join (
 // restored from a backup; docs/spec/restore.md. Between two entries of a log
 // there is now room for a million rows.
 const restored = `
-ALTER TABLE item ADD COLUMN unstored INTEGER NOT NULL DEFAULT 0; -- seq that the row had before the site lost it
+-- seq that the row had before the site lost it
+ALTER TABLE item ADD COLUMN unstored INTEGER NOT NULL DEFAULT 0;
 UPDATE item SET ord = ((ord >> 10) << 20) | (ord & 1023) WHERE ord < 4503599627370496;
-ALTER TABLE room_head ADD COLUMN body BLOB; -- hash of the entry's body
+-- hash of the entry's body
+ALTER TABLE room_head ADD COLUMN body BLOB;
 
 -- entries that a site has lost: none comes with the same bytes again
 CREATE TABLE lost (

@@ -255,3 +255,17 @@ func TestAnotherKey(t *testing.T) {
 type unclosed struct{ store.Conn }
 
 func (unclosed) Close() error { return nil }
+
+// The browser's SQLite carries out the first statement of a text and no other.
+func TestMigrationsAreCutIntoSingleStatements(t *testing.T) {
+	for _, s := range store.Statements() {
+		var bare strings.Builder
+		for line := range strings.Lines(s) {
+			line, _, _ = strings.Cut(line, "--")
+			bare.WriteString(line)
+		}
+		if strings.Contains(strings.TrimSuffix(strings.TrimSpace(bare.String()), ";"), ";") {
+			t.Errorf("this is more than one statement:\n%s", s)
+		}
+	}
+}
