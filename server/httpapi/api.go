@@ -31,6 +31,11 @@ const (
 	maxTransfers = 2048   // files on their way at a time, counted apart because slow peers hold them long
 	maxSockets   = 50_000 // connected devices of one node
 
+	// networkPages is how many of the places for files of the web app one network
+	// has: over HTTP/2 a stranger with a few connections could take them all, and
+	// keep them by reading slowly.
+	networkPages = maxTransfers / 4
+
 	// Of one device at a time, so that none takes the places of all others. A
 	// connection whose network is gone counts until that is noticed.
 	deviceSockets   = 20
@@ -67,7 +72,8 @@ type API struct {
 	transfers              chan struct{}
 	pages                  chan struct{} // the same for files of the web app, for which nobody signs in
 	sockets                atomic.Int64
-	ofSockets, ofTransfers crowd
+	ofSockets, ofTransfers crowd[wire.DeviceID]
+	ofPages                crowd[netip.Prefix]
 	draining               atomic.Bool
 	serving                sync.WaitGroup // sockets
 }
@@ -191,6 +197,12 @@ func (a *API) pass(c *call, r route) error {
 	slots := a.transfers
 	if authz.Anonymous(r.action) {
 		slots = a.pages
+		if from := limit.Network(c.from()); r.bytes {
+			if !a.ofPages.enter(from, networkPages) {
+				return &wire.Error{Code: wire.Busy, Text: "too many files at a time", RetryAfter: 2000}
+			}
+			defer a.ofPages.leave(from)
+		}
 	}
 	if !r.bytes {
 		slots = a.requests

@@ -2,12 +2,14 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -210,5 +212,55 @@ func TestEveryCodeHasAStatus(t *testing.T) {
 	}
 	if statusOf("whatever") != 500 {
 		t.Error("an unknown code is not our fault")
+	}
+}
+
+// slowReader takes the beginning of an answer and then nothing until it is let go.
+type slowReader struct {
+	*httptest.ResponseRecorder
+	begun chan<- struct{}
+	goOn  <-chan struct{}
+}
+
+func (w *slowReader) SetReadDeadline(time.Time) error  { return nil }
+func (w *slowReader) SetWriteDeadline(time.Time) error { return nil }
+
+func (w *slowReader) Write(p []byte) (int, error) {
+	w.begun <- struct{}{}
+	<-w.goOn
+	return w.ResponseRecorder.Write(p)
+}
+
+// A stranger who reads the web app slowly, over and over, must not keep people of
+// other networks from it.
+func TestSlowReadersOfOneNetworkLeaveTheWebAppToOthers(t *testing.T) {
+	a := newAPI(t)
+	h := a.Handler(Door{})
+	get := func(w http.ResponseWriter, from string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = from
+		h.ServeHTTP(w, r)
+	}
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	for i := range networkPages {
+		all.Go(func() {
+			get(&slowReader{httptest.NewRecorder(), begun, goOn}, fmt.Sprintf("[2001:db8::%x]:1", i+1)) // one /64
+		})
+	}
+	for range networkPages {
+		<-begun
+	}
+	for from, want := range map[string]int{"[2001:db8::ffff]:1": 503, "192.0.2.1:1": 200} {
+		w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
+		if get(w, from); w.Code != want {
+			t.Errorf("%s is answered %d, want %d", from, w.Code, want)
+		}
+	}
+	close(goOn)
+	all.Wait()
+	w := &deadlined{ResponseRecorder: httptest.NewRecorder()}
+	if get(w, "[2001:db8::1]:1"); w.Code != 200 || len(a.ofPages.n) != 0 {
+		t.Errorf("afterwards: %d, %d networks are counted", w.Code, len(a.ofPages.n))
 	}
 }
