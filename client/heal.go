@@ -39,7 +39,8 @@ const settingLife = "life"
 type lived struct {
 	ID    wire.LifeID `cbor:"id"`
 	Began wire.Millis `cbor:"began"`
-	Taken wire.Millis `cbor:"taken,omitempty"` // when this device came over to it, by our clock; 0: it came into it
+	Taken wire.Millis `cbor:"taken,omitempty"` // when this device began to come over to it, by our clock; 0: it came into it
+	Under bool        `cbor:"under,omitempty"` // it is still on its way: some rooms may have gone back, others not
 }
 
 func newHealer(c *Client) *healer { return &healer{c: c, changed: make(chan struct{})} }
@@ -52,6 +53,9 @@ func (h *healer) greeted(hello wire.Hello) {
 	switch {
 	case err != nil:
 		h.c.cfg.Log.Error("read which life is known", "err", err)
+	case known.Under && (hello.Life.ID.IsZero() || known.ID == hello.Life.ID): // goes on with it
+		h.set(&wire.Life{ID: known.ID, Began: known.Began})
+		h.c.people.Grace(known.Taken.Time().Add(graceTime))
 	case hello.Life.ID.IsZero(): // says nothing: nothing changes
 	case !ok, known.ID == hello.Life.ID:
 		h.set(nil)
@@ -149,10 +153,10 @@ func tooOften(rest time.Duration) error {
 // another than the one that is known. Each step is its own transaction and does
 // nothing when done again; the life is stored last, so that a crash anywhere
 // begins again.
+//
+// That it has begun is stored first: once rooms have gone back, the life from
+// before is another one like any, and has to wait.
 func (h *healer) heal(ctx context.Context, life wire.Life) error {
-	if life.ID.IsZero() {
-		return nil
-	}
 	h.one.Lock()
 	defer h.one.Unlock()
 	to := h.pending()
@@ -167,7 +171,10 @@ func (h *healer) heal(ctx context.Context, life wire.Life) error {
 	}
 	c := h.c
 	c.cfg.Log.Warn("the site was restored", "life", to.ID, "began", to.Began)
-	now := c.cfg.Now()
+	taken, err := h.begin(ctx, to)
+	if err != nil {
+		return err
+	}
 	// Statements that the server does not take count as before for whoever has
 	// pinned them, and it is asked for room for key packages at every connection.
 	if err := h.unlessRefused(c.account.Republish(ctx)); err != nil {
@@ -179,7 +186,7 @@ func (h *healer) heal(ctx context.Context, life wire.Life) error {
 	if err := h.unlessRefused(c.account.Replace(ctx)); err != nil {
 		return err
 	}
-	b, err := wire.Encode(lived{ID: to.ID, Began: to.Began, Taken: wire.Now(now)})
+	b, err := wire.Encode(lived{ID: to.ID, Began: to.Began, Taken: taken})
 	if err != nil {
 		return err
 	}
@@ -203,6 +210,20 @@ func (h *healer) heal(ctx context.Context, life wire.Life) error {
 	return nil
 }
 
+// begin stores that this device is on its way to a life, and returns since when.
+func (h *healer) begin(ctx context.Context, to *wire.Life) (taken wire.Millis, err error) {
+	known, _, err := h.known(ctx)
+	if err != nil || known.ID == to.ID && known.Taken != 0 {
+		return known.Taken, err
+	}
+	taken = wire.Now(h.c.cfg.Now())
+	b, err := wire.Encode(lived{ID: to.ID, Began: to.Began, Taken: taken, Under: true})
+	if err != nil {
+		return 0, err
+	}
+	return taken, h.c.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.PutSetting(tx, settingLife, b) })
+}
+
 // unlessRefused makes of what the server refuses for good a line in the log: it
 // keeps nobody from their rooms.
 func (h *healer) unlessRefused(err error) error {
@@ -216,6 +237,9 @@ func (h *healer) unlessRefused(err error) error {
 
 // adopt stores the first life that this device hears of.
 func (h *healer) adopt(ctx context.Context, life wire.Life) error {
+	if life.ID.IsZero() {
+		return nil
+	}
 	return h.c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		_, err := store.GetSetting(tx, settingLife)
 		if !errors.Is(err, store.ErrNone) {

@@ -49,13 +49,17 @@ func (w *worker) begun(tx *store.Tx, g *group.Group, removed bool) error {
 }
 
 // Epoch reads the group of a room as it is stored here; ok is false if this
-// device is not in it. Export works while tx does.
+// device is not in it, or may not use its keys because of whom a restore has
+// brought back: Open says which. Export works while tx does.
 func (r *Rooms) Epoch(tx *store.Tx, id wire.RoomID) (e Epoch, ok bool, err error) {
 	m, err := store.GetRoom(tx, id)
 	if errors.Is(err, store.ErrNone) || err == nil && (m.State != store.RoomOpen || m.Seq == 0) {
 		return e, false, nil
 	}
 	if err != nil {
+		return e, false, err
+	}
+	if back, _, err := Back(tx, id); err != nil || len(back) > 0 {
 		return e, false, err
 	}
 	g, err := group.Load(store.MLS(tx, id))

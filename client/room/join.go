@@ -114,6 +114,15 @@ func (w joiner) welcome(ctx context.Context) (bool, error) {
 		w.cfg.Log.Warn("welcome to an epoch that is over", "room", w.id, "epoch", g.Epoch())
 		return false, nil
 	}
+	before, err := w.usedWelcome(ctx, g)
+	if err != nil {
+		return false, err
+	}
+	if before {
+		// In another life of the site the room may have gone back behind it.
+		w.cfg.Log.Warn("welcome that was used", "room", w.id, "epoch", g.Epoch())
+		return false, nil
+	}
 	c, err := w.judge.vet(ctx, g)
 	if err != nil {
 		return false, err
@@ -129,6 +138,8 @@ func (w joiner) welcome(ctx context.Context) (bool, error) {
 			if err := store.DeleteKeyPackage(tx, used.Ref); err != nil {
 				return err
 			}
+		} else if err := store.PutSetting(tx, welcomedName(w.id, g), []byte{1}); err != nil {
+			return err
 		}
 		return w.joinedAt(tx, row, g, c, st.Seq, st.Head, wire.Now(w.cfg.Now()))
 	})
@@ -139,6 +150,27 @@ func (w joiner) welcome(ctx context.Context) (bool, error) {
 	w.raiseTarget(st.LogSeq)
 	_, err = session.Call(ctx, w.cfg.Session, wire.RoomJoined, wire.GetRoom{Room: w.id})
 	return true, err
+}
+
+// usedWelcome reports whether this device has come in by the same Welcome before.
+// The key package of last resort opens it again, and what is sealed with the
+// group in it would take the keys that were taken then.
+func (w joiner) usedWelcome(ctx context.Context, g *group.Group) (used bool, err error) {
+	err = w.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		_, err := store.GetSetting(tx, welcomedName(w.id, g))
+		used = err == nil
+		if errors.Is(err, store.ErrNone) {
+			return nil
+		}
+		return err
+	})
+	return used, err
+}
+
+// welcomedName names a group by its epoch's secrets: where they are others, so are
+// all keys.
+func welcomedName(room wire.RoomID, g *group.Group) string {
+	return fmt.Sprintf("welcomed %s %x", room, g.EpochAuthenticator())
 }
 
 func (w joiner) openWelcome(ctx context.Context, st *wire.GroupState) (*group.Group, store.KeyPackage, error) {

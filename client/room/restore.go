@@ -155,10 +155,70 @@ func (r *Rooms) restoredOne(ctx context.Context, me Me, m store.Room, s *wire.Ro
 		return nil
 	}
 	p, err := r.common(ctx, m, s)
-	if err != nil || p.seq == m.Seq {
+	if err != nil {
 		return err
 	}
+	if p.seq == m.Seq {
+		return r.sealAnew(ctx, me, m, s)
+	}
 	return r.takeBack(ctx, me, m, p, s)
+}
+
+// sealAnew drops the sealed bytes of what waits in a room that stays where it is,
+// and may have left in the former life: others who had it do not take the same
+// bytes again. What the server shows behind that place it did keep.
+func (r *Rooms) sealAnew(ctx context.Context, me Me, m store.Room, s *wire.Room) error {
+	waits := make(map[wire.ClientID]bool)
+	err := r.cfg.Store.View(ctx, func(tx *store.Tx) error {
+		all, err := store.Outbox(tx, m.ID)
+		for _, o := range all {
+			if o.Body != nil {
+				waits[o.Client] = true
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for after := m.Seq; len(waits) > 0 && after < s.Seq; {
+		page, err := session.Call(ctx, r.cfg.Session, wire.RoomLog, wire.ReadLog{Room: m.ID, After: after})
+		if err != nil {
+			return err
+		}
+		if len(page.Entries) == 0 {
+			break
+		}
+		for i := range page.Entries {
+			e := &page.Entries[i]
+			if e.Seq <= after {
+				return faultf(api.NoticeForked, "entry %d came after %d", e.Seq, after)
+			}
+			after = e.Seq
+			if e.Device == me.Device {
+				delete(waits, e.Client)
+			}
+		}
+	}
+	if len(waits) == 0 {
+		return nil
+	}
+	return r.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		all, err := store.Outbox(tx, m.ID)
+		if err != nil {
+			return err
+		}
+		for _, o := range all {
+			if !waits[o.Client] {
+				continue
+			}
+			o.Body, o.Epoch = nil, 0
+			if err := store.PutOutgoing(tx, o); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // common finds the newest entry that this device and the server have both. The
