@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"sync"
+
+	"github.com/veche-im/veche/server/httpapi"
 )
 
 // door is one HTTP server on one port.
@@ -37,6 +39,9 @@ func newDoor(h http.Handler, log *slog.Logger) *door {
 		Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug), // handshakes that strangers break off
 		ConnState: d.track,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return httpapi.OnWork(ctx, func(yes bool) { d.work(c, yes) })
+		},
 	}
 	return d
 }
@@ -64,14 +69,30 @@ func (d *door) track(c net.Conn, state http.ConnState) {
 		return // was turned away
 	}
 	switch state {
-	case http.StateActive:
-		d.strangers.working(who, true)
-	case http.StateIdle:
-		d.strangers.working(who, false)
+	case http.StateActive, http.StateIdle: // whether it is at work, its requests tell: see work
+		d.strangers.stir(who)
 	default: // closed, or a device's
 		delete(d.known, c)
 		d.strangers.leave(who)
 	}
+}
+
+// work notes that a request of a connection is worked for, or no longer. One that
+// has come but for its body is not: else whoever announces bodies and does not
+// send them would take all places, and none of them could make room.
+func (d *door) work(c net.Conn, yes bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	who := d.known[c]
+	if who == nil {
+		return // a device's by now, or closed
+	}
+	if yes {
+		who.requests++
+	} else {
+		who.requests--
+	}
+	d.strangers.working(who, who.requests > 0)
 }
 
 // drain takes no more requests and waits, as long as ctx allows, for those under

@@ -33,6 +33,7 @@ type stranger struct {
 	at         netip.Prefix
 	idle, near *list.Element // in the lists; nil while it is at work
 	gone       bool
+	requests   int // that are worked for; the door's
 }
 
 func newStrangers(most, each int) *strangers {
@@ -112,6 +113,17 @@ func (s *strangers) working(who *stranger, yes bool) {
 		s.wake(who)
 	default:
 		s.rest(who)
+	}
+}
+
+// stir has an idle connection be the last to make room: it has just said
+// something, or was told.
+func (s *strangers) stir(who *stranger) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if who.idle != nil {
+		s.idle.MoveToBack(who.idle)
+		s.networks[who.at].idle.MoveToBack(who.near)
 	}
 }
 

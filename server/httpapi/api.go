@@ -232,6 +232,7 @@ func (a *API) pass(c *call, r route) error {
 			return err
 		}
 	}
+	defer AtWork(c.r.Context())()
 	if r.bytes && !authz.Anonymous(r.action) {
 		if !a.ofTransfers.enter(c.session.Device, deviceTransfers) {
 			return &wire.Error{Code: wire.Busy, Text: "too many files at a time", RetryAfter: 2000}
