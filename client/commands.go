@@ -157,12 +157,12 @@ func (c commands) handleRooms(m *api.Mux) {
 	handleNone(m, api.SetRole, c, func(ctx context.Context, p api.SetOwner) error {
 		return c.online(func() error { return c.rooms.SetOwner(ctx, p.Room, p.Member, p.Owner) })
 	})
-	handleNone(m, api.AcceptRoom, c, func(ctx context.Context, p api.RoomRef) error {
+	handleNone(m, api.AcceptRoom, c, func(ctx context.Context, p api.RoomPeople) error {
 		id, err := c.rooms.Resolve(ctx, p.Room)
 		if err != nil {
 			return err
 		}
-		return c.rooms.Accept(ctx, id)
+		return c.rooms.Accept(ctx, id, p.Members)
 	})
 	handleNone(m, api.LeaveRoom, c, func(ctx context.Context, p api.RoomRef) error {
 		return c.online(func() error { return c.rooms.Leave(ctx, p.Room) })

@@ -90,7 +90,9 @@ func TestNobodySealsToWhoeverARestoreBringsBack(t *testing.T) {
 	if !n.Severe || n.Account == nil || *n.Account != bob.Person("mal") {
 		t.Errorf("the notice is %+v", n)
 	}
-	bob.Until("waits for mal", func() bool { return slices.Equal(bob.Room("council").Back, []string{"mal"}) })
+	bob.Until("waits for mal", func() bool {
+		return slices.Equal(bob.Room("council").Back, []api.Returned{{ID: bob.Person("mal"), Name: "mal"}})
+	})
 	q := r.says(bob, room, "not for mal")
 	bob.Restart()
 	bob.Ready()
@@ -129,11 +131,15 @@ func TestAPersonMayAcceptWhoIsBack(t *testing.T) {
 	over(mal)
 	bob.Until("waits", func() bool { return len(bob.Room("council").Back) == 1 })
 	q := bob.Send(room, "hello mal")
-	testenv.Do(bob, api.AcceptRoom, api.RoomRef{Room: room})
+	testenv.Do(bob, api.AcceptRoom, api.RoomPeople{Room: room, Members: bob.People("ann")}) // not who is asked about
+	if back := bob.Room("council").Back; len(back) != 1 {
+		t.Errorf("bob accepted ann, and waits for %v", back)
+	}
+	testenv.Do(bob, api.AcceptRoom, api.RoomPeople{Room: room, Members: bob.People("mal")})
 	bob.Sent(q)
 	mal.Sees(room, "bob", "hello mal")
 	if back := bob.Room("council").Back; len(back) != 0 {
-		t.Errorf("bob still waits for %q", back)
+		t.Errorf("bob still waits for %v", back)
 	}
 }
 

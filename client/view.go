@@ -154,7 +154,7 @@ func (c view) room(tx *store.Tx, m store.Room) (api.Room, error) {
 		if err != nil {
 			return r, err
 		}
-		r.Back = append(r.Back, name)
+		r.Back = append(r.Back, api.Returned{ID: a, Name: name})
 	}
 	r.Queued, r.Failed, err = store.CountOutbox(tx, m.ID)
 	return r, err

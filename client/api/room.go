@@ -20,6 +20,12 @@ const (
 	RoomBlocked RoomState = "blocked" // the server showed a forked history: nothing more is taken from it
 )
 
+// Returned is somebody whom a restore of the site has brought back into a room.
+type Returned struct {
+	ID   wire.AccountID `json:"id"`
+	Name string         `json:"name"`
+}
+
 // Room is a row of the chat list.
 type Room struct {
 	ID      wire.RoomID     `json:"id"`
@@ -42,7 +48,7 @@ type Room struct {
 
 	// Back names people whom a restore of the site has brought back into the room.
 	// Nothing is sealed here until they were removed, or the person accepts them.
-	Back []string `json:"back,omitempty"`
+	Back []Returned `json:"back,omitempty"`
 	// Restored: the room was made, or the person came in, after the moment to
 	// which the site was restored; that is why it is left.
 	Restored bool `json:"restored,omitempty"`
@@ -136,7 +142,7 @@ var (
 	AddMembers   = Command[RoomPeople, None]{"addMembers", "Take people into a group."}
 	RemoveMember = Command[RoomPerson, None]{"removeMember", "Take a person out of a group."}
 	SetRole      = Command[SetOwner, None]{"setOwner", "Make a member an owner, or no longer one."}
-	AcceptRoom   = Command[RoomRef, None]{"acceptRoom", "Seal to whoever a restore of the site has brought back into a room."}
+	AcceptRoom   = Command[RoomPeople, None]{"acceptRoom", "Seal to these people whom a restore of the site has brought back into a room: to those whose names the person was shown."}
 	LeaveRoom    = Command[RoomRef, None]{"leaveRoom", "Leave a group."}
 	SayTyping    = Command[RoomRef, None]{"typing", "The person is writing here; say it at most every 3 seconds."}
 	MarkRead     = Command[ReadTo, None]{"markRead", "The person has seen a room up to an entry."}

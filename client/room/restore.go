@@ -692,12 +692,16 @@ func (w *worker) released(tx *store.Tx, leaves []policy.Leaf) error {
 		return err
 	}
 	now := accountsOf(leaves)
-	h.Back = slices.DeleteFunc(h.Back, func(a wire.AccountID) bool { return !now[a] })
-	h.Gone = slices.DeleteFunc(h.Gone, func(a wire.AccountID) bool { return !now[a] })
+	return h.without(tx, w.id, func(a wire.AccountID) bool { return !now[a] })
+}
+
+// without stores h less those who are decided about.
+func (h held) without(tx *store.Tx, room wire.RoomID, decided func(wire.AccountID) bool) error {
+	h.Back, h.Gone = slices.DeleteFunc(h.Back, decided), slices.DeleteFunc(h.Gone, decided)
 	if len(h.Back) == 0 {
-		return store.DeleteSetting(tx, heldName(w.id))
+		return store.DeleteSetting(tx, heldName(room))
 	}
-	return putSetting(tx, heldName(w.id), h)
+	return putSetting(tx, heldName(room), h)
 }
 
 // heldBack returns for whom the room waits.
@@ -709,15 +713,19 @@ func (w *worker) heldBack(ctx context.Context) (h held, err error) {
 	return h, err
 }
 
-// Accept lets a room seal to whoever a restore has brought back into it: the
-// person was shown who that is.
-func (r *Rooms) Accept(ctx context.Context, id wire.RoomID) error {
+// Accept lets a room seal to these accounts, which a restore has brought back into
+// it: the person was shown who they are. Whoever else is back is waited for.
+func (r *Rooms) Accept(ctx context.Context, id wire.RoomID, shown []wire.AccountID) error {
 	err := r.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		if _, err := store.GetRoom(tx, id); err != nil {
 			return err
 		}
+		var h held
+		if known, err := getSetting(tx, heldName(id), &h); err != nil || !known {
+			return err
+		}
 		tx.OnCommit(func() { r.cfg.Feed.Rooms(id) })
-		return store.DeleteSetting(tx, heldName(id))
+		return h.without(tx, id, func(a wire.AccountID) bool { return slices.Contains(shown, a) })
 	})
 	if err == nil {
 		r.Wake(id)

@@ -98,7 +98,7 @@ func (p *profile) catchUpOnline(ctx context.Context) error {
 // restoredWords are for the notices of a restored server.
 var restoredWords = map[api.NoticeCode]string{
 	api.NoticeRestored: "The server was restored from a backup. What was written after it is sent again by the devices that wrote it.",
-	api.NoticeBack:     "A restore of the server has brought people back into a conversation. Nothing is sent there until they are removed, or you say veche room accept:",
+	api.NoticeBack:     "A restore of the server has brought people back into a conversation. Nothing is sent there until they are removed, or you accept them by name (veche room accept):",
 	api.NoticeMissing:  "A restore of the server has lost that people were added to a conversation. An owner can add them again:",
 }
 
@@ -121,8 +121,12 @@ func (p *profile) tellRestored(ctx context.Context) {
 }
 
 func broughtBack(r api.Room) string {
-	return "A restore of the server has brought back: " + strings.Join(r.Back, ", ") +
-		".\nNothing is sent here until they are removed (veche room remove), or you accept them (veche room accept)."
+	var names []string
+	for _, b := range r.Back {
+		names = append(names, b.Name)
+	}
+	return "A restore of the server has brought back: " + strings.Join(names, ", ") +
+		".\nNothing is sent here until they are removed (veche room remove), or you accept them by name (veche room accept)."
 }
 
 // catchUp reads all that is new if the server can be reached; if not, it says

@@ -125,11 +125,18 @@ func (c roomRemoveCmd) Run(ctx context.Context, t *term) error {
 	})
 }
 
-type roomAcceptCmd struct{ roomFlags }
+type roomAcceptCmd struct {
+	roomFlags
+	Members []string `arg:"" name:"member" help:"Who may read again what is written here."`
+}
 
 func (c roomAcceptCmd) Run(ctx context.Context, t *term) error {
 	return c.change(ctx, t, func(p *profile, room api.Room) error {
-		_, err := do(ctx, p, api.AcceptRoom, api.RoomRef{Room: room.ID})
+		members, err := p.peopleNamed(ctx, c.Members)
+		if err != nil {
+			return err
+		}
+		_, err = do(ctx, p, api.AcceptRoom, api.RoomPeople{Room: room.ID, Members: members})
 		return err
 	})
 }

@@ -316,7 +316,8 @@ func shapes(ctx context.Context, view func(context.Context, func(*db.Tx) error) 
 	all := make(map[string]string)
 	err := view(ctx, func(tx *db.Tx) error {
 		// What ANALYZE keeps is SQLite's own and only advises it.
-		const get = `SELECT type || ' ' || name, tbl_name || ': ' || coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite\_stat_' ESCAPE '\'`
+		const get = `SELECT type || ' ' || name, tbl_name || ': ' || coalesce(sql, '') FROM sqlite_schema 
+			WHERE type <> 'table' OR name NOT IN ('sqlite_stat1', 'sqlite_stat4') OR sql NOT LIKE 'CREATE TABLE %'`
 		return tx.Each(func(r *db.Rows) error {
 			var name, sql string
 			if err := r.Scan(&name, &sql); err != nil {

@@ -247,6 +247,8 @@ func TestAHostileArchiveIsRefusedAndNothingIsLeft(t *testing.T) {
 		{"with a database that is none", body("veche.db", func([]byte) []byte { return bytes.Repeat([]byte("x"), 9000) }), false, db.ErrDamaged},
 		{"with another program's database", query(`DROP TABLE schema_version`), false, backup.ErrArchive},
 		{"with a trigger", query(`CREATE TRIGGER evil AFTER UPDATE ON site BEGIN UPDATE account SET admin = 1; END`), false, backup.ErrArchive},
+		{"with a trigger under a name of SQLite's", query(`CREATE TRIGGER evil AFTER UPDATE ON site BEGIN UPDATE account SET admin = 1; END;
+			PRAGMA writable_schema = 1; UPDATE sqlite_schema SET name = 'sqlite_stat9', sql = replace(sql, 'evil', 'sqlite_stat9') WHERE name = 'evil'`), false, backup.ErrArchive},
 		{"with a view", query(`CREATE VIEW evil AS SELECT 1`), false, backup.ErrArchive},
 		{"with a changed table", query(`ALTER TABLE account ADD COLUMN evil TEXT DEFAULT 'x'`), false, backup.ErrArchive},
 		{"without a table", query(`DROP TABLE vault`), false, backup.ErrArchive},

@@ -258,7 +258,8 @@ export class FakeCore implements Core {
       for (const m of this.#members.get(room) ?? []) if (personId(m.person) === member) m.owner = owner;
       this.#patch(room, {});
     },
-    acceptRoom: ({ room }: { room: RoomID }) => this.#patch(room, { back: [] }),
+    acceptRoom: ({ room, members }: { room: RoomID; members: readonly AccountID[] }) =>
+      this.#patch(room, { back: this.#rooms.get(room)?.back?.filter(({ id }) => !members.includes(id)) ?? [] }),
     leaveRoom: ({ room }: { room: RoomID }) => this.#patch(room, { state: "left" }),
     typing: () => ({}),
     markRead: ({ room }: { room: RoomID; seq: number }) => this.#patch(room, { unread: 0 }),
@@ -613,7 +614,7 @@ export class FakeCore implements Core {
       this.#callRows(group.id, now - 3 * minute, [3, 1, 2]);
       this.calls.live(group.id, [3, 1, 2, 4], now - 754_000, true);
     }
-    const back = this.#scene === "restored" ? { back: [w.people[4] ?? ""] } : {};
+    const back = this.#scene === "restored" ? { back: [{ id: personId(4), name: w.people[4] ?? "" }] } : {};
     this.#rooms.set(group.id, { ...group, ...back, members: this.#members.get(group.id)?.length ?? 1 });
     if (this.#scene === "restored") {
       const held = this.#timelines.get(group.id) ?? [];

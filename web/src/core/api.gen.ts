@@ -678,6 +678,12 @@ export interface Rename {
   readonly name: string;
 }
 
+/** Returned is somebody whom a restore of the site has brought back into a room. */
+export interface Returned {
+  readonly id: AccountID;
+  readonly name: string;
+}
+
 export interface Ring {
   readonly call: CallID;
   readonly room: RoomID;
@@ -753,7 +759,7 @@ export interface Room {
    * Back names people whom a restore of the site has brought back into the room.
    * Nothing is sealed here until they were removed, or the person accepts them.
    */
-  readonly back?: readonly string[];
+  readonly back?: readonly Returned[];
   /**
    * Restored: the room was made, or the person came in, after the moment to
    * which the site was restored; that is why it is left.
@@ -1011,8 +1017,8 @@ export interface Commands {
   readonly removeMember: { readonly params: RoomPerson; readonly result: None };
   /** Make a member an owner, or no longer one. */
   readonly setOwner: { readonly params: SetOwner; readonly result: None };
-  /** Seal to whoever a restore of the site has brought back into a room. */
-  readonly acceptRoom: { readonly params: RoomRef; readonly result: None };
+  /** Seal to these people whom a restore of the site has brought back into a room: to those whose names the person was shown. */
+  readonly acceptRoom: { readonly params: RoomPeople; readonly result: None };
   /** Leave a group. */
   readonly leaveRoom: { readonly params: RoomRef; readonly result: None };
   /** The person is writing here; say it at most every 3 seconds. */

@@ -1,6 +1,6 @@
 import { UserRoundX } from "lucide-react";
 import { useState } from "react";
-import type { Room } from "../../core/api.gen.ts";
+import type { Returned, Room } from "../../core/api.gen.ts";
 import type { Core } from "../../core/core.ts";
 import { useText } from "../../i18n/text.ts";
 import { Button } from "../../ui/Button.tsx";
@@ -11,27 +11,27 @@ import css from "./Conversation.module.css";
 // a room. Nothing is sent there before they are removed or accepted.
 export function BackBanner({ core, room }: { core: Pick<Core, "call">; room: Room }) {
   const t = useText();
-  const [asking, setAsking] = useState(false);
+  const [asked, setAsked] = useState<readonly Returned[]>(); // about whom the person was asked
   if (!room.back || room.back.length === 0) return null;
-  const who = room.back.map((name) => name || t("notice.someone")).join(", ");
+  const names = (list: readonly Returned[]) => list.map(({ name }) => name || t("notice.someone")).join(", ");
   return (
     <section className={css.brought} aria-label={t("back.title")}>
       <UserRoundX size={22} aria-hidden="true" />
-      <p>{t("back.text", { who })}</p>
-      <Button look="quiet" onClick={() => setAsking(true)}>
+      <p>{t("back.text", { who: names(room.back) })}</p>
+      <Button look="quiet" onClick={() => setAsked(room.back)}>
         {t("back.accept")}
       </Button>
-      {asking && (
+      {asked && (
         <Confirm
           title={t("back.title")}
           action={t("back.accept")}
-          onClose={() => setAsking(false)}
+          onClose={() => setAsked(undefined)}
           act={async () => {
-            const got = await core.call("acceptRoom", { room: room.id });
+            const got = await core.call("acceptRoom", { room: room.id, members: asked.map(({ id }) => id) });
             return got.ok ? undefined : t(`fail.${got.failure.code}`);
           }}
         >
-          <p>{t("back.lead", { who })}</p>
+          <p>{t("back.lead", { who: names(asked) })}</p>
         </Confirm>
       )}
     </section>
