@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -96,24 +98,51 @@ func (s *sorter) greet(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if l == nil || who == nil {
 		return nil, nil
 	}
+	return nil, s.compute(l, who)
+}
+
+// compute waits until few others compute, and has the place that it takes given
+// back with the next write. Should that ask for another hello, all that costs is
+// still to come: then it is waited for a place again when that has come.
+func (s *sorter) compute(l *socket.Line, who *stranger) error {
 	s.unsorted.working(who, true)
 	if s.waiting.Add(1) > maxHandshakes {
 		s.waiting.Add(-1)
 		s.refused.Add(1)
-		return nil, errNoTime
+		return errNoTime
 	}
 	t := time.NewTimer(sortTimeout)
 	defer t.Stop()
 	select {
 	case s.keys <- struct{}{}:
-		l.OnWrite(func() { <-s.keys; s.waiting.Add(-1); s.unsorted.working(who, false) })
-		return nil, nil
+		l.OnWrite(func(b []byte) {
+			<-s.keys
+			s.waiting.Add(-1)
+			s.unsorted.working(who, false)
+			switch {
+			case asksAgain(b):
+				l.OnRead(func() error { return s.compute(l, who) })
+			case b != nil:
+				l.OnRead(nil)
+			}
+		})
+		return nil
 	case <-t.C:
 	case <-s.ended:
 	}
 	s.waiting.Add(-1)
 	s.refused.Add(1)
-	return nil, errNoTime
+	return errNoTime
+}
+
+// asksAgain reports whether a record of TLS is a HelloRetryRequest, by which a
+// server asks for a hello with another key: a ServerHello with the hash of its
+// name for random bytes, RFC 8446 §4.1.3.
+func asksAgain(record []byte) bool {
+	const handshake, serverHello = 22, 2
+	const random = 5 + 4 + 2 // behind the headers of record and message, and the version
+	sum := sha256.Sum256([]byte("HelloRetryRequest"))
+	return len(record) >= random+len(sum) && record[0] == handshake && record[5] == serverHello && bytes.Equal(record[random:random+len(sum)], sum[:])
 }
 
 // Accept waits for a connection that speaks HTTP, its handshake done.

@@ -306,3 +306,58 @@ func TestHandshakeThatWaitsForUsKeepsItsPlace(t *testing.T) {
 		}
 	}
 }
+
+// pausing is a client's connection that stops after the first flight that came.
+type pausing struct {
+	net.Conn
+	came, goOn chan struct{}
+}
+
+func (c *pausing) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.came != nil {
+		close(c.came)
+		c.came = nil
+		<-c.goOn
+	}
+	return n, err
+}
+
+// Who makes the server ask for another hello waits for the processor with that
+// one too, because only then is there something to compute.
+func TestHelloThatIsAskedForAgainWaitsForTheProcessor(t *testing.T) {
+	address, s := sorting(t, http.NotFoundHandler())
+	s.tls.CurvePreferences = []tls.CurveID{tls.CurveP384} // for which Go's client brings no key at first
+	raw, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	_ = raw.SetDeadline(time.Now().Add(30 * time.Second))
+	came, goOn := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	c := tls.Client(&pausing{raw, came, goOn}, &tls.Config{InsecureSkipVerify: true})
+	go func() { done <- c.Handshake() }()
+	<-came
+	for range cap(s.keys) {
+		s.keys <- struct{}{} // and not before it was asked again has given its place back
+	}
+	close(goOn)
+	for s.waiting.Load() == 0 {
+		select {
+		case err := <-done:
+			t.Fatalf("it did not wait: %v", err)
+		default:
+			time.Sleep(time.Millisecond)
+		}
+	}
+	for range cap(s.keys) {
+		<-s.keys
+	}
+	if err := <-done; err != nil || !c.ConnectionState().HelloRetryRequest {
+		t.Errorf("after the wait: %v", err)
+	}
+	if len(s.keys) != 0 || s.waiting.Load() != 0 {
+		t.Error("a handshake that is over still counts")
+	}
+}

@@ -12,7 +12,7 @@ import (
 // this system its reader waits inside of crypto/tls, on a larger stack.
 type Line struct {
 	net.Conn
-	wrote func()
+	turns
 	first []byte
 }
 
@@ -24,30 +24,13 @@ func (l *Line) Read(p []byte) (int, error) {
 		l.first = slices.Delete(l.first, 0, n)
 		return n, nil
 	}
-	return l.Conn.Read(p)
+	return l.handshakeRead(p)
 }
 
 var nothingYet = errors.New("nothing to read yet")
 
 func (l *Line) hurry() bool { return false }
 func (l *Line) more() error { return nil }
-
-// OnWrite has f called before the next write, or by Computed, whichever comes
-// first. It is for the goroutine that does the handshake.
-func (l *Line) OnWrite(f func()) { l.wrote = f }
-
-// Computed calls what OnWrite was given, unless that was done.
-func (l *Line) Computed() {
-	if f := l.wrote; f != nil {
-		l.wrote = nil
-		f()
-	}
-}
-
-func (l *Line) Write(b []byte) (int, error) {
-	l.Computed()
-	return l.Conn.Write(b)
-}
 
 // SetWriteBuffer is that of the connection, if it has one.
 func (l *Line) SetWriteBuffer(n int) error {

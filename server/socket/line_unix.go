@@ -18,7 +18,7 @@ import (
 // Until patience is turned off it is an ordinary connection.
 type Line struct {
 	net.Conn
-	wrote     func()
+	turns
 	raw       syscall.RawConn // nil: of no kind that can be waited for
 	first     []byte          // was read already
 	impatient bool            // set once, by the goroutine that reads
@@ -59,7 +59,7 @@ func (l *Line) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if !l.impatient || len(p) == 0 {
-		return l.Conn.Read(p)
+		return l.handshakeRead(p)
 	}
 	l.into = p
 	err := l.raw.Read(l.try)
@@ -115,23 +115,6 @@ func readNow(fd int, p []byte) (int, error) {
 			return n, nil
 		}
 	}
-}
-
-// OnWrite has f called before the next write, or by Computed, whichever comes
-// first. It is for the goroutine that does the handshake.
-func (l *Line) OnWrite(f func()) { l.wrote = f }
-
-// Computed calls what OnWrite was given, unless that was done.
-func (l *Line) Computed() {
-	if f := l.wrote; f != nil {
-		l.wrote = nil
-		f()
-	}
-}
-
-func (l *Line) Write(b []byte) (int, error) {
-	l.Computed()
-	return l.Conn.Write(b)
 }
 
 // SetWriteBuffer is that of the connection, if it has one.
