@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/veche-im/veche/client/people"
 	"github.com/veche-im/veche/client/session"
 	"github.com/veche-im/veche/client/store"
 	"github.com/veche-im/veche/internal/statement"
@@ -43,6 +44,12 @@ func (a *Account) Keep(ctx context.Context) error {
 	n := len(all)
 	if n == 0 || !bytes.Equal(all[n-1].Body, pinned.Signed.Body) {
 		return nil // it moved meanwhile, or is another: the next word of it brings us here again
+	}
+	// The newest one alone says nothing of those before: with another in between,
+	// no restored site would be given what it lost.
+	if v, err := people.Follow(nil, a.ID(), all); err != nil || !bytes.Equal(v.Signed.Body, pinned.Signed.Body) {
+		a.cfg.Log.Warn("the server shows a chain of this account that does not hold", "err", err)
+		return nil
 	}
 	b, err := wire.Encode(ownChain{Statements: all, Vault: v.Vault})
 	if err != nil {

@@ -625,8 +625,11 @@ func (w *worker) rejoinedWith(tx *store.Tx, leaves []policy.Leaf) error {
 	}
 	var n noted
 	known, err := getSetting(tx, notedName(w.id), &n)
-	if err != nil || !known {
+	if err != nil {
 		return err
+	}
+	if !known {
+		return w.released(tx, leaves) // joined anew for another reason: they may be out by now
 	}
 	if err := store.DeleteSetting(tx, notedName(w.id)); err != nil {
 		return err

@@ -56,6 +56,9 @@ func Restore(ctx context.Context, t Target) (rep Report, err error) {
 	if err != nil {
 		return rep, err
 	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real // the link stays, and what it leads to is made
+	}
 	if !t.DryRun {
 		if err := vacant(dir); err != nil {
 			return rep, err
@@ -111,8 +114,12 @@ func stage(dir string, dry bool) (string, error) {
 
 // place gives the finished directory its name.
 func place(staging, dir string) error {
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) { // an empty one
+	switch err := os.Remove(dir); { // an empty one
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrExist): // ENOTEMPTY, too
 		return fmt.Errorf("%s: %w", dir, ErrThere)
+	default: // the root of a disk, say
+		return fmt.Errorf("%w; name a directory in it", err)
 	}
 	if err := os.Rename(staging, dir); err != nil {
 		return err

@@ -371,6 +371,25 @@ func TestARestoreBeginsANewLife(t *testing.T) {
 	}
 }
 
+// A data directory that is a link to another disk stays one.
+func TestRestoreGoesWhereALinkLeads(t *testing.T) {
+	dir := t.TempDir()
+	disk, link := filepath.Join(dir, "disk"), filepath.Join(dir, "data")
+	if err := errors.Join(os.Mkdir(disk, 0o700), os.Symlink(disk, link)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Restore(t.Context(), server.StoppedConfig{Data: link}, bytes.NewReader(whole(t)), false); err != nil {
+		t.Fatal(err)
+	}
+	st, err := os.Lstat(link)
+	if err != nil || st.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link is %v, %v", st, err)
+	}
+	if _, err := os.Stat(filepath.Join(disk, "veche.db")); err != nil {
+		t.Error(err)
+	}
+}
+
 // FuzzRestore throws archives at the reader that were changed by chance. None may
 // bring it down, make a site that does not verify, or leave anything.
 func FuzzRestore(f *testing.F) {
