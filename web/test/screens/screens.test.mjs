@@ -59,6 +59,7 @@ const change = (number, part) => (page) =>
     [number, part],
   );
 const dialog = (page) => page.getByRole("dialog").first().waitFor();
+const question = (page) => page.getByRole("alertdialog").waitFor();
 const pictures = (page) =>
   page.waitForFunction(() => {
     const videos = [...document.querySelectorAll("video")];
@@ -104,7 +105,7 @@ const screens = [
   ["notice-severe", "notices"],
   ["notice-news", "news"],
   ["restored", "restored", steps(group, messages)],
-  ["restored-accept", "restored", steps(group, press(/^(Let them read|Пусть читают)$/), dialog)],
+  ["restored-accept", "restored", steps(group, press(/^(Let them read|Пусть читают)$/), question)],
   ["call-banner", "calls", steps(group, messages)],
   ["call-rows", "calls", steps(direct, messages)],
   ["call-rings", "plain", (page) => rings(page, true)],
