@@ -50,13 +50,24 @@ func (r *Rooms) Paused() bool {
 	return r.paused
 }
 
-// forgetLife drops what was heard and worked out in the former life. No cycle
-// runs meanwhile.
+// forgetLife drops what was heard in the former life, and has the worker drop what
+// it worked out before it does anything else. No cycle runs meanwhile.
 func (w *worker) forgetLife() {
-	w.g, w.clean, w.retries = nil, clean{}, 0
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.seq, w.nudged, w.server = 0, map[int64]wire.Entry{}, nil
+	w.anew = true
+}
+
+// beginLife drops what the worker worked out in a former life, if there was one.
+func (w *worker) beginLife() {
+	w.mu.Lock()
+	anew := w.anew
+	w.anew = false
+	w.mu.Unlock()
+	if anew {
+		w.g, w.clean, w.retries = nil, clean{}, 0
+	}
 }
 
 // Restored compares every room with how the server of a restored site has it,

@@ -68,6 +68,7 @@ type worker struct {
 	seq       int64 // newest entry that the server spoke of
 	nudged    map[int64]wire.Entry
 	server    *wire.Room // as last told, nil if it was not
+	anew      bool       // what was worked out belongs to a former life of the site
 }
 
 func newWorker(r *Rooms, id wire.RoomID) *worker {
@@ -181,6 +182,8 @@ func (w *worker) cycle(ctx context.Context) error {
 	var err error
 	if w.paused {
 		err = ErrPaused
+	} else {
+		w.beginLife()
 	}
 	if err == nil {
 		err = w.outlet.upload(ctx)
