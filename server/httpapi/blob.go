@@ -80,7 +80,7 @@ func (a *API) readBlob(c *call) error {
 	h := c.Header()
 	h.Set("Content-Type", wire.MIMEBlob)
 	h.Set("Content-Disposition", "attachment")
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 	http.ServeContent(c, c.r, "", time.Time{}, &leaving{f, a.watch(c)})
 	return nil
 }

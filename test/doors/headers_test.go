@@ -213,7 +213,7 @@ func TestFilesRunNowhere(t *testing.T) {
 					kind, get := resp.Header.Get("Content-Type"), resp.Header.Get
 					parts := strings.HasPrefix(kind, "multipart/byteranges;") && strings.Contains(string(b), "Content-Type: "+wire.MIMEBlob)
 					if kind != wire.MIMEBlob && !parts || get("Content-Disposition") != "attachment" || get("X-Content-Type-Options") != "nosniff" ||
-						get("Content-Security-Policy") != "default-src 'none'; sandbox" || get("Cross-Origin-Resource-Policy") != "same-origin" ||
+						get("Content-Security-Policy") != "default-src 'none'; frame-ancestors 'none'; sandbox" || get("Cross-Origin-Resource-Policy") != "same-origin" ||
 						get("Service-Worker-Allowed") != "" || len(resp.Header["Content-Type"]) != 1 {
 						t.Errorf("%s as %v%s: %d %v", name, h, query, resp.StatusCode, resp.Header)
 					}
