@@ -1,13 +1,8 @@
 package server_test
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
 	"net/http"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -18,44 +13,10 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
-// methods reads the names of all methods from the source of package wire.
-func methods(t *testing.T) (names []string) {
-	t.Helper()
-	files, err := filepath.Glob("../wire/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range files {
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			lit, ok := n.(*ast.CompositeLit)
-			if !ok {
-				return true
-			}
-			list, ok := lit.Type.(*ast.IndexListExpr)
-			if !ok {
-				return true
-			}
-			if id, ok := list.X.(*ast.Ident); ok && id.Name == "Method" {
-				method, err := strconv.Unquote(lit.Elts[0].(*ast.BasicLit).Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				names = append(names, method)
-			}
-			return true
-		})
-	}
-	return names
-}
-
 // Each method of wire is registered, and registration refuses one without an
 // action, a cap or types; so every method declares them (A1).
 func TestEveryMethodIsServed(t *testing.T) {
-	names := methods(t)
+	names := testenv.Methods(t, "../wire")
 	if len(names) < 20 {
 		t.Fatalf("only %d methods were found in wire", len(names))
 	}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"runtime"
 	"syscall"
@@ -241,7 +240,7 @@ func (f loadFlags) machine(r *report) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	sync, err := fsync(dir)
+	sync, err := load.Syncing(dir)
 	if err != nil {
 		return err
 	}
@@ -249,25 +248,4 @@ func (f loadFlags) machine(r *report) error {
 	r.add("machine", "", "cores", float64(runtime.NumCPU()), plainNumber, nil)
 	r.latency("machine", "", "fsync of 4 KiB", sync, nil)
 	return nil
-}
-
-// fsync measures how long it takes until 4 KiB are on the disk.
-func fsync(dir string) (*load.Histogram, error) {
-	f, err := os.Create(filepath.Join(dir, "fsync"))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	h, page := new(load.Histogram), make([]byte, 4096)
-	for range 200 {
-		if _, err := f.Write(page); err != nil {
-			return nil, err
-		}
-		began := time.Now()
-		if err := f.Sync(); err != nil {
-			return nil, err
-		}
-		h.Add(time.Since(began))
-	}
-	return h, nil
 }

@@ -89,18 +89,25 @@ func (c roomFlags) change(ctx context.Context, t *term, f func(p *profile, room 
 	return nil
 }
 
+// changePeople is change with people who are named.
+func (c roomFlags) changePeople(ctx context.Context, t *term, names []string, f func(*profile, api.RoomPeople) error) error {
+	return c.change(ctx, t, func(p *profile, room api.Room) error {
+		members, err := p.peopleNamed(ctx, names)
+		if err != nil {
+			return err
+		}
+		return f(p, api.RoomPeople{Room: room.ID, Members: members})
+	})
+}
+
 type roomAddCmd struct {
 	roomFlags
 	Members []string `arg:"" name:"member" help:"People to take in."`
 }
 
 func (c roomAddCmd) Run(ctx context.Context, t *term) error {
-	return c.change(ctx, t, func(p *profile, room api.Room) error {
-		members, err := p.peopleNamed(ctx, c.Members)
-		if err != nil {
-			return err
-		}
-		_, err = do(ctx, p, api.AddMembers, api.RoomPeople{Room: room.ID, Members: members})
+	return c.changePeople(ctx, t, c.Members, func(p *profile, people api.RoomPeople) error {
+		_, err := do(ctx, p, api.AddMembers, people)
 		return err
 	})
 }
@@ -111,13 +118,9 @@ type roomRemoveCmd struct {
 }
 
 func (c roomRemoveCmd) Run(ctx context.Context, t *term) error {
-	return c.change(ctx, t, func(p *profile, room api.Room) error {
-		members, err := p.peopleNamed(ctx, c.Members)
-		if err != nil {
-			return err
-		}
-		for _, m := range members {
-			if _, err := do(ctx, p, api.RemoveMember, api.RoomPerson{Room: room.ID, Member: m}); err != nil {
+	return c.changePeople(ctx, t, c.Members, func(p *profile, people api.RoomPeople) error {
+		for _, m := range people.Members {
+			if _, err := do(ctx, p, api.RemoveMember, api.RoomPerson{Room: people.Room, Member: m}); err != nil {
 				return err
 			}
 		}
@@ -131,12 +134,8 @@ type roomAcceptCmd struct {
 }
 
 func (c roomAcceptCmd) Run(ctx context.Context, t *term) error {
-	return c.change(ctx, t, func(p *profile, room api.Room) error {
-		members, err := p.peopleNamed(ctx, c.Members)
-		if err != nil {
-			return err
-		}
-		_, err = do(ctx, p, api.AcceptRoom, api.RoomPeople{Room: room.ID, Members: members})
+	return c.changePeople(ctx, t, c.Members, func(p *profile, people api.RoomPeople) error {
+		_, err := do(ctx, p, api.AcceptRoom, people)
 		return err
 	})
 }

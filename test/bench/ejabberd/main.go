@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -73,7 +72,7 @@ func bench(ctx context.Context, binary string, servers []string, names string, s
 	if err != nil {
 		return err
 	}
-	sync, err := syncing(dir)
+	sync, err := load.Syncing(dir)
 	if err != nil {
 		return err
 	}
@@ -137,25 +136,4 @@ func once(ctx context.Context, w work, s sizes, most time.Duration, target crash
 	err = errors.Join(err, target.Close())
 	fmt.Fprintf(os.Stderr, "%s at %s: %.0f s\n", w.name, target.Name(), time.Since(began).Seconds())
 	return err
-}
-
-// syncing measures how long it takes until 4 KiB are on the disk.
-func syncing(dir string) (*load.Histogram, error) {
-	f, err := os.Create(filepath.Join(dir, "sync"))
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	h, page := new(load.Histogram), make([]byte, 4096)
-	for range 200 {
-		if _, err := f.Write(page); err != nil {
-			return nil, err
-		}
-		began := time.Now()
-		if err := f.Sync(); err != nil {
-			return nil, err
-		}
-		h.Add(time.Since(began))
-	}
-	return h, nil
 }
