@@ -216,7 +216,7 @@ func (w logbook) after(tx *store.Tx, row *store.Room, g *group.Group, e *wire.En
 			return err
 		}
 	}
-	if err := w.released(tx, leavesAfter(c)); err != nil {
+	if err := w.hold.released(tx, leavesAfter(c)); err != nil {
 		return err
 	}
 	if err := keepLeaves(tx, w.id, e.Seq, c); err != nil {

@@ -29,7 +29,7 @@ const (
 // for good is marked and those behind it go on.
 func (w outlet) send(ctx context.Context) error {
 	stale := 0
-	if h, err := w.heldBack(ctx); err != nil || len(h.Back) > 0 {
+	if h, err := w.hold.now(ctx); err != nil || len(h.Back) > 0 {
 		return err // not before the person has decided, or they are out
 	}
 	for w.row.State == store.RoomOpen {

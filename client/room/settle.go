@@ -120,7 +120,7 @@ func (w keeper) upkeep(ctx context.Context, g *group.Group, leaves []policy.Leaf
 // broughtBack returns the leaves of those who had been taken out of the room
 // before a restore brought them back, if this account may remove them.
 func (w keeper) broughtBack(ctx context.Context, g *group.Group, leaves []policy.Leaf) ([]mls.LeafIndex, error) {
-	h, err := w.heldBack(ctx)
+	h, err := w.hold.now(ctx)
 	if err != nil || len(h.Gone) == 0 {
 		return nil, err
 	}

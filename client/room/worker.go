@@ -48,6 +48,7 @@ type worker struct {
 	join     joiner    // comes into a room that is there
 	founding founder   // makes a room
 	keep     keeper    // leaves the group in order
+	hold     hold      // seals nothing to whom a restore has brought back
 	outlet   outlet    // sends
 
 	row     store.Room   // as last stored
@@ -74,7 +75,7 @@ type worker struct {
 func newWorker(r *Rooms, id wire.RoomID) *worker {
 	w := &worker{Rooms: r, id: id, woken: make(chan struct{}, 1), nudged: map[int64]wire.Entry{}, uploading: map[int64]bool{}, since: map[string]time.Time{}}
 	w.book, w.judge, w.commits, w.join = logbook{w}, judge{w}, committer{w}, joiner{w}
-	w.founding, w.keep, w.outlet = founder{w}, keeper{w}, outlet{w}
+	w.founding, w.keep, w.hold, w.outlet = founder{w}, keeper{w}, hold{w}, outlet{w}
 	w.wake()
 	return w
 }
