@@ -63,14 +63,10 @@ var mutants = []struct {
 	},
 }
 
-// failWrite has one write to the disk fail, and waits until it did.
+// failWrite has one write to the log fail, and waits until it did.
 func (p *powered) failWrite() {
 	pause(context.Background(), time.Duration(p.fate.IntN(200))*time.Millisecond)
-	p.disk.FailWrites(1)
-	for p.disk.Failed() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	p.disk.Heal()
+	p.disk.FailWriteTo(p.wal()).Wait()
 }
 
 // Building five servers takes longer than all the rest, so this is part of the

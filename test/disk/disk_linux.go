@@ -57,7 +57,8 @@ func New(tb testing.TB, megabytes int) *Disk {
 		tb.Skipf("NOT TESTED: losetup: %v: %s", err, out)
 	}
 	d.loop = strings.TrimSpace(string(out))
-	d.run("mkfs.ext4", "-q", "-F", "-E", "nodiscard", d.loop)
+	// All of it is written now: else the kernel would do that later, beside the test.
+	d.run("mkfs.ext4", "-q", "-F", "-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0", d.loop)
 	d.mount()
 	return d
 }
@@ -128,21 +129,6 @@ func (d *Disk) Slow(by time.Duration) {
 	d.medium.slow = by
 }
 
-// FailWrites has the next n writes to the disk fail.
-func (d *Disk) FailWrites(n int) {
-	d.medium.mu.Lock()
-	defer d.medium.mu.Unlock()
-	d.medium.failed = 0
-	d.medium.broken = func(int64, int) bool { return d.medium.failed < n }
-}
-
-// Failed returns how many writes have failed since FailWrites.
-func (d *Disk) Failed() int {
-	d.medium.mu.Lock()
-	defer d.medium.mu.Unlock()
-	return d.medium.failed
-}
-
 // Lie has the disk answer flushes and do nothing, as bad ones do. A cut then
 // takes back some time, down to nothing or up to when it began to lie.
 func (d *Disk) Lie() {
@@ -153,7 +139,7 @@ func (d *Disk) Lie() {
 	d.medium.lies, d.medium.cached = true, nil
 }
 
-// Heal ends what Slow, FailWrites and Lie began.
+// Heal ends what Slow, Lie and a Fault began.
 func (d *Disk) Heal() {
 	d.medium.mu.Lock()
 	defer d.medium.mu.Unlock()

@@ -39,10 +39,10 @@ type medium struct {
 	// that does not know it yet still sees and writes, by number of block.
 	dead map[int64][]byte
 
-	broken func(off int64, n int) bool // of writes, those that fail; nil: none
-	failed int
-	slow   time.Duration // each flush takes that much longer
-	lies   bool          // flushes are answered and not done
+	broken func(off int64, b []byte) bool // of writes, those of which one fails; nil: none
+	failed time.Time                      // when it did
+	slow   time.Duration                  // each flush takes that much longer
+	lies   bool                           // flushes are answered and not done
 }
 
 // write is one that sits in the disk's cache.
@@ -102,8 +102,8 @@ func (m *medium) write(b []byte, off int64) syscall.Errno {
 		m.eachDead(off, len(b), func(block []byte, at, from, n int) { copy(block[from:], b[at:at+n]) })
 		return 0
 	}
-	if m.broken != nil && m.broken(off, len(b)) {
-		m.failed++
+	if m.broken != nil && m.failed.IsZero() && m.broken(off, b) {
+		m.failed = time.Now()
 		return syscall.EIO
 	}
 	at := m.bytes[off : off+int64(len(b))]
