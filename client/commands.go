@@ -97,6 +97,9 @@ var codes = map[wire.Code]api.FailureCode{
 	wire.NoSpace:         api.NoSpace,
 	wire.Busy:            api.Busy,
 	wire.Damaged:         api.ServerHurt,
+	wire.Guessable:       api.Guessable,
+	wire.ProveFirst:      api.ProveFirst,
+	wire.LastAdmin:       api.LastAdmin,
 	wire.Cancelled:       api.Cancelled,
 	wire.Internal:        api.InternalFail,
 }
@@ -107,6 +110,9 @@ func (c commands) handleAccount(m *api.Mux) {
 	handle(m, api.CheckLink, c, c.account.CheckLink)
 	handle(m, api.DoSignUp, c, c.account.SignUp)
 	handle(m, api.DoSignIn, c, c.account.SignIn)
+	handle(m, api.DoReset, c, c.account.Reset)
+	handleNone(m, api.NewPassword, c, c.account.ChangePassword)
+	handleNone(m, api.Prove, c, func(ctx context.Context, p api.Proof) error { return c.account.Prove(ctx, p.Password) })
 	handle(m, api.Recover, c, c.recover)
 	handleNone(m, api.SignOut, c, func(ctx context.Context, p api.SignOutHow) error { return c.signOut(ctx, p.Forget) })
 	handle(m, api.NewRecovery, c, func(ctx context.Context, _ api.None) (api.RecoveryKey, error) {
@@ -127,10 +133,41 @@ func (c commands) handleAccount(m *api.Mux) {
 		return api.People{People: list}, err
 	})
 	handle(m, api.CreateInvite, c, c.invite)
+	c.handlePeople(m)
 	handle(m, api.ListNotices, c, c.notices)
 	handleNone(m, api.DismissNotice, c, func(ctx context.Context, p api.NoticeRef) error {
 		return c.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.DismissNotice(tx, p.ID) })
 	})
+}
+
+// handlePeople answers what administrators do to accounts.
+func (c commands) handlePeople(m *api.Mux) {
+	handle(m, api.MakeReset, c, c.makeReset)
+	to := func(do wire.Method[wire.AccountRef, wire.None]) func(context.Context, api.PersonRef) error {
+		return func(ctx context.Context, p api.PersonRef) error {
+			_, err := session.Call(ctx, c.session, do, wire.AccountRef{Account: p.Person})
+			return err
+		}
+	}
+	handleNone(m, api.ShutAccount, c, to(wire.AccountShut))
+	handleNone(m, api.OpenAccount, c, to(wire.AccountOpen))
+	handleNone(m, api.EndSessions, c, to(wire.AccountSignOut))
+	handleNone(m, api.MakeAdmin, c, func(ctx context.Context, p api.SetAdmin) error {
+		_, err := session.Call(ctx, c.session, wire.AccountAdmin, wire.MakeAdmin{Account: p.Person, Admin: p.Admin})
+		return err
+	})
+}
+
+func (c commands) makeReset(ctx context.Context, p api.PersonRef) (api.ResetLink, error) {
+	l, err := session.Call(ctx, c.session, wire.AccountReset, wire.AccountRef{Account: p.Person})
+	if err != nil {
+		return api.ResetLink{}, err
+	}
+	out := api.ResetLink{Token: l.Token, Expires: l.Expires}
+	if origin := c.cfg.Link.Origin(); origin != "" {
+		out.Link = origin + wire.PathResetUI + "#" + l.Token
+	}
+	return out, nil
 }
 
 func (c commands) handleRooms(m *api.Mux) {

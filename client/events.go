@@ -276,6 +276,9 @@ var handlers = map[string]func(*Client, context.Context, []byte) error{
 	wire.OnAccount.Name:  on((*Client).accountChanged),
 	wire.OnPresence.Name: on(func(c *Client, _ context.Context, p wire.Presence) error { c.people.Presence(p); return nil }),
 	wire.OnDevice.Name:   on((*Client).deviceChanged),
+	wire.OnPassword.Name: on(func(c *Client, ctx context.Context, p wire.PasswordChange) error {
+		return c.account.PasswordMoved(ctx, p)
+	}),
 }
 
 func on[T any](f func(c *Client, ctx context.Context, v T) error) func(*Client, context.Context, []byte) error {

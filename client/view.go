@@ -49,7 +49,7 @@ func (c view) People(ctx context.Context, ids []wire.AccountID) ([]api.Person, e
 }
 
 func (c view) person(p store.Person) api.Person {
-	return api.Person{ID: p.Account, Name: p.Name, Me: p.Account == c.account.ID(), Online: c.people.Online(p.Account), Admin: p.Admin}
+	return api.Person{ID: p.Account, Name: p.Name, Me: p.Account == c.account.ID(), Online: c.people.Online(p.Account), Admin: p.Admin, Shut: p.Shut}
 }
 
 // Rooms implements feed.Reader. Without ids it is all of them, the newest first.

@@ -21,6 +21,8 @@ type Hello struct {
 	Max     Caps        `cbor:"max"`
 	Calls   bool        `cbor:"calls,omitempty"` // this site has them
 	Life    Life        `cbor:"life"`
+
+	Password PasswordChange `cbor:"password,omitzero"` // the last one; zero for a password that never changed
 }
 
 // Life is one history of a site: a restore from a backup begins another, and
@@ -42,7 +44,8 @@ type Person struct {
 	Name    string    `cbor:"name"`
 	Admin   bool      `cbor:"admin,omitempty"`
 	Online  bool      `cbor:"online,omitempty"`
-	Head    int64     `cbor:"head"` // seq of the newest statement, 0 if there is none yet
+	Shut    bool      `cbor:"shut,omitempty"` // by an administrator: nobody can sign in to it
+	Head    int64     `cbor:"head"`           // seq of the newest statement, 0 if there is none yet
 }
 
 // ListPeople asks for a page of the directory, in the order of accounts.
@@ -157,7 +160,25 @@ type Invite struct {
 	Expires Millis `cbor:"expires"`
 }
 
-// AccountChange says that an account's statement or name moved on.
+// AccountRef names the account that an administrator does something to.
+type AccountRef struct {
+	Account AccountID `cbor:"account"`
+}
+
+// ResetLink is a link by which a person gives themselves another password.
+type ResetLink struct {
+	Token   string `cbor:"token"`
+	Expires Millis `cbor:"expires"`
+}
+
+// MakeAdmin makes a person an administrator, or no longer one.
+type MakeAdmin struct {
+	Account AccountID `cbor:"account"`
+	Admin   bool      `cbor:"admin"`
+}
+
+// AccountChange says that an account moved on: its statement, its name, whether
+// it is shut or an administrator's.
 type AccountChange struct {
 	Person Person `cbor:"person"`
 }
@@ -190,10 +211,16 @@ var (
 	KeyCounted          = Method[None, KeyCount]{"key.count", MaxSmall}
 	KeyClaim            = Method[ClaimKeys, ClaimedKeys]{"key.claim", MaxSmall * 4}
 	InviteCreate        = Method[None, Invite]{"invite.create", MaxSmall}
+	AccountReset        = Method[AccountRef, ResetLink]{"account.reset", MaxSmall}
+	AccountShut         = Method[AccountRef, None]{"account.shut", MaxSmall}
+	AccountOpen         = Method[AccountRef, None]{"account.open", MaxSmall}
+	AccountSignOut      = Method[AccountRef, None]{"account.signout", MaxSmall}
+	AccountAdmin        = Method[MakeAdmin, None]{"account.admin", MaxSmall}
 	SessionPing         = Method[None, None]{"session.ping", MaxSmall}
 
 	OnHello    = Event[Hello]{"hello"}
 	OnAccount  = Event[AccountChange]{"account"}
 	OnDevice   = Event[DeviceChange]{"device"}
+	OnPassword = Event[PasswordChange]{"password"}
 	OnPresence = Event[Presence]{"presence"}
 )

@@ -43,6 +43,9 @@ const (
 	TooLarge        Code = "too_large"       // over a cap of Limits
 	NoSpace         Code = "no_space"        // quota or disk is full
 	Busy            Code = "busy"            // overloaded: retry after RetryAfter
+	Guessable       Code = "guessable"       // a new password that others would try first
+	ProveFirst      Code = "prove"           // the person's password first: POST PathProve, then ask again
+	LastAdmin       Code = "last_admin"      // the site would be left without an administrator
 	Damaged         Code = "damaged"         // the server's disk lost or changed what this needs; other rooms go on
 	Cancelled       Code = "cancelled"       // the connection or the server ended first
 	Internal        Code = "internal"        // the server's own fault; logged there

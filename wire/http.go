@@ -3,23 +3,27 @@ package wire
 // Paths of the plain HTTP interface. Bodies are JSON, refusals are Error with a
 // matching status. docs/spec/sign-in.md.
 const (
-	PathSite    = "/api/v1/site"    // GET → Site
-	PathLink    = "/api/v1/link"    // POST Link → LinkInfo: what a set-up or invite link is good for
-	PathSetup   = "/api/v1/setup"   // POST SignUp with Org → SignedIn
-	PathSignup  = "/api/v1/signup"  // POST SignUp → SignedIn
-	PathSignin  = "/api/v1/signin"  // POST SignIn → SignedIn
-	PathSignout = "/api/v1/signout" // POST, with the session
-	PathSession = "/api/v1/session" // GET → SignedIn without Token: who the cookie belongs to
-	PathSocket  = "/api/v1/socket"  // WebSocket, with the session
-	PathBlobs   = "/api/v1/blobs"   // POST NewBlob → BlobState
-	PathBlob    = "/api/v1/blobs/"  // + id: PUT ?offset=N, GET (with Range), DELETE; GET …/state → BlobState
-	PathSetUpUI = "/setup"          // + #token: the page that a set-up link opens
-	PathJoinUI  = "/join"           // + #token: the page that an invite opens; the token stays out of logs
-	Subprotocol = "veche.v1"        // of the socket
-	CookieName  = "__Host-veche"    // over https
-	CookieLocal = "veche-local"     // over http on localhost, where __Host- is not to be had
-	CookieKnown = "-known"          // after either name: somebody was signed in here once; stays at sign-out
-	MIMEBlob    = "application/vnd.veche.sealed"
+	PathSite     = "/api/v1/site"     // GET → Site
+	PathLink     = "/api/v1/link"     // POST Link → LinkInfo: what a set-up or invite link is good for
+	PathSetup    = "/api/v1/setup"    // POST SignUp with Org → SignedIn
+	PathSignup   = "/api/v1/signup"   // POST SignUp → SignedIn
+	PathSignin   = "/api/v1/signin"   // POST SignIn → SignedIn
+	PathReset    = "/api/v1/reset"    // POST Reset → SignedIn: a new password, by a link that an administrator made
+	PathSignout  = "/api/v1/signout"  // POST, with the session
+	PathSession  = "/api/v1/session"  // GET → SignedIn without Token: who the cookie belongs to
+	PathPassword = "/api/v1/password" // POST ChangePassword → PasswordChange, with the session of an active device
+	PathProve    = "/api/v1/prove"    // POST Prove, with the session, a locked one too
+	PathSocket   = "/api/v1/socket"   // WebSocket, with the session
+	PathBlobs    = "/api/v1/blobs"    // POST NewBlob → BlobState
+	PathBlob     = "/api/v1/blobs/"   // + id: PUT ?offset=N, GET (with Range), DELETE; GET …/state → BlobState
+	PathSetUpUI  = "/setup"           // + #token: the page that a set-up link opens
+	PathJoinUI   = "/join"            // + #token: the page that an invite opens; the token stays out of logs
+	PathResetUI  = "/reset"           // + #token: the page that a link for a new password opens
+	Subprotocol  = "veche.v1"         // of the socket
+	CookieName   = "__Host-veche"     // over https
+	CookieLocal  = "veche-local"      // over http on localhost, where __Host- is not to be had
+	CookieKnown  = "-known"           // after either name: somebody was signed in here once; stays at sign-out
+	MIMEBlob     = "application/vnd.veche.sealed"
 )
 
 // Site is what anybody may know of an installation before signing in.
@@ -29,7 +33,8 @@ type Site struct {
 	Version string `json:"version"` // of the server
 }
 
-// Link carries the secret part of a set-up or invite link.
+// Link carries the secret part of a link: to set up, to come in, or to a new
+// password.
 type Link struct {
 	Token string `json:"token"`
 }
@@ -37,8 +42,9 @@ type Link struct {
 // LinkInfo says what a link is good for. An unknown, used or expired link is
 // NotFound, whichever it was.
 type LinkInfo struct {
-	Kind string `json:"kind"` // "setup" or "invite"
+	Kind string `json:"kind"` // "setup", "invite" or "reset"
 	Org  string `json:"org"`
+	Name string `json:"name,omitempty"` // reset: whose password
 }
 
 // SignUp makes an account from a link. The first device's statement follows
@@ -58,6 +64,47 @@ type SignIn struct {
 	Password string `json:"password"`
 	Device   string `json:"device"`
 	Cookie   bool   `json:"cookie,omitempty"` // true: the session is set as a cookie and Token stays empty
+}
+
+// Reset gives an account another password by a link that an administrator made,
+// and opens a session of a new device, as SignIn does. It opens nothing that is
+// sealed: the device waits to be let in like any other.
+type Reset struct {
+	Token    string `json:"token"`
+	Password string `json:"password"` // the new one
+	Device   string `json:"device"`
+	Cookie   bool   `json:"cookie,omitempty"`
+}
+
+// ChangePassword changes the password of the account. A wrong Old is NotFound and
+// counts as a failed sign-in; a New that is easily guessed is Guessable.
+type ChangePassword struct {
+	Old string `json:"old"`
+	New string `json:"new"`
+}
+
+// Prove shows the account's password once more, for what asks for it, and unlocks
+// a session that an administrator has ended or that was as old as one may be. A
+// wrong one is NotFound and counts as a failed sign-in.
+type Prove struct {
+	Password string   `json:"password"`
+	Device   DeviceID `json:"device,omitzero"` // whose session it must be, where given: else Unauthenticated
+}
+
+// PasswordHow says in which way a password moved on.
+type PasswordHow string
+
+const (
+	PasswordChanged PasswordHow = "changed" // by who knew the old one
+	PasswordReset   PasswordHow = "reset"   // by a link of an administrator
+	PasswordLink    PasswordHow = "link"    // it did not yet: an administrator made a link
+)
+
+// PasswordChange is the last that happened to an account's password.
+type PasswordChange struct {
+	How    PasswordHow `cbor:"how" json:"how"`
+	Time   Millis      `cbor:"time" json:"time"`
+	Device DeviceID    `cbor:"device,omitzero" json:"device,omitzero"` // that did it; zero for a link that was made
 }
 
 // SignedIn is the session that was opened.

@@ -48,9 +48,14 @@ const (
 	// Heartbeat is how often the server pings a quiet connection; a device that
 	// heard nothing for twice as long reconnects.
 	Heartbeat = 25 * time.Second
-	// SetupTTL is how long a set-up link works; InviteTTL how long an invite does.
+	// SetupTTL is how long a set-up link works; InviteTTL how long an invite does,
+	// ResetTTL how long a link to a new password.
 	SetupTTL  = 30 * time.Minute
 	InviteTTL = 7 * 24 * time.Hour
+	ResetTTL  = 24 * time.Hour
+	// ProofTTL is for how long after showing the password an administrator may do
+	// what asks for it.
+	ProofTTL = 10 * time.Minute
 	// BlobTTL is how long sealed bytes that no message holds are kept.
 	BlobTTL = 24 * time.Hour
 	// TypingTTL is how long "is typing" is true without being said again.

@@ -270,7 +270,10 @@ func (a *Account) Hello(ctx context.Context, h wire.Hello) error {
 		return nil
 	})
 	a.change(func() { a.greeted, a.maxBlob, a.calls = true, h.Max.Blob, h.Calls })
-	return err
+	if err != nil {
+		return err
+	}
+	return a.PasswordMoved(ctx, h.Password)
 }
 
 // store changes who this device is, on disk and then in memory.
@@ -313,10 +316,20 @@ func toForget(tx *store.Tx) (bool, error) {
 	return err == nil, err
 }
 
-// End notes that the server knows the session no longer. What is stored stays.
-func (a *Account) End(ctx context.Context) error { return a.end(ctx, false) }
+// End notes that the server does not let the session on. What is stored stays,
+// also the session's token: where the server has only locked it, the person's
+// password takes it up again.
+func (a *Account) End(ctx context.Context) error {
+	err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.PutSetting(tx, settingEnded, []byte{1}) })
+	if err != nil {
+		return err
+	}
+	a.over(a.former())
+	return nil
+}
 
-// end is End; with forget the store is to be wiped, by Load at the latest.
+// end notes that the person has signed out; with forget the store is to be wiped,
+// by Load at the latest.
 func (a *Account) end(ctx context.Context, forget bool) error {
 	err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		if forget {
@@ -332,9 +345,14 @@ func (a *Account) end(ctx context.Context, forget bool) error {
 	if err != nil {
 		return err
 	}
-	a.change(func() { a.ended, a.token, a.greeted = true, "", false })
-	a.finish(api.PhaseEnded, "", api.Fail(api.SignedOut, "the session has ended"))
+	a.over("")
 	return nil
+}
+
+// over tells everybody that the session is over.
+func (a *Account) over(token string) {
+	a.change(func() { a.ended, a.token, a.greeted = true, token, false })
+	a.finish(api.PhaseEnded, "", api.Fail(api.SignedOut, "the session has ended"))
 }
 
 // Why returns what ended the last connection, or kept it from coming about.

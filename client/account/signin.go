@@ -54,7 +54,7 @@ func (a *Account) CheckLink(ctx context.Context, l api.Link) (api.LinkInfo, erro
 	if err := a.http(ctx, "POST", wire.PathLink, "", wire.Link{Token: l.Token}, &info); err != nil {
 		return api.LinkInfo{}, err
 	}
-	return api.LinkInfo{Kind: info.Kind, Org: info.Org}, nil
+	return api.LinkInfo{Kind: info.Kind, Org: info.Org, Name: info.Name}, nil
 }
 
 // SignUp makes an account from a link, with this as its first device.
@@ -67,8 +67,11 @@ func (a *Account) SignUp(ctx context.Context, p api.SignUp) (api.Entered, error)
 	return a.enter(ctx, path, req, p.Device)
 }
 
-// SignIn opens a session for this device.
+// SignIn opens a session for this device, or goes on with the one that ended.
 func (a *Account) SignIn(ctx context.Context, p api.SignIn) (api.Entered, error) {
+	if e, ok, err := a.revive(ctx, p); ok || err != nil {
+		return e, err
+	}
 	req := wire.SignIn{Name: p.Name, Password: p.Password, Device: p.Device, Cookie: a.cfg.Link.Cookie()}
 	return a.enter(ctx, wire.PathSignin, req, p.Device)
 }
@@ -77,13 +80,25 @@ func (a *Account) enter(ctx context.Context, path string, req any, device string
 	if _, ok := a.Session(); ok {
 		return api.Entered{}, api.Fail(api.BadInput, "this device is signed in already")
 	}
+	return a.enterWith(ctx, path, "", req, device)
+}
+
+// enterWith is enter, with a session that the device may have had before: if that
+// is the one which is answered, it goes on.
+func (a *Account) enterWith(ctx context.Context, path, token string, req any, device string) (api.Entered, error) {
 	keys, err := identity.NewDeviceKeys()
 	if err != nil {
 		return api.Entered{}, err
 	}
 	var in wire.SignedIn
-	if err := a.http(ctx, "POST", path, "", req, &in); err != nil {
+	if err := a.http(ctx, "POST", path, token, req, &in); err != nil {
+		if wire.CodeOf(err) == wire.Guessable {
+			return api.Entered{}, ofNew(err, "password")
+		}
 		return api.Entered{}, err
+	}
+	if self, ok := a.Self(); ok && self.Device == in.Device {
+		return a.goOn(ctx)
 	}
 	e := &entry{done: make(chan struct{})}
 	a.mu.Lock()

@@ -44,6 +44,7 @@ type Person struct {
 	Me     bool           `json:"me"`
 	Online bool           `json:"online"`
 	Admin  bool           `json:"admin"`
+	Shut   bool           `json:"shut"` // by an administrator: nobody can sign in to the account
 }
 
 // Site is what anybody may know of the server.
@@ -53,13 +54,15 @@ type Site struct {
 	Version string `json:"version"`
 }
 
-// Link is the token of a set-up or invite link (the part after #).
+// Link is the token of a link: to set up, to come in, to a new password (the
+// part after #).
 type Link struct {
 	Token string `json:"token"`
 }
 type LinkInfo struct {
-	Kind string `json:"kind"` // "setup" or "invite"
+	Kind string `json:"kind"` // "setup", "invite" or "reset"
 	Org  string `json:"org"`
+	Name string `json:"name,omitempty"` // reset: whose password
 }
 
 // SignUp makes an account from a link and enrols this first device. Org is
@@ -73,11 +76,48 @@ type SignUp struct {
 }
 
 // SignIn signs this device in to an account that exists. A device that is not
-// the account's first then waits in PhaseEnrolling.
+// the account's first then waits in PhaseEnrolling. In PhaseEnded, under the name
+// of who was signed in here, the former session goes on where the server lets it:
+// after an administrator has signed the person out, or opened a shut account.
 type SignIn struct {
 	Name     string `json:"name"`
 	Password string `json:"password"`
 	Device   string `json:"device"`
+}
+
+// ResetPassword gives the account of a reset link another password and signs
+// this device in to it. Guessable and bad_input name the field "password".
+type ResetPassword struct {
+	Token    string `json:"token"`
+	Password string `json:"password"`
+	Device   string `json:"device"`
+}
+
+// ChangePassword changes the account's password. A wrong old one is not_found
+// with the field "old", as often as signing in may fail; of the new one guessable
+// and bad_input name the field "new".
+type ChangePassword struct {
+	Old string `json:"old"`
+	New string `json:"new"`
+}
+
+// Proof shows the person's password once more, for what asks for it: for ten
+// minutes those commands go on. A wrong one is not_found.
+type Proof struct {
+	Password string `json:"password"`
+}
+
+// SetAdmin makes a person an administrator, or no longer one.
+type SetAdmin struct {
+	Person wire.AccountID `json:"person"`
+	Admin  bool           `json:"admin"`
+}
+
+// ResetLink is a link by which a person gives themselves another password.
+type ResetLink struct {
+	Link    string      `json:"link"` // whole URL, if the core knows its server's
+	Token   string      `json:"token"`
+	Expires wire.Millis `json:"expires"`
 }
 
 // Entered says how sign-up or sign-in went on. RecoveryKey is set when this was
@@ -134,6 +174,9 @@ const (
 	NoticeBadCommit NoticeCode = "bad_commit"        // a change of members against the room's policy; refused
 	NoticeOldEpoch  NoticeCode = "old_epoch"         // the server offered a group older than one that we left
 	NoticeNewDevice NoticeCode = "new_device"        // a device of mine was added
+	NoticePassword  NoticeCode = "password_changed"  // my password was changed on another device
+	NoticeNewPass   NoticeCode = "password_reset"    // … with a link that an administrator made
+	NoticeResetLink NoticeCode = "reset_link"        // an administrator made a link for a new password of mine
 	NoticeStorage   NoticeCode = "storage"           // the browser may delete what is stored here
 
 	NoticeRestored NoticeCode = "site_restored"  // the site was restored from a backup: what was said since is on devices alone
@@ -167,6 +210,9 @@ var (
 	CheckLink   = Command[Link, LinkInfo]{"checkLink", "What a set-up or invite link is good for."}
 	DoSignUp    = Command[SignUp, Entered]{"signUp", "Make an account from a link, with this as its first device."}
 	DoSignIn    = Command[SignIn, Entered]{"signIn", "Sign in with name and password."}
+	DoReset     = Command[ResetPassword, Entered]{"resetPassword", "Give an account another password by its link, and sign in."}
+	NewPassword = Command[ChangePassword, None]{"changePassword", "Change the password; other devices stay signed in."}
+	Prove       = Command[Proof, None]{"prove", "Show the password again, for what asks for it."}
 	Recover     = Command[RecoveryKey, Entered]{"recover", "While enrolling: let this device in with the recovery key."}
 	SignOut     = Command[SignOutHow, None]{"signOut", "End this device's session; with forget, wipe it too."}
 	NewRecovery = Command[None, RecoveryKey]{"newRecoveryKey", "Replace the recovery key; the old one stops working."}
@@ -178,6 +224,11 @@ var (
 
 	ListPeople    = Command[None, People]{"people", "Everybody at this site."}
 	CreateInvite  = Command[None, Invite]{"createInvite", "Administrators: a link for one new person."}
+	MakeReset     = Command[PersonRef, ResetLink]{"makeResetLink", "Administrators: a link for a new password; ends the one before. Asks for proof."}
+	ShutAccount   = Command[PersonRef, None]{"shutAccount", "Administrators: nobody can sign in to the account any more. Asks for proof."}
+	OpenAccount   = Command[PersonRef, None]{"openAccount", "Administrators: open a shut account again. Asks for proof."}
+	EndSessions   = Command[PersonRef, None]{"endSessions", "Administrators: have all devices of a person show the password again. Asks for proof."}
+	MakeAdmin     = Command[SetAdmin, None]{"setAdmin", "Administrators: make a person one, or no longer one. Asks for proof."}
 	ListNotices   = Command[None, Notices]{"notices", "What the person has been told and not dismissed."}
 	DismissNotice = Command[NoticeRef, None]{"dismissNotice", "The person has seen a notice."}
 

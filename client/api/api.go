@@ -56,6 +56,9 @@ const (
 	Unopenable   FailureCode = "unopenable"    // sealed bytes that do not open
 	Unsupported  FailureCode = "unsupported"   // by this browser or this version
 	InternalFail FailureCode = "internal"      // our own fault
+	Guessable    FailureCode = "guessable"     // a new password that others would try first
+	ProveFirst   FailureCode = "prove"         // ask for the person's password, call "prove", then this again
+	LastAdmin    FailureCode = "last_admin"    // the site would be left without an administrator
 	Damaged      FailureCode = "damaged_store" // the device's own database cannot be read
 	ServerHurt   FailureCode = "damaged_site"  // a part of the server's database cannot be read
 )

@@ -214,9 +214,12 @@ var (
 func Commands() []Spec {
 	return []Spec{
 		command(GetStatus), command(GetSite), command(CheckLink), command(DoSignUp), command(DoSignIn),
+		command(DoReset), command(NewPassword), command(Prove),
 		command(Recover), command(SignOut), command(NewRecovery),
 		command(ListDevices), command(ApproveDevice), command(RejectDevice), command(RevokeDevice),
-		command(ListPeople), command(CreateInvite), command(ListNotices), command(DismissNotice),
+		command(ListPeople), command(CreateInvite),
+		command(MakeReset), command(ShutAccount), command(OpenAccount), command(EndSessions), command(MakeAdmin),
+		command(ListNotices), command(DismissNotice),
 		command(ListRooms), command(GetRoom), command(OpenDirect), command(CreateGroup), command(RenameRoom),
 		command(AddMembers), command(RemoveMember), command(SetRole), command(AcceptRoom), command(LeaveRoom),
 		command(SayTyping), command(MarkRead), command(SaveDraft),

@@ -120,7 +120,7 @@ func (p *People) note(ctx context.Context, list []wire.Person) (behind []wire.Ac
 				behind = append(behind, w.Account)
 			}
 			w.Head = max(w.Head, was.Pinned)
-			now := store.Person{Account: w.Account, Name: w.Name, Admin: w.Admin, Head: w.Head, Pinned: was.Pinned}
+			now := store.Person{Account: w.Account, Name: w.Name, Admin: w.Admin, Shut: w.Shut, Head: w.Head, Pinned: was.Pinned}
 			if err == nil && now == was {
 				continue
 			}

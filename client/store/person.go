@@ -12,14 +12,15 @@ type Person struct {
 	Account wire.AccountID
 	Name    string
 	Admin   bool
+	Shut    bool
 	Head    int64 // seq of the newest statement, as the server says
 	Pinned  int64 // seq of the newest statement that this device verified, 0 if none
 }
 
-const personColumns = `account, name, admin, head, seq`
+const personColumns = `account, name, admin, shut, head, seq`
 
 func readPerson(r row) (p Person, err error) {
-	err = r.scan(&p.Account, &p.Name, &p.Admin, &p.Head, &p.Pinned)
+	err = r.scan(&p.Account, &p.Name, &p.Admin, &p.Shut, &p.Head, &p.Pinned)
 	return p, err
 }
 
@@ -35,9 +36,9 @@ func GetPerson(tx *Tx, account wire.AccountID) (Person, error) {
 
 // PutPerson notes what the directory says. What is pinned stays.
 func PutPerson(tx *Tx, p Person) error {
-	const q = `INSERT INTO person (account, name, admin, head) VALUES (?1, ?2, ?3, ?4)
-		ON CONFLICT (account) DO UPDATE SET name = excluded.name, admin = excluded.admin, head = excluded.head`
-	_, err := tx.exec(q, p.Account, p.Name, p.Admin, p.Head)
+	const q = `INSERT INTO person (account, name, admin, shut, head) VALUES (?1, ?2, ?3, ?4, ?5)
+		ON CONFLICT (account) DO UPDATE SET name = excluded.name, admin = excluded.admin, shut = excluded.shut, head = excluded.head`
+	_, err := tx.exec(q, p.Account, p.Name, p.Admin, p.Shut, p.Head)
 	return err
 }
 
@@ -104,6 +105,12 @@ func PutNotice(tx *Tx, n Notice) (fresh bool, err error) {
 	const q = `INSERT INTO notice (id, code, severe, room, account, time, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO NOTHING`
 	res, err := tx.exec(q, n.ID, n.Code, n.Severe, orNull(n.Room), orNull(n.Account), n.Time, n.Text)
 	return res.Changes > 0, err
+}
+
+// DeleteNotice forgets a notice, so that the same can be told anew.
+func DeleteNotice(tx *Tx, id string) error {
+	_, err := tx.exec(`DELETE FROM notice WHERE id = ?1`, id)
+	return err
 }
 
 // DismissNotice hides a notice for good.

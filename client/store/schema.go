@@ -12,6 +12,7 @@ var migrations = []string{
 	0: first,
 	1: calls,
 	2: restored,
+	3: shut,
 }
 
 // first is the schema of version 1. Times are milliseconds, identifiers and
@@ -286,6 +287,11 @@ CREATE TABLE room_gone (
 	account BLOB NOT NULL,
 	PRIMARY KEY (room, seq, account)
 ) STRICT, WITHOUT ROWID;
+`
+
+// shut is version 4: accounts that an administrator has shut.
+const shut = `
+ALTER TABLE person ADD COLUMN shut INTEGER NOT NULL DEFAULT 0;
 `
 
 // migrate brings the schema up to date, each step in its own transaction with

@@ -89,6 +89,9 @@ var failureWords = map[api.FailureCode]string{
 	api.Unopenable:   "it could not be opened",
 	api.Unsupported:  "this version cannot do that",
 	api.InternalFail: "something went wrong inside",
+	api.Guessable:    "that password is too easy to guess",
+	api.ProveFirst:   "your password is needed first",
+	api.LastAdmin:    "the site needs an administrator, and this is the last one",
 	api.Damaged:      "the profile's database is damaged",
 	api.ServerHurt:   "a part of the server's database is damaged: other conversations work, its administrator has to mend this one",
 }

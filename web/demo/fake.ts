@@ -77,6 +77,7 @@ export class FakeCore implements Core {
       id: personId(n),
       name,
       me: n === 0,
+      shut: false,
       online: [0, 1, 2, 5].includes(n),
       admin: n === 0 || n === 3,
     }));
@@ -195,6 +196,14 @@ export class FakeCore implements Core {
     rejectDevice: ({ device }: { device: DeviceID }) => this.#setDevice(device, undefined),
     revokeDevice: ({ device }: { device: DeviceID }) => this.#setDevice(device, undefined),
     people: () => ({ people: this.#scene === "empty" ? this.#people.slice(0, 1) : this.#people }),
+    resetPassword: () => ({ ok: false, code: "not_found" }),
+    changePassword: () => ({}),
+    prove: () => ({}),
+    makeResetLink: () => ({ ok: false, code: "prove" }),
+    shutAccount: () => ({ ok: false, code: "prove" }),
+    openAccount: () => ({ ok: false, code: "prove" }),
+    endSessions: () => ({ ok: false, code: "prove" }),
+    setAdmin: () => ({ ok: false, code: "prove" }),
     createInvite: async () => {
       await later(200);
       return {

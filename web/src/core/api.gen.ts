@@ -296,6 +296,16 @@ export type ChangeKind =
   | "device_gone";
 
 /**
+ * ChangePassword changes the account's password. A wrong old one is not_found
+ * with the field "old", as often as signing in may fail; of the new one guessable
+ * and bad_input name the field "new".
+ */
+export interface ChangePassword {
+  readonly old: string;
+  readonly new: string;
+}
+
+/**
  * Connection is how it stands with the server. Front ends show anything but
  * online only after 3 seconds.
  */
@@ -387,6 +397,9 @@ export type FailureCode =
   | "unopenable"
   | "unsupported"
   | "internal"
+  | "guessable"
+  | "prove"
+  | "last_admin"
   | "damaged_store"
   | "damaged_site";
 
@@ -498,15 +511,20 @@ export interface JoinedTry {
   readonly turn: readonly TurnServer[];
 }
 
-/** Link is the token of a set-up or invite link (the part after #). */
+/**
+ * Link is the token of a link: to set up, to come in, to a new password (the
+ * part after #).
+ */
 export interface Link {
   readonly token: string;
 }
 
 export interface LinkInfo {
-  /** "setup" or "invite" */
+  /** "setup", "invite" or "reset" */
   readonly kind: string;
   readonly org: string;
+  /** reset: whose password */
+  readonly name?: string;
 }
 
 /** Millis is a moment as travels and is stored: milliseconds since 1970 in UTC. */
@@ -545,6 +563,9 @@ export type NoticeCode =
   | "bad_commit"
   | "old_epoch"
   | "new_device"
+  | "password_changed"
+  | "password_reset"
+  | "reset_link"
   | "storage"
   | "site_restored"
   | "restored_often"
@@ -620,6 +641,8 @@ export interface Person {
   readonly me: boolean;
   readonly online: boolean;
   readonly admin: boolean;
+  /** by an administrator: nobody can sign in to the account */
+  readonly shut: boolean;
 }
 
 export interface PersonRef {
@@ -646,6 +669,14 @@ export interface Preview {
   readonly state: ItemState;
   readonly change?: Change;
   readonly call?: CallItem;
+}
+
+/**
+ * Proof shows the person's password once more, for what asks for it: for ten
+ * minutes those commands go on. A wrong one is not_found.
+ */
+export interface Proof {
+  readonly password: string;
 }
 
 /** Queued says that a message is stored here and will leave. */
@@ -676,6 +707,24 @@ export interface RecoveryKey {
 export interface Rename {
   readonly room: RoomID;
   readonly name: string;
+}
+
+/** ResetLink is a link by which a person gives themselves another password. */
+export interface ResetLink {
+  /** whole URL, if the core knows its server's */
+  readonly link: string;
+  readonly token: string;
+  readonly expires: Millis;
+}
+
+/**
+ * ResetPassword gives the account of a reset link another password and signs
+ * this device in to it. Guessable and bad_input name the field "password".
+ */
+export interface ResetPassword {
+  readonly token: string;
+  readonly password: string;
+  readonly device: string;
 }
 
 /** Returned is somebody whom a restore of the site has brought back into a room. */
@@ -824,6 +873,12 @@ export interface RoomsChanged {
   readonly gone: readonly RoomID[];
 }
 
+/** SetAdmin makes a person an administrator, or no longer one. */
+export interface SetAdmin {
+  readonly person: AccountID;
+  readonly admin: boolean;
+}
+
 export interface SetOwner {
   readonly room: RoomID;
   readonly member: AccountID;
@@ -832,7 +887,9 @@ export interface SetOwner {
 
 /**
  * SignIn signs this device in to an account that exists. A device that is not
- * the account's first then waits in PhaseEnrolling.
+ * the account's first then waits in PhaseEnrolling. In PhaseEnded, under the name
+ * of who was signed in here, the former session goes on where the server lets it:
+ * after an administrator has signed the person out, or opened a shut account.
  */
 export interface SignIn {
   readonly name: string;
@@ -979,6 +1036,12 @@ export interface Commands {
   readonly signUp: { readonly params: SignUp; readonly result: Entered };
   /** Sign in with name and password. */
   readonly signIn: { readonly params: SignIn; readonly result: Entered };
+  /** Give an account another password by its link, and sign in. */
+  readonly resetPassword: { readonly params: ResetPassword; readonly result: Entered };
+  /** Change the password; other devices stay signed in. */
+  readonly changePassword: { readonly params: ChangePassword; readonly result: None };
+  /** Show the password again, for what asks for it. */
+  readonly prove: { readonly params: Proof; readonly result: None };
   /** While enrolling: let this device in with the recovery key. */
   readonly recover: { readonly params: RecoveryKey; readonly result: Entered };
   /** End this device's session; with forget, wipe it too. */
@@ -997,6 +1060,16 @@ export interface Commands {
   readonly people: { readonly params: None; readonly result: People };
   /** Administrators: a link for one new person. */
   readonly createInvite: { readonly params: None; readonly result: Invite };
+  /** Administrators: a link for a new password; ends the one before. Asks for proof. */
+  readonly makeResetLink: { readonly params: PersonRef; readonly result: ResetLink };
+  /** Administrators: nobody can sign in to the account any more. Asks for proof. */
+  readonly shutAccount: { readonly params: PersonRef; readonly result: None };
+  /** Administrators: open a shut account again. Asks for proof. */
+  readonly openAccount: { readonly params: PersonRef; readonly result: None };
+  /** Administrators: have all devices of a person show the password again. Asks for proof. */
+  readonly endSessions: { readonly params: PersonRef; readonly result: None };
+  /** Administrators: make a person one, or no longer one. Asks for proof. */
+  readonly setAdmin: { readonly params: SetAdmin; readonly result: None };
   /** What the person has been told and not dismissed. */
   readonly notices: { readonly params: None; readonly result: Notices };
   /** The person has seen a notice. */

@@ -59,6 +59,9 @@ const knownNotices = {
   "notice.members_back": true,
   "notice.members_lost": true,
   "notice.new_device": true,
+  "notice.password_changed": true,
+  "notice.password_reset": true,
+  "notice.reset_link": true,
   "notice.storage": true,
   "notice.no_recovery_key": true,
 } as const satisfies Record<`notice.${Notice["code"]}`, true>;

@@ -400,6 +400,12 @@ export const en = {
     "They had come into {room} after the moment of the server's backup, {who} among them. An owner can add them again.",
   "notice.new_device": "A device was added to your account",
   "notice.new_deviceText": "If that was not you, remove it now and change your recovery key.",
+  "notice.password_changed": "Your password was changed",
+  "notice.password_changedText": "It was changed on another of your devices. If that was not you, change it again and remove devices that are not yours.",
+  "notice.password_reset": "Your password was replaced",
+  "notice.password_resetText": "It was replaced with a link that an administrator made. If you did not ask for one, talk to them.",
+  "notice.reset_link": "A link for a new password was made",
+  "notice.reset_linkText": "An administrator made a link with which your password can be replaced. If you did not ask for it, talk to them.",
   "notice.storage": "This browser may delete your messages",
   "notice.storageText":
     "It did not promise to keep what Veche stores. Bookmark or install Veche, or allow it to store data permanently.",
@@ -627,6 +633,9 @@ export const en = {
   "fail.unsupported": "This browser cannot do that.",
   "fail.internal": "Something went wrong in Veche itself.",
   "fail.damaged_store": "What is stored on this device cannot be read.",
+  "fail.guessable": "That password is too easy to guess. Several words that do not belong together are hard to guess.",
+  "fail.prove": "Your password is needed first.",
+  "fail.last_admin": "The site needs an administrator, and this is the last one.",
   "fail.damaged_site": "The server’s disk is damaged here. Other conversations work; tell your administrator.",
 
   // Everywhere
