@@ -15,10 +15,12 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/veche-im/veche/client/account"
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/client/call"
+	"github.com/veche-im/veche/client/cursor"
 	"github.com/veche-im/veche/client/feed"
 	"github.com/veche-im/veche/client/files"
 	"github.com/veche-im/veche/client/people"
@@ -41,7 +43,7 @@ type Client struct {
 	files   *files.Files
 	calls   *call.Calls
 	events  *queue
-	cursors *cursors
+	cursors *cursor.Cursors
 	healer  *healer
 	view    view
 	loaded  chan struct{} // closed once the store was read
@@ -55,6 +57,10 @@ type life struct {
 	stop func()
 	over chan struct{}
 }
+
+// lastWords is how long the end of Run waits for the server to hear how far the
+// person has read.
+const lastWords = 500 * time.Millisecond
 
 // New checks cfg. The Client does nothing until Run is called.
 func New(cfg Config) (*Client, error) {
@@ -74,6 +80,7 @@ func New(cfg Config) (*Client, error) {
 			c.account.Connection(s, err)
 			if s == session.Offline {
 				c.people.Gone() // who is online is not known any more
+				c.cursors.Gone()
 			}
 		},
 	})
@@ -93,8 +100,9 @@ func New(cfg Config) (*Client, error) {
 	})
 	c.rooms = room.New(room.Config{
 		Store: cfg.Store, Session: c.session, People: c.people, Feed: c.feed, Files: c.files, Me: c.account.Me, Log: cfg.Log, Now: cfg.Now,
-		Read:  func(id wire.RoomID) { c.cursors.moved(id) },
-		Epoch: func(e room.Epoch) { c.calls.Epoch(e) }, Shut: func(id wire.RoomID) { c.calls.Shut(id) },
+		Read:   func(id wire.RoomID) { c.cursors.Moved(id) },
+		Unread: func(id wire.RoomID) { c.cursors.Again(id) },
+		Epoch:  func(e room.Epoch) { c.calls.Epoch(e) }, Shut: func(id wire.RoomID) { c.calls.Shut(id) },
 	})
 	c.calls = call.New(call.Config{
 		Store: cfg.Store, Session: c.session, Feed: c.feed, Rooms: c.rooms, Me: c.account.Me, Log: cfg.Log, Now: cfg.Now,
@@ -145,8 +153,16 @@ func (c *Client) live(ctx context.Context, token string) {
 	wg.Go(func() { _ = c.rooms.Run(ctx) })
 	wg.Go(func() { c.handle(ctx) })
 	wg.Go(func() { _ = c.calls.Run(ctx) })
-	wg.Go(func() { c.cursors.run(ctx) })
-	err := c.session.Run(ctx, token)
+	// Hung up last, so that how far the person has read can still be told.
+	line, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	wg.Go(func() {
+		defer hangUp()
+		c.cursors.Run(ctx)
+		last, cancel := context.WithTimeout(line, lastWords)
+		defer cancel()
+		c.cursors.Rest(last)
+	})
+	err := c.session.Run(line, token)
 	if errors.Is(err, session.ErrEnded) {
 		if err := c.account.End(ctx); err != nil {
 			c.cfg.Log.Error("note the end of the session", "err", err)

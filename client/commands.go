@@ -206,6 +206,7 @@ func (c commands) handleRooms(m *api.Mux) {
 	})
 	handleNone(m, api.SayTyping, c, c.sayTyping)
 	handleNone(m, api.MarkRead, c, c.markRead)
+	handleNone(m, api.LookAway, c, c.lookAway)
 	handleNone(m, api.SaveDraft, c, c.saveDraft)
 }
 
@@ -398,12 +399,17 @@ func (c commands) markRead(ctx context.Context, p api.ReadTo) error {
 		if err != nil {
 			return noRoom(err)
 		}
-		return c.moveCursor(tx, id, wire.Cursor{Account: c.account.ID(), Read: min(p.Seq, m.Seq)})
+		return c.moveCursors(tx, id, wire.Cursor{Account: c.account.ID(), Read: min(p.Seq, m.Seq)})
 	})
 	if err != nil {
 		return err
 	}
-	c.cursors.moved(id)
+	c.cursors.Moved(id)
+	return nil
+}
+
+func (c commands) lookAway(context.Context, api.None) error {
+	c.cursors.Hurry()
 	return nil
 }
 

@@ -32,6 +32,7 @@ type queue struct {
 const (
 	mostEvents     = 1000
 	mostEventBytes = 8 << 20
+	cursorCost     = 64 // bytes that one cursor of a nudge counts for
 )
 
 // What a queue holds besides events.
@@ -70,22 +71,26 @@ func (c *Client) heard(name string, body []byte) {
 		if err := c.rooms.Nudge(n); err != nil {
 			c.cfg.Log.Debug("nudge came too late", "room", n.Room, "err", err)
 		}
+		if len(n.Cursors) > 0 {
+			c.events.heard(wire.Cursors{Room: n.Room, Cursors: n.Cursors}, len(n.Cursors)*cursorCost)
+		}
 		return
 	}
 	if c.calls.Heard(name, body) {
 		return
 	}
-	c.events.event(name, body)
+	c.events.heard(event{name, body}, len(body))
 }
 
-func (q *queue) event(name string, body []byte) {
+// heard takes what a server says, which is so many bytes.
+func (q *queue) heard(v any, size int) {
 	q.mu.Lock()
 	if q.flooded {
 		q.mu.Unlock()
 		return
 	}
 	q.events++
-	q.bytes += len(body)
+	q.bytes += size
 	q.flooded = q.events > mostEvents || q.bytes > mostEventBytes
 	flooded := q.flooded
 	q.mu.Unlock()
@@ -93,7 +98,7 @@ func (q *queue) event(name string, body []byte) {
 		q.add(flood{})
 		return
 	}
-	q.add(event{name, body})
+	q.add(v)
 }
 
 // hello takes the place of one of an earlier connection.
@@ -181,6 +186,8 @@ func nameOf(v any) string {
 		return wire.OnHello.Name
 	case statementMoved:
 		return "statement"
+	case wire.Cursors:
+		return wire.OnCursor.Name
 	case flood:
 		return "flood"
 	}
@@ -201,6 +208,11 @@ func (c *Client) handleOne(ctx context.Context, v any) error {
 		return c.account.Refill(ctx)
 	case letIn:
 		return errors.Join(c.account.Refill(ctx), c.catchUp(ctx))
+	case wire.Cursors:
+		if c.rooms.Paused() {
+			return nil
+		}
+		return c.cursorsMoved(ctx, v)
 	case flood:
 		c.cfg.Log.Warn("the server says more than can be heard")
 		return c.catchUp(ctx)
@@ -256,7 +268,7 @@ func (c *Client) catchUp(ctx context.Context) error {
 		return err
 	}
 	c.calls.Refresh()
-	c.cursors.connected()
+	c.cursors.Connected()
 	_, err := c.account.Refresh(ctx)
 	return err
 }
@@ -269,7 +281,7 @@ var handlers = map[string]func(*Client, context.Context, []byte) error{
 		}
 		return c.rooms.Changed(ctx, &r)
 	}),
-	wire.OnCursor.Name:   on((*Client).cursorMoved),
+	wire.OnCursor.Name:   on((*Client).cursorsMoved),
 	wire.OnTyping.Name:   on((*Client).typing),
 	wire.OnErased.Name:   on(func(*Client, context.Context, wire.Erased) error { return nil }), // the sealed deletion is what counts
 	wire.OnCatchUp.Name:  on(func(c *Client, ctx context.Context, _ wire.CatchUp) error { return c.catchUp(ctx) }),
@@ -319,42 +331,6 @@ func (c *Client) deviceChanged(ctx context.Context, d wire.DeviceChange) error {
 	return err
 }
 
-func (c *Client) cursorMoved(ctx context.Context, m wire.RoomCursor) error {
-	return c.cfg.Store.Update(ctx, func(tx *store.Tx) error { return c.moveCursor(tx, m.Room, m.Cursor) })
-}
-
-// moveCursor moves a cursor and tells of the rows whose state it changes.
-func (c *Client) moveCursor(tx *store.Tx, room wire.RoomID, to wire.Cursor) error {
-	was, err := store.GetCursor(tx, room, to.Account)
-	if err != nil {
-		return err
-	}
-	moved, err := store.MoveCursor(tx, room, to)
-	if err != nil || !moved {
-		return err
-	}
-	var ids []string
-	if to.Account != c.account.ID() && to.Delivered > was.Delivered {
-		items, err := store.ItemsBySeq(tx, room, was.Delivered, to.Delivered)
-		if err != nil {
-			return err
-		}
-		for _, i := range items {
-			if i.Mine {
-				ids = append(ids, i.ID)
-			}
-		}
-	}
-	tx.OnCommit(func() {
-		if len(ids) > 0 {
-			c.feed.Items(room, ids...)
-		} else {
-			c.feed.Rooms(room)
-		}
-	})
-	return nil
-}
-
 func (c *Client) typing(ctx context.Context, t wire.Typing) error {
 	if t.Account == c.account.ID() {
 		return nil
@@ -381,94 +357,4 @@ func (c *Client) typing(ctx context.Context, t wire.Typing) error {
 	}
 	c.feed.Typing(api.TypingNow{Room: t.Room, Account: t.Account, Name: name, Until: wire.Now(c.cfg.Now().Add(wire.TypingTTL))})
 	return nil
-}
-
-// cursors tells the server how far this device has come, not for each entry but
-// for what came together.
-type cursors struct {
-	c    *Client
-	wake chan struct{}
-
-	mu    sync.Mutex // guards what follows
-	dirty map[wire.RoomID]bool
-}
-
-// cursorWait gathers what comes together.
-const cursorWait = 150 * time.Millisecond
-
-func newCursors(c *Client) *cursors {
-	return &cursors{c: c, wake: make(chan struct{}, 1), dirty: map[wire.RoomID]bool{}}
-}
-
-// moved says that a room was read further, by the device or the person.
-func (q *cursors) moved(room wire.RoomID) {
-	q.mu.Lock()
-	q.dirty[room] = true
-	q.mu.Unlock()
-	q.poke()
-}
-
-func (q *cursors) poke() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-// connected tells what could not be told without a connection.
-func (q *cursors) connected() { q.poke() }
-
-func (q *cursors) run(ctx context.Context) {
-	for {
-		select {
-		case <-q.wake:
-		case <-ctx.Done():
-			return
-		}
-		t := time.NewTimer(cursorWait)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
-			return
-		}
-		q.mu.Lock()
-		dirty := q.dirty
-		q.dirty = map[wire.RoomID]bool{}
-		q.mu.Unlock()
-		for room := range dirty {
-			if err := q.tell(ctx, room); err != nil && ctx.Err() == nil {
-				q.mu.Lock()
-				q.dirty[room] = true
-				q.mu.Unlock()
-				if !errors.Is(err, session.ErrOffline) {
-					q.c.cfg.Log.Warn("cursor was not told", "room", room, "err", err)
-				}
-			}
-		}
-	}
-}
-
-func (q *cursors) tell(ctx context.Context, room wire.RoomID) error {
-	set := wire.SetCursor{Room: room}
-	err := q.c.cfg.Store.View(ctx, func(tx *store.Tx) error {
-		m, err := store.GetRoom(tx, room)
-		if errors.Is(err, store.ErrNone) || err == nil && m.State != store.RoomOpen {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		cur, err := store.GetCursor(tx, room, q.c.account.ID())
-		set.Delivered, set.Read = m.Seq, cur.Read
-		return err
-	})
-	if err != nil || set.Delivered == 0 {
-		return err
-	}
-	_, err = session.Call(ctx, q.c.session, wire.RoomCursors, set)
-	if wire.CodeOf(err) != "" {
-		return nil // refused: the room is not ours any more
-	}
-	return err
 }

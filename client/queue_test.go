@@ -21,7 +21,7 @@ func TestTheQueueOfEventsIsBounded(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			q := newQueue()
 			for range 5 * mostEvents {
-				q.event(wire.OnAccount.Name, tt.body)
+				q.heard(event{wire.OnAccount.Name, tt.body}, len(tt.body))
 			}
 			q.add(refill{})
 			q.hello(wire.Hello{Name: "old"})
@@ -40,7 +40,7 @@ func TestTheQueueOfEventsIsBounded(t *testing.T) {
 			if events != tt.most || floods != 1 || hellos != 1 {
 				t.Errorf("%d events, %d catch-ups, %d greetings wait", events, floods, hellos)
 			}
-			q.event(wire.OnAccount.Name, tt.body)
+			q.heard(event{wire.OnAccount.Name, tt.body}, len(tt.body))
 			if list := q.take(); len(list) != 1 {
 				t.Errorf("after that %d wait", len(list))
 			}

@@ -75,6 +75,12 @@ func encode(v any) ([]byte, bool) {
 		return v.append(make([]byte, 0, n)), true
 	case SendMessage:
 		return v.append(make([]byte, 0, len(v.Body)+len(v.Blobs)*17+96)), true
+	case SetCursor:
+		return v.append(make([]byte, 0, 64)), true
+	case Cursors:
+		return v.append(make([]byte, 0, 40+len(v.Cursors)*cursorSize)), true
+	case None:
+		return []byte{cborMap}, true
 	default:
 		return nil, false
 	}
@@ -129,22 +135,29 @@ func (e *Entry) append(b []byte) []byte {
 }
 
 func (n *Nudge) size() int {
-	if n.Entry == nil {
-		return 64
+	size := 64 + len(n.Cursors)*cursorSize
+	if n.Entry != nil {
+		size += n.Entry.size()
 	}
-	return n.Entry.size() + 64
+	return size
 }
 
 func (n *Nudge) append(b []byte) []byte {
-	if n.Entry == nil {
-		b = appendHead(b, cborMap, 2)
-	} else {
-		b = appendHead(b, cborMap, 3)
+	pairs := uint64(2)
+	if n.Entry != nil {
+		pairs++
 	}
+	if len(n.Cursors) > 0 {
+		pairs++
+	}
+	b = appendHead(b, cborMap, pairs)
 	b = appendInt(appendText(b, "seq"), n.Seq)
 	b = appendBytes(appendText(b, "room"), n.Room[:])
 	if n.Entry != nil {
 		b = n.Entry.append(appendText(b, "entry"))
+	}
+	if len(n.Cursors) > 0 {
+		b = appendCursors(appendText(b, "cursors"), n.Cursors)
 	}
 	return b
 }

@@ -18,6 +18,7 @@ func FuzzAppend(f *testing.F) {
 		h := sha256.Sum256(random)
 		e := Entry{Seq: n, Kind: EntryKind(kind), Account: AccountID(h[:16]), Device: DeviceID(h[16:]), Client: ClientID(h[8:24]), Epoch: u, Time: Millis(n ^ 99), Body: body, Head: h}
 		m := SendMessage{Room: RoomID(h[4:20]), Client: e.Client, Epoch: u, Body: body}
+		cursors := []Cursor{{Account: e.Account, Delivered: n}, {Delivered: 5, Read: n ^ 7}, {}}[:len(name)%3+1]
 		raw := []byte(nil)
 		if set {
 			erased := Hash(sha256.Sum256(h[:]))
@@ -31,6 +32,9 @@ func FuzzAppend(f *testing.F) {
 		for _, v := range []any{
 			e, m,
 			Nudge{Room: m.Room, Seq: n}, Nudge{Room: m.Room, Seq: n, Entry: &e},
+			Nudge{Room: m.Room, Seq: n, Entry: &e, Cursors: cursors}, Nudge{Room: m.Room, Cursors: cursors},
+			SetCursor{Room: m.Room, Delivered: n}, SetCursor{Room: m.Room, Read: n}, SetCursor{Room: m.Room, Read: n, Delivered: n ^ 1}, SetCursor{},
+			Cursors{Room: m.Room, Cursors: cursors}, Cursors{}, Cursors{Cursors: []Cursor{}}, None{},
 			Receipt{Seq: n, Time: e.Time, Head: h},
 			LogPage{Seq: n}, LogPage{Seq: n, Entries: []Entry{}}, LogPage{Entries: []Entry{e, {}, e}},
 			Frame{}, Frame{ID: u, Body: raw}, Frame{Method: name, Body: raw}, Frame{ID: u, Method: name},

@@ -27,6 +27,7 @@ const (
 	MaxLogPageBytes = 4 << 20
 	MaxPeoplePage   = 1000
 	MaxBlobsInEntry = 20
+	MaxCursors      = 100 // in one event; members of a room up to which they hear of one another's
 
 	MaxName     = 64   // characters of a person's or organisation's name, after normalising
 	MinPassword = 8    // characters

@@ -17,6 +17,10 @@ func decode(b []byte, v any) bool {
 		return v.read(b)
 	case *SendMessage:
 		return v.read(b)
+	case *SetCursor:
+		return v.read(b)
+	case *None:
+		return len(b) == 1 && b[0] == cborMap
 	default:
 		return false
 	}

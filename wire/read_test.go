@@ -28,7 +28,10 @@ func FuzzRead(f *testing.F) {
 		f.Add(frame[:len(frame)-1])
 		f.Add(append(frame, 0))
 	}
-	for _, v := range []any{Frame{Method: "nudge"}, Frame{ID: 1 << 40}, Frame{ID: 1, Error: Refuse(Stale, "x")}, SendMessage{}} {
+	for _, v := range []any{
+		SetCursor{Room: room, Delivered: 1 << 40, Read: 7}, SetCursor{Room: room, Delivered: 24}, SetCursor{Read: -1}, None{},
+		Frame{Method: "nudge"}, Frame{ID: 1 << 40}, Frame{ID: 1, Error: Refuse(Stale, "x")}, SendMessage{},
+	} {
 		b, err := encMode.Marshal(v)
 		if err != nil {
 			f.Fatal(err)
@@ -37,6 +40,7 @@ func FuzzRead(f *testing.F) {
 	}
 	for _, s := range []string{
 		"\xa1ai\x18\x01", "\xa1ai\x19\x00\x20", "\xa1ai\x1a\x00\x00\xff\xff", "\xa1ai\x1b\x00\x00\x00\x00\xff\xff\xff\xff", // longer than needed
+		"\xa2droomP0123456789abcdefidelivered\x1b\xff\xff\xff\xff\xff\xff\xff\xff", "\xa2droomP0123456789abcdefidelivered\x00",
 		"\xa2am\x61xai\x01", "\xa2ai\x01ai\x01", "\xa1am\x62\xff\xff", "\xa1ab\xf6", "\xa1ab\xc1\x00", "\xa1ab\xf9\x00\x00", "\xa1ab\x61\xff",
 	} {
 		f.Add([]byte(s))
@@ -46,6 +50,8 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		same[Frame](t, b)
 		same[SendMessage](t, b)
+		same[SetCursor](t, b)
+		same[None](t, b)
 	})
 }
 

@@ -198,12 +198,15 @@ type Nudge struct {
 	Room  RoomID `cbor:"room"`
 	Seq   int64  `cbor:"seq"`
 	Entry *Entry `cbor:"entry,omitempty"` // the entry at Seq, if it is small: saves the reader a round trip
+
+	Cursors []Cursor `cbor:"cursors,omitempty"` // that moved since the members were told last, as in Cursors
 }
 
-// RoomCursor says that an account's cursor moved.
-type RoomCursor struct {
-	Room   RoomID `cbor:"room"`
-	Cursor Cursor `cbor:"cursor"`
+// Cursors says that cursors moved in a room: at most MaxCursors, each account
+// once, in any order.
+type Cursors struct {
+	Room    RoomID   `cbor:"room"`
+	Cursors []Cursor `cbor:"cursors"`
 }
 
 // Typing says that an account is writing in a room just now. It is never stored.
@@ -239,7 +242,7 @@ var (
 
 	OnNudge   = Event[Nudge]{"nudge"}
 	OnRoom    = Event[Room]{"room"} // the account came into a room, left it, or a Welcome waits
-	OnCursor  = Event[RoomCursor]{"cursor"}
+	OnCursor  = Event[Cursors]{"cursor"}
 	OnTyping  = Event[Typing]{"typing"}
 	OnErased  = Event[Erased]{"erased"}
 	OnCatchUp = Event[CatchUp]{"catch_up"}

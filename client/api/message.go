@@ -222,7 +222,7 @@ func Commands() []Spec {
 		command(ListNotices), command(DismissNotice),
 		command(ListRooms), command(GetRoom), command(OpenDirect), command(CreateGroup), command(RenameRoom),
 		command(AddMembers), command(RemoveMember), command(SetRole), command(AcceptRoom), command(LeaveRoom),
-		command(SayTyping), command(MarkRead), command(SaveDraft),
+		command(SayTyping), command(MarkRead), command(LookAway), command(SaveDraft),
 		command(GetTimeline), command(SendMessage), command(RetryItem), command(DropItem),
 		command(EditMessage), command(DeleteMessage), command(OpenFile), command(CancelFile),
 		command(ListCalls), command(BeginCall), command(JoinCall), command(OfferCall), command(LeaveCall),

@@ -146,6 +146,7 @@ var (
 	LeaveRoom    = Command[RoomRef, None]{"leaveRoom", "Leave a group."}
 	SayTyping    = Command[RoomRef, None]{"typing", "The person is writing here; say it at most every 3 seconds."}
 	MarkRead     = Command[ReadTo, None]{"markRead", "The person has seen a room up to an entry."}
+	LookAway     = Command[None, None]{"lookAway", "The person goes elsewhere, or hides the app: how far they have read is told at once."}
 	SaveDraft    = Command[Draft, None]{"saveDraft", "Keep what stands in a composer."}
 
 	OnRooms  = Event[RoomsChanged]{"rooms", "Rooms that are new or changed, whole rows."}

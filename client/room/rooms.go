@@ -59,6 +59,7 @@ type Config struct {
 	Files   Uploader
 	Me      func() (Me, bool) // false as long as the device may not take part in rooms
 	Read    func(wire.RoomID) // hears that a room was read further; returns at once
+	Unread  func(wire.RoomID) // hears that the server knows less of it than was read; likewise
 	// Epoch hears of each new epoch of a room, by a commit or by joining, and Shut
 	// that a room cannot be used any more, both after that was stored. They return
 	// soon.
@@ -282,8 +283,12 @@ func (r *Rooms) retell(tx *store.Tx, m *store.Room, me wire.AccountID, told []wi
 			there = c
 		}
 	}
-	if there.Delivered < m.Seq || there.Read < own.Read {
-		tx.OnCommit(func() { r.cfg.Read(m.ID) })
+	owes, err := store.Owes(tx, m.ID, there.Delivered, m.Seq)
+	if err != nil {
+		return err
+	}
+	if owes || there.Read < own.Read {
+		tx.OnCommit(func() { r.cfg.Unread(m.ID) })
 	}
 	return nil
 }

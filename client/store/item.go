@@ -125,6 +125,27 @@ func ItemsBySeq(tx *Tx, room wire.RoomID, after, to int64) ([]Item, error) {
 	return all(tx, readItem, q, room, after, to)
 }
 
+// mostOwn is how many entries Owes looks at.
+const mostOwn = 100
+
+// Owes reports whether others may wait to hear that the entries after < seq ≤ to
+// are here: somebody else sent one of them, and the members of the room are few
+// enough to hear of it.
+func Owes(tx *Tx, room wire.RoomID, after, to int64) (bool, error) {
+	if after >= to {
+		return false, nil
+	}
+	members, err := value[int64](tx, `SELECT count(*) FROM (SELECT 1 FROM room_member WHERE room = ?1 LIMIT ?2)`, room, wire.MaxCursors+1)
+	if err != nil || members > wire.MaxCursors {
+		return false, err
+	}
+	if to-after > mostOwn {
+		return true, nil
+	}
+	own, err := value[int64](tx, `SELECT count(DISTINCT seq) FROM item WHERE room = ?1 AND seq > ?2 AND seq <= ?3 AND mine <> 0`, room, after, to)
+	return own < to-after, err
+}
+
 // Answers returns the rows that answer the message with this id.
 func Answers(tx *Tx, room wire.RoomID, message []byte) ([]Item, error) {
 	return all(tx, readItem, `SELECT `+itemColumns+` FROM item WHERE room = ?1 AND reply = ?2 ORDER BY ord`, room, message)

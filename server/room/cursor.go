@@ -35,9 +35,9 @@ func cursorsOf(tx *db.Tx, id wire.RoomID, account wire.AccountID) ([]wire.Cursor
 }
 
 // SetCursor moves the account's cursors forward, up to the newest entry;
-// backward is ignored. What was read was delivered. The account's own devices
-// hear of both; of what was delivered the other members hear too, in rooms of up
-// to 100 people.
+// backward is ignored. What was read was delivered. The account's other devices
+// hear of both at once; of what was delivered the other members hear too, in
+// rooms of up to wire.MaxCursors people: see progress.
 func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor) error {
 	return rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
 		r, err := rs.lookAs(tx, a, authz.RoomCursor, p.Room)
@@ -57,7 +57,7 @@ func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor)
 		if now == was {
 			return nil
 		}
-		intimate, err := r.isIntimate(tx)
+		members, err := r.crowd(tx)
 		if err != nil {
 			return err
 		}
@@ -68,13 +68,10 @@ func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor)
 		}
 		tx.Remember(cursor{r.reading, a.Account}, now)
 		tx.OnCommit(func() {
-			hub.Tell(rs.cfg.Hub, hub.Account(a.Account), wire.OnCursor, wire.RoomCursor{Room: r.id, Cursor: now})
-			if !intimate || now.Delivered == was.Delivered {
-				return
+			hub.Tell(rs.cfg.Hub, hub.Account(a.Account).ButDevice(a.Device), wire.OnCursor, wire.Cursors{Room: r.id, Cursors: []wire.Cursor{now}})
+			if now.Delivered > was.Delivered && members <= maxIntimate {
+				rs.progressed(r.id, now, was.Delivered, members)
 			}
-			others := now
-			others.Read = 0
-			hub.Tell(rs.cfg.Hub, hub.Room(r.id).ButAccount(a.Account), wire.OnCursor, wire.RoomCursor{Room: r.id, Cursor: others})
 		})
 		return nil
 	})

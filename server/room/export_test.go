@@ -8,6 +8,9 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
+// Gather is how long cursors wait for others.
+const Gather = gather
+
 // ListDetails has lists say at most n members and cursors in detail.
 func (rs *Rooms) ListDetails(n int) { rs.listDetails = n }
 
@@ -50,14 +53,14 @@ func (rs *Rooms) CheckMemory(tx *db.Tx) (n int, err error) {
 			if list, err := cursorsOf(tx, id, key.account); err != nil || len(list) == 0 || list[0] != fact {
 				return n, fmt.Errorf("%v is remembered, %v is stored in %s, %v", fact, list, id, err)
 			}
-		case intimate:
+		case crowd:
 			id, ok := readings[key.reading]
 			if !ok {
 				continue
 			}
 			n++
-			if list, err := membersOf(tx, id); err != nil || (len(list) <= maxIntimate) != fact {
-				return n, fmt.Errorf("%s is remembered as intimate: %v, with %d members, %v", id, fact, len(list), err)
+			if list, err := membersOf(tx, id); err != nil || int64(min(len(list), maxIntimate+1)) != fact {
+				return n, fmt.Errorf("%s is remembered with %v members, it has %d, %v", id, fact, len(list), err)
 			}
 		case leaf:
 			id, ok := readings[key.reading]

@@ -59,6 +59,7 @@ func (rs *Rooms) nudge(tx *db.Tx, id wire.RoomID, e *wire.Entry) {
 	}
 	tx.OnCommit(func() {
 		rs.tails.add(id, *e)
+		nudge.Cursors, _ = rs.progress.take(id)
 		hub.Tell(rs.cfg.Hub, hub.Room(id), wire.OnNudge, nudge)
 	})
 }

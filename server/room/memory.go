@@ -50,9 +50,8 @@ type cursor struct {
 	account wire.AccountID
 }
 
-// intimate is the key of the fact that a room has at most maxIntimate members, or
-// more.
-type intimate struct{ reading uint64 }
+// crowd is the key of how many members a room has.
+type crowd struct{ reading uint64 }
 
 // look returns the row of a room as it stands in this transaction; db.ErrNone if
 // there is no such room.
@@ -142,17 +141,16 @@ func (r *remembered) cursorOf(tx *db.Tx, account wire.AccountID) (wire.Cursor, e
 	return list[0], nil
 }
 
-// isIntimate reports whether the members hear of one another's cursors.
-func (r *remembered) isIntimate(tx *db.Tx) (bool, error) {
-	if is, ok := tx.Recall(intimate{r.reading}).(bool); ok {
-		return is, nil
+// crowd returns how many members a room has, maxIntimate+1 for all above that:
+// then they do not hear of one another's cursors.
+func (r *remembered) crowd(tx *db.Tx) (members int64, err error) {
+	if n, ok := tx.Recall(crowd{r.reading}).(int64); ok {
+		return n, nil
 	}
-	var members int64
 	const count = `SELECT COUNT(*) FROM (SELECT 1 FROM room_member WHERE room_id = $1 AND until_seq = 0 LIMIT $2) AS m`
 	if err := tx.QueryRow(count, r.id, int64(maxIntimate+1)).Scan(&members); err != nil {
-		return false, fmt.Errorf("count the members of %s: %w", r.id, err)
+		return 0, fmt.Errorf("count the members of %s: %w", r.id, err)
 	}
-	is := members <= maxIntimate
-	tx.Remember(intimate{r.reading}, is)
-	return is, nil
+	tx.Remember(crowd{r.reading}, members)
+	return members, nil
 }

@@ -34,7 +34,7 @@ const (
 	// maxIntimate is the number of accounts up to which members hear of one
 	// another's cursors as they move, and a list of rooms says who is in one: with
 	// n members every message would be n×n events.
-	maxIntimate = 100
+	maxIntimate = wire.MaxCursors
 	// maxListDetails is how many members and cursors a list of rooms says before it
 	// leaves them out: some 5 MB.
 	maxListDetails = 100_000
@@ -79,6 +79,8 @@ type Rooms struct {
 	trees  treeCache
 	tails  tails
 	typing typists
+
+	progress progress
 
 	readings uint64 // of rows that the writer remembers; its goroutine's alone
 

@@ -114,3 +114,25 @@ func (ts *tails) page(id wire.RoomID, from, to int64) []wire.Entry {
 	}
 	return slices.Clone(t.entries[from-first : to-first+1])
 }
+
+// senders returns who sent the entries from … to of a room, each once; false
+// unless all of them are here.
+func (ts *tails) senders(id wire.RoomID, from, to int64) (who []wire.AccountID, known bool) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	el := ts.rooms[id]
+	if el == nil {
+		return nil, false
+	}
+	t := el.Value.(*tail)
+	first := t.entries[0].Seq
+	if from < first || to >= first+int64(len(t.entries)) {
+		return nil, false
+	}
+	for i := from - first; i <= to-first; i++ {
+		if a := t.entries[i].Account; !slices.Contains(who, a) {
+			who = append(who, a)
+		}
+	}
+	return who, true
+}

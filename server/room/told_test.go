@@ -17,8 +17,10 @@ func TestCursorsMoveForward(t *testing.T) {
 		_, err := ann.send(id, "hello")
 		s.must(err)
 	}
-	ann.listen()
-	bob.listen()
+	bob2 := bob.another()
+	for _, d := range []*device{ann, bob, bob2} {
+		d.listen()
+	}
 	for _, step := range []struct{ delivered, read, wantDelivered, wantRead int64 }{
 		{3, 0, 3, 0}, {1, 0, 3, 0}, {0, 4, 4, 4}, {99, 0, 5, 4}, {0, 2, 5, 4}, {-1, -1, 5, 4},
 	} {
@@ -33,15 +35,18 @@ func TestCursorsMoveForward(t *testing.T) {
 			t.Errorf("after %+v ann sees %+v, %v", step, r.Cursors, err)
 		}
 	}
-	if heard := events(bob, wire.OnCursor); len(heard) != 3 || heard[2].Cursor.Read != 4 {
-		t.Errorf("bob heard %+v", heard)
+	if heard := events(bob, wire.OnCursor); len(heard) != 0 {
+		t.Errorf("bob heard what it said: %+v", heard)
+	}
+	if heard := events(bob2, wire.OnCursor); len(heard) != 3 || heard[2].Cursors[0].Read != 4 {
+		t.Errorf("bob's other device heard %+v", heard)
 	}
 	heard := events(ann, wire.OnCursor)
 	if len(heard) != 3 {
 		t.Errorf("ann heard %+v", heard)
 	}
 	for _, h := range heard {
-		if h.Cursor.Read != 0 {
+		if len(h.Cursors) != 1 || h.Cursors[0].Read != 0 {
 			t.Errorf("ann heard how far bob has read: %+v", h)
 		}
 	}

@@ -42,6 +42,7 @@ var limits = map[string]struct {
 	"MaxLogPageBytes": {try: capLogPageBytes},
 	"MaxPeoplePage":   {seen: "server/directory/directory_test.go TestPagesHaveEverybodyOnce"},
 	"MaxBlobsInEntry": {try: capBlobsInEntry},
+	"MaxCursors":      {seen: "server/room/progress_test.go TestACrowdHearsOfNoCursors"},
 	"MaxName":         {try: capName},
 	"MinPassword":     {try: capPassword},
 	"MaxPassword":     {try: capPassword},

@@ -1098,6 +1098,8 @@ export interface Commands {
   readonly typing: { readonly params: RoomRef; readonly result: None };
   /** The person has seen a room up to an entry. */
   readonly markRead: { readonly params: ReadTo; readonly result: None };
+  /** The person goes elsewhere, or hides the app: how far they have read is told at once. */
+  readonly lookAway: { readonly params: None; readonly result: None };
   /** Keep what stands in a composer. */
   readonly saveDraft: { readonly params: Draft; readonly result: None };
   /** Rows of a room from the store: answers offline. */

@@ -20,8 +20,9 @@ import (
 
 // Device is who connects.
 type Device struct {
-	Number int // tells devices apart: each has an address of its own
-	Token  string
+	Number  int // tells devices apart: each has an address of its own
+	Account wire.AccountID
+	Token   string
 	// Tickets keeps TLS sessions, so that coming back is cheap, as in a browser;
 	// nil keeps none.
 	Tickets tls.ClientSessionCache
@@ -30,6 +31,7 @@ type Device struct {
 // Conn is one connection of a device. It is load.Conn.
 type Conn struct {
 	site     *Site
+	account  wire.AccountID
 	net      net.Conn
 	events   load.Events
 	caughtUp chan struct{}
@@ -76,7 +78,7 @@ func (s *Site) Connect(ctx context.Context, d Device, st *Standing, e load.Event
 		return nil, err
 	}
 	c := &Conn{
-		site: s, net: raw, events: e, caughtUp: make(chan struct{}), over: make(chan struct{}),
+		site: s, account: d.Account, net: raw, events: e, caughtUp: make(chan struct{}), over: make(chan struct{}),
 		pending: map[uint64]pending{},
 	}
 	st.owner.Lock() // until the connection before this one has ended

@@ -7,38 +7,92 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
-// cursorWait is how long clients gather before they tell.
-const cursorWait = 150 * time.Millisecond
+// When clients tell how far they have come: docs/spec/client.md#cursors.
+const (
+	cursorWait  = 150 * time.Millisecond
+	cursorRest  = 2 * time.Second
+	cursorQuiet = 500 * time.Millisecond
+)
 
-// cursors is how far a device has read, as far as it was not told yet.
+// cursors is how far a device has come in its rooms, as far as others wait to
+// hear of it.
 type cursors struct {
 	mu    sync.Mutex // guards what follows
-	moves []wire.SetCursor
+	rooms []reading
+	alarm *time.Timer
+	next  time.Time // when the alarm rings; zero: it does not
 }
 
-// moved says that a room was read up to seq, which is told a little later.
+type reading struct {
+	room int32
+	seq  int64
+	due  time.Time // zero: nothing is to be told
+	told time.Time
+}
+
+// moved says that another's entry of a room came, which is told a little later.
 func (q *cursors) moved(c *Conn, room int32, seq int64) {
-	id := c.site.rooms[room].ID
+	now := time.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for i := range q.moves {
-		if q.moves[i].Room == id {
-			q.moves[i].Delivered = seq
-			return
+	r := q.room(room)
+	r.seq = seq
+	soon, rested := now.Add(cursorWait), r.told.Add(cursorRest)
+	switch {
+	case rested.After(soon):
+		if r.due = now.Add(cursorQuiet); r.due.After(rested) {
+			r.due = rested
 		}
+	case r.due.IsZero():
+		r.due = soon
 	}
-	if q.moves = append(q.moves, wire.SetCursor{Room: id, Delivered: seq}); len(q.moves) == 1 {
-		time.AfterFunc(cursorWait, func() { q.tell(c) })
+	if q.next.IsZero() || r.due.Before(q.next) {
+		q.ring(c, r.due)
 	}
 }
 
+func (q *cursors) room(room int32) *reading {
+	for i := range q.rooms {
+		if q.rooms[i].room == room {
+			return &q.rooms[i]
+		}
+	}
+	q.rooms = append(q.rooms, reading{room: room})
+	return &q.rooms[len(q.rooms)-1]
+}
+
+// ring sets the alarm. The lock is held.
+func (q *cursors) ring(c *Conn, at time.Time) {
+	if q.next = at; q.alarm == nil {
+		q.alarm = time.AfterFunc(time.Until(at), func() { q.tell(c) })
+	} else {
+		q.alarm.Reset(time.Until(at))
+	}
+}
+
+// tell tells what is due.
 func (q *cursors) tell(c *Conn) {
+	now := time.Now()
+	var due []reading
 	q.mu.Lock()
-	moves := q.moves
-	q.moves = nil
+	q.next = time.Time{}
+	for i := range q.rooms {
+		switch r := &q.rooms[i]; {
+		case r.due.IsZero():
+		case !r.due.After(now):
+			r.due, r.told = time.Time{}, now
+			due = append(due, *r)
+		case q.next.IsZero() || r.due.Before(q.next):
+			q.next = r.due
+		}
+	}
+	if !q.next.IsZero() {
+		q.ring(c, q.next)
+	}
 	q.mu.Unlock()
-	for _, m := range moves {
-		if c.ask(wire.RoomCursors.Name, pending{}, m) != nil {
+	for _, r := range due {
+		set := wire.SetCursor{Room: c.site.rooms[r.room].ID, Delivered: r.seq}
+		if c.ask(wire.RoomCursors.Name, pending{}, set) != nil {
 			return // with the connection
 		}
 	}

@@ -126,8 +126,9 @@ func parse(b []byte) (h heard, err error) {
 
 // entry is what is looked at of a wire.Entry.
 type entry struct {
-	seq    int64
-	client []byte
+	seq     int64
+	client  []byte
+	account []byte
 }
 
 func (c *cursor) entry() (e entry) {
@@ -137,6 +138,8 @@ func (c *cursor) entry() (e entry) {
 			e.seq = int64(c.count(unsigned))
 		case "client":
 			e.client = c.bytes(bytes_)
+		case "account":
+			e.account = c.bytes(bytes_)
 		default:
 			c.skip()
 		}

@@ -33,7 +33,7 @@ type Room struct {
 
 // Site is a server as light devices see it.
 type Site struct {
-	// Cursors has devices tell how far they have read, as clients do, which is what
+	// Cursors has devices tell how far they have come, as clients do, which is what
 	// gives senders their second tick. Set before the first Connect.
 	Cursors bool
 

@@ -155,12 +155,14 @@ func folded(rooms [][]int, n int) [][]int {
 	return all
 }
 
-// device is whose device a person's connections are of.
-func (t *Target) device(person int) int {
+// device is what a person's connections are of.
+func (t *Target) device(person int) light.Device {
+	at := person
 	if t.fold > 0 {
-		return person % t.fold
+		at %= t.fold
 	}
-	return person
+	p := t.Site.People[at]
+	return light.Device{Number: person, Account: p.Account, Token: p.Token}
 }
 
 // Connect is load.Target's.
@@ -174,7 +176,8 @@ func (t *Target) Connect(ctx context.Context, person int, e load.Events) (load.C
 	if t.tickets[person] == nil && t.cfg.TLS {
 		t.tickets[person] = tls.NewLRUClientSessionCache(1)
 	}
-	d := light.Device{Number: person, Token: t.Site.People[t.device(person)].Token, Tickets: t.tickets[person]}
+	d := t.device(person)
+	d.Tickets = t.tickets[person]
 	t.mu.Unlock()
 	c, err := t.light.Connect(ctx, d, st, e)
 	if err != nil {
@@ -187,8 +190,7 @@ func (t *Target) Connect(ctx context.Context, person int, e load.Events) (load.C
 // each of its rooms, and counts what it reads until it has everything.
 func (t *Target) Return(ctx context.Context, person int) (entries int, err error) {
 	n := &counter{over: make(chan struct{})}
-	d := light.Device{Number: person, Token: t.Site.People[t.device(person)].Token}
-	c, err := t.light.Connect(ctx, d, light.Away(t.roomsOf[person]), n)
+	c, err := t.light.Connect(ctx, t.device(person), light.Away(t.roomsOf[person]), n)
 	if err != nil {
 		return 0, err
 	}

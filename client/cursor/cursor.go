@@ -1,0 +1,257 @@
+// Package cursor tells the server how far this device and its person have come
+// in each room: that is the second tick of those who wrote, and keeps what is
+// unread alike on all devices of the person.
+//
+// In a quiet room it is told a moment after something came. As long as more
+// comes it is told every two seconds, and once nothing does for half a second; at
+// once when the person looks away or the program ends. What others wait for is
+// told, and no more: not that the person's own messages came, and of a crowd,
+// where nobody hears of it, only what was read.
+//
+// Nothing is kept across a restart or a connection: the server says with each
+// connection how much it knows, and what it lacks is told Again.
+// docs/spec/client.md#cursors.
+package cursor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/veche-im/veche/client/session"
+	"github.com/veche-im/veche/wire"
+)
+
+const (
+	// wait gathers what comes together: an entry, and that the person saw it.
+	wait = 150 * time.Millisecond
+	// rest is how long a room is left alone after it was told while it is busy,
+	// which it no longer is once nothing came for quiet.
+	rest  = 2 * time.Second
+	quiet = 500 * time.Millisecond
+)
+
+// Standing is how far a room was read.
+type Standing struct {
+	Delivered int64 // by this device; 0: nothing is to be told
+	Read      int64 // by the person
+	Owed      bool  // somebody waits to hear of what is delivered
+}
+
+// Config says what Cursors work with. All is required.
+type Config struct {
+	// Standing reads how a room stands. Told is how much was delivered when the
+	// server was told last, 0 if that is not known.
+	Standing func(ctx context.Context, room wire.RoomID, told int64) (Standing, error)
+	Tell     func(ctx context.Context, set wire.SetCursor) error
+	Log      *slog.Logger
+}
+
+// Cursors is what the server is to be told. Its methods may be called from any
+// goroutine and do not wait, but for Run and Rest.
+type Cursors struct {
+	cfg  Config
+	wake chan struct{}
+
+	mu    sync.Mutex // guards what follows
+	rooms map[wire.RoomID]*place
+	away  bool // not connected
+}
+
+// place is what a room was told on this connection, and when it is told more.
+type place struct {
+	due  time.Time // zero: there is nothing to tell
+	told time.Time // the last time; zero: not yet
+	set  wire.SetCursor
+}
+
+// New returns Cursors that wait for Connected.
+func New(cfg Config) *Cursors {
+	return &Cursors{cfg: cfg, wake: make(chan struct{}, 1), rooms: map[wire.RoomID]*place{}, away: true}
+}
+
+// Moved says that a room was read further, by the device or the person.
+func (q *Cursors) Moved(room wire.RoomID) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p := q.place(room)
+	now := time.Now()
+	soon, rested := now.Add(wait), p.told.Add(rest)
+	switch {
+	case rested.After(soon):
+		if p.due = now.Add(quiet); p.due.After(rested) {
+			p.due = rested
+		}
+	case p.due.IsZero():
+		p.due = soon
+	}
+	q.poke()
+}
+
+// Again says that the server does not know what it was told of a room.
+func (q *Cursors) Again(room wire.RoomID) {
+	q.mu.Lock()
+	q.place(room).set = wire.SetCursor{}
+	q.mu.Unlock()
+	q.Moved(room)
+}
+
+// Hurry has everything told at once: the person looks away.
+func (q *Cursors) Hurry() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := time.Now()
+	for _, p := range q.rooms {
+		if p.due.After(now) {
+			p.due = now
+		}
+	}
+	q.poke()
+}
+
+// Connected has told what could not be told without a connection.
+func (q *Cursors) Connected() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.away = false
+	q.poke()
+}
+
+// Gone says that there is no connection. What the next server knows, it says.
+func (q *Cursors) Gone() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.gone()
+}
+
+func (q *Cursors) gone() {
+	q.away = true
+	for room, p := range q.rooms {
+		if p.due.IsZero() {
+			delete(q.rooms, room)
+		} else {
+			p.set, p.told = wire.SetCursor{}, time.Time{}
+		}
+	}
+}
+
+// place returns what is known of a room. The lock is held.
+func (q *Cursors) place(room wire.RoomID) *place {
+	p := q.rooms[room]
+	if p == nil {
+		p = &place{}
+		q.rooms[room] = p
+	}
+	return p
+}
+
+func (q *Cursors) poke() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run tells what is due until ctx ends.
+func (q *Cursors) Run(ctx context.Context) {
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-q.wake:
+		case <-alarm.C:
+		case <-ctx.Done():
+			return
+		}
+		next := q.round(ctx, time.Now())
+		alarm.Stop()
+		if !next.IsZero() {
+			alarm.Reset(time.Until(next))
+		}
+	}
+}
+
+// Rest tells everything that waits, for the last time, until ctx ends.
+func (q *Cursors) Rest(ctx context.Context) {
+	q.Hurry()
+	q.round(ctx, time.Now())
+}
+
+// round tells of the rooms that are due, and returns when the next one is; zero
+// if none waits.
+func (q *Cursors) round(ctx context.Context, now time.Time) (next time.Time) {
+	for _, room := range q.due(now) {
+		q.one(ctx, room)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.away {
+		return next
+	}
+	for _, p := range q.rooms {
+		if !p.due.IsZero() && (next.IsZero() || p.due.Before(next)) {
+			next = p.due
+		}
+	}
+	return next
+}
+
+func (q *Cursors) due(now time.Time) (rooms []wire.RoomID) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.away {
+		return nil
+	}
+	for room, p := range q.rooms {
+		if !p.due.IsZero() && !p.due.After(now) {
+			rooms = append(rooms, room)
+		}
+	}
+	return rooms
+}
+
+// one tells of one room, if there is something to tell.
+func (q *Cursors) one(ctx context.Context, room wire.RoomID) {
+	q.mu.Lock()
+	p := q.place(room)
+	p.due = time.Time{} // what moves from now on is told later
+	was := p.set
+	q.mu.Unlock()
+	now, err := q.cfg.Standing(ctx, room, was.Delivered)
+	if err == nil && now.Delivered == 0 {
+		return
+	}
+	set := wire.SetCursor{Room: room, Delivered: max(now.Delivered, was.Delivered), Read: max(now.Read, was.Read)}
+	if err == nil && (now.Owed && set.Delivered > was.Delivered || set.Read > was.Read) {
+		err = q.cfg.Tell(ctx, set)
+	}
+	q.told(ctx, room, set, err)
+}
+
+// told notes what came of telling: it is known now, or told later.
+func (q *Cursors) told(ctx context.Context, room wire.RoomID, set wire.SetCursor, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	p := q.place(room)
+	var refused *wire.Error
+	switch {
+	case err == nil:
+		p.set, p.told = set, time.Now()
+	case ctx.Err() != nil:
+		p.due = time.Now()
+	case errors.Is(err, session.ErrOffline):
+		p.due = time.Now()
+		q.gone()
+	case errors.As(err, &refused) && refused.Code != wire.Busy:
+		// The room is not ours any more.
+	default:
+		p.due = time.Now().Add(rest)
+		if refused != nil {
+			p.due = p.due.Add(time.Duration(refused.RetryAfter) * time.Millisecond)
+		} else {
+			q.cfg.Log.Warn("cursor was not told", "room", room, "err", err)
+		}
+	}
+}
