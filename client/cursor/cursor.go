@@ -224,21 +224,24 @@ func (q *Cursors) one(ctx context.Context, room wire.RoomID) {
 		return
 	}
 	set := wire.SetCursor{Room: room, Delivered: max(now.Delivered, was.Delivered), Read: max(now.Read, was.Read)}
-	if err == nil && (now.Owed && set.Delivered > was.Delivered || set.Read > was.Read) {
+	asks := err == nil && (now.Owed && set.Delivered > was.Delivered || set.Read > was.Read)
+	if asks {
 		err = q.cfg.Tell(ctx, set)
 	}
-	q.told(ctx, room, set, err)
+	q.note(ctx, set, asks, err)
 }
 
-// told notes what came of telling: it is known now, or told later.
-func (q *Cursors) told(ctx context.Context, room wire.RoomID, set wire.SetCursor, err error) {
+// note keeps what came of it: nobody lacks it now, or it is told later.
+func (q *Cursors) note(ctx context.Context, set wire.SetCursor, asked bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p := q.place(room)
+	p := q.place(set.Room)
 	var refused *wire.Error
 	switch {
 	case err == nil:
-		p.set, p.told = set, time.Now()
+		if p.set = set; asked {
+			p.told = time.Now()
+		}
 	case ctx.Err() != nil:
 		p.due = time.Now()
 	case errors.Is(err, session.ErrOffline):
@@ -251,7 +254,7 @@ func (q *Cursors) told(ctx context.Context, room wire.RoomID, set wire.SetCursor
 		if refused != nil {
 			p.due = p.due.Add(time.Duration(refused.RetryAfter) * time.Millisecond)
 		} else {
-			q.cfg.Log.Warn("cursor was not told", "room", room, "err", err)
+			q.cfg.Log.Warn("cursor was not told", "room", set.Room, "err", err)
 		}
 	}
 }

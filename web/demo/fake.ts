@@ -272,6 +272,7 @@ export class FakeCore implements Core {
     leaveRoom: ({ room }: { room: RoomID }) => this.#patch(room, { state: "left" }),
     typing: () => ({}),
     markRead: ({ room }: { room: RoomID; seq: number }) => this.#patch(room, { unread: 0 }),
+    lookAway: () => ({}),
     saveDraft: ({ room, text }: { room: RoomID; text: string }) => this.#patch(room, { draft: text }),
     timeline: (w: { room: RoomID; before?: number; after?: number; unread?: boolean; limit?: number }) =>
       this.#window(w),

@@ -200,6 +200,12 @@ test("reading is told once, and only forwards", async () => {
   ]);
 });
 
+test("who goes elsewhere says so", () => {
+  const desk = new Desk();
+  new Timeline(desk, room).left();
+  expect(desk.asked("lookAway")).toEqual([{}]);
+});
+
 describe("what comes while nobody looks", () => {
   test("is marked as unread from its first message on", async () => {
     const desk = new Desk({ timeline: stored(items(1, 3)) });

@@ -180,6 +180,11 @@ export class Timeline {
     void this.#core.call("markRead", { room: this.room, seq });
   }
 
+  // left says that the person goes elsewhere, or hides the app.
+  left(): void {
+    void this.#core.call("lookAway", {});
+  }
+
   async #load(where: Window, keepUnread = false): Promise<void> {
     const turn = ++this.#turn;
     this.#heard = [];

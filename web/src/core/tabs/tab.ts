@@ -25,6 +25,7 @@ const repeatable: ReadonlySet<CommandName> = new Set<CommandName>([
   "openDirect",
   "timeline",
   "markRead",
+  "lookAway",
   "saveDraft",
   "openFile",
   "cancelFile",

@@ -82,6 +82,7 @@ export function usePosition(
     const scrolled = () => {
       timeline.watched = document.visibilityState === "visible" && document.hasFocus();
       look();
+      if (document.visibilityState === "hidden") timeline.left();
     };
     el.addEventListener("scroll", scrolled, { passive: true });
     addEventListener("focus", scrolled);
@@ -93,6 +94,7 @@ export function usePosition(
       removeEventListener("focus", scrolled);
       removeEventListener("blur", scrolled);
       document.removeEventListener("visibilitychange", scrolled);
+      timeline.left();
     };
   }, [box, timeline, toEnd, look]);
 
