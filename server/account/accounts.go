@@ -134,19 +134,20 @@ func (s *Accounts) SignIn(ctx context.Context, t Try, and And) (Account, error) 
 	if err != nil {
 		return Account{}, fmt.Errorf("look up a name: %w", err)
 	}
-	succeeded, err := s.attempts.begin(n.Key, t.From, s.hasher.deviceOf(hash, t.Known))
+	undo, err := s.attempts.begin(n.Key, t.From, s.hasher.deviceOf(hash, t.Known))
 	if err != nil {
 		return Account{}, err
 	}
-	right, err := s.hasher.matches(ctx, hash, t.Password)
+	right, err := s.hasher.matches(ctx, t.From, hash, t.Password)
 	if err != nil {
-		succeeded() // our fault, not theirs
+		undo() // our fault, not theirs
 		return Account{}, err
 	}
 	if !right {
 		return Account{}, authz.ErrDenied
 	}
-	succeeded()
+	undo()
+	s.attempts.settled(a.ID, t.From)
 	return a, s.db.Update(ctx, func(tx *db.Tx) error { return and(tx, a) })
 }
 

@@ -1,139 +1,94 @@
 package account
 
 import (
-	"container/list"
+	"crypto/sha256"
 	"net/netip"
-	"sync"
 	"time"
 
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
+// How many sign-ins may fail in window. Then one more is let through whenever so
+// much time has passed that it fits again; nothing is closed for long.
+// docs/spec/sign-in.md says why these numbers.
 const (
-	window         = 15 * time.Minute
-	failsOfPair    = 5      // of a name from one network
-	failsOfAddress = 20     // of one network
-	failsOfName    = 50     // of a name from everywhere: many networks together guess no faster
-	failsOfDevice  = 5      // of a browser in which that person was signed in before
-	maxWatched     = 50_000 // of all these, remembered at a time
+	window        = 15 * time.Minute
+	failsOfPair   = 5  // of a name from one network
+	failsAround   = 10 // of a name from the networks around one, too
+	failsOfOrigin = 20 // of one network, whatever the names; of those around it a few times that
+	failsOfName   = 50 // of a name from everywhere: many networks together guess no faster
+	failsOfDevice = 5  // of a browser in which that person was signed in before
+
+	// Each account that signs in from a network lets one failure more happen there
+	// and around it: where many people sit, many mistype. One of them is forgotten
+	// each hour; beyond so many accounts it grows no more.
+	mostNative   = 500
+	nativeFor    = time.Hour
+	nativeAnewIn = 24 * time.Hour // an account counts once in this
 )
 
 // attempts counts failed sign-ins of late. Whoever knows a name can fail under
 // it, and must not lock its owner out by that: so failures are counted for each
 // network, and a browser in which the person was signed in before is counted by
-// itself alone. It is bounded: when too many fail at once, the ones that failed
-// longest ago are forgotten.
+// itself alone. What it remembers is bounded, as package limit says: what is over
+// a limit is forgotten last.
 type attempts struct {
-	now func() time.Time
-
-	mu    sync.Mutex // guards what follows
-	byKey map[string]*list.Element
-	order *list.List // of *watched, the one touched last in front
+	of *limit.Limiter
 }
 
-type watched struct {
-	key   string
-	fails []time.Time // within the window, oldest first
+func newAttempts(now func() time.Time) *attempts { return &attempts{limit.New(now)} }
+
+// tally is n failures in window.
+func tally(key string, n int) limit.Tally {
+	return limit.Tally{Key: key, Rate: limit.Rate{Every: window / time.Duration(n), Burst: n}}
 }
 
-func newAttempts(now func() time.Time) *attempts {
-	return &attempts{now: now, byKey: make(map[string]*list.Element), order: list.New()}
+// natives is of the accounts that have signed in from a network lately.
+func natives(at string) limit.Tally {
+	return limit.Tally{Key: "natives " + at, Rate: limit.Rate{Every: nativeFor, Burst: mostNative}}
 }
 
-// count is a tally and the failures that it takes.
-type count struct {
-	key  string
-	most int
-}
-
-// counts are those of an attempt under a name. Device is the browser that was
-// signed in under it before, empty for any other.
-func counts(name string, from netip.Addr, device string) []count {
+// tallies are those in which an attempt under a name counts. Device is the browser
+// that was signed in under it before, empty for any other.
+func (a *attempts) tallies(name string, from netip.Addr, device string) []limit.Tally {
 	if device != "" {
-		return []count{{"d" + device, failsOfDevice}}
+		return []limit.Tally{tally("device "+device, failsOfDevice)}
 	}
-	net := network(from)
-	return []count{{"p" + net + " " + name, failsOfPair}, {"a" + net, failsOfAddress}, {"n" + name, failsOfName}}
+	sum := sha256.Sum256([]byte(name)) // has one length, whatever the name
+	name = string(sum[:])
+	all := []limit.Tally{tally("name "+name, failsOfName)}
+	around := limit.Networks(from)
+	for i, net := range around {
+		at := net.String()
+		all = append(all, tally("from "+at, failsOfOrigin*net.Times))
+		all[len(all)-1].Rate.Burst += a.of.Counted(natives(at))
+		switch i {
+		case 0:
+			all = append(all, tally("pair "+at+" "+name, failsOfPair))
+		case len(around) - 1:
+			all = append(all, tally("pair "+at+" "+name, failsAround))
+		}
+	}
+	return all
 }
 
 // begin counts an attempt as failed before it is made, so that many at once
 // cannot slip through, and returns how to take that back. It is Busy when there
 // were too many.
-func (a *attempts) begin(name string, from netip.Addr, device string) (succeeded func(), err error) {
-	now := a.now()
-	under := counts(name, from, device)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, c := range under {
-		if fails := a.recent(c.key, now); len(fails) >= c.most {
-			wait := fails[len(fails)-c.most].Add(window).Sub(now)
-			return nil, &wire.Error{Code: wire.Busy, Text: "too many attempts", RetryAfter: wait.Milliseconds() + 1}
-		}
+func (a *attempts) begin(name string, from netip.Addr, device string) (undo func(), err error) {
+	undo, wait := a.of.Count(a.tallies(name, from, device)...)
+	if wait > 0 {
+		return nil, &wire.Error{Code: wire.Busy, Text: "too many attempts", RetryAfter: wait.Milliseconds() + 1}
 	}
-	for _, c := range under {
-		a.add(c.key, now)
-	}
-	return func() {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		for _, c := range under {
-			a.forget(c.key, now)
-		}
-	}, nil
+	return undo, nil
 }
 
-// recent returns the failures of key within the window. The lock is held, as in
-// the functions after it.
-func (a *attempts) recent(key string, now time.Time) []time.Time {
-	e := a.byKey[key]
-	if e == nil {
-		return nil
+// settled notes that an account has signed in from somewhere.
+func (a *attempts) settled(account wire.AccountID, from netip.Addr) {
+	for _, net := range limit.Networks(from) {
+		at := net.String()
+		here := limit.Tally{Key: "native " + at + " " + string(account[:]), Rate: limit.Rate{Every: nativeAnewIn, Burst: 1}}
+		_, _ = a.of.Count(here, natives(at)) // if it counts already, or there are enough: so be it
 	}
-	w := e.Value.(*watched)
-	for len(w.fails) > 0 && now.Sub(w.fails[0]) >= window {
-		w.fails = w.fails[1:]
-	}
-	return w.fails
-}
-
-func (a *attempts) add(key string, now time.Time) {
-	e := a.byKey[key]
-	if e == nil {
-		if a.order.Len() >= maxWatched {
-			last := a.order.Back()
-			delete(a.byKey, last.Value.(*watched).key)
-			a.order.Remove(last)
-		}
-		e = a.order.PushFront(&watched{key: key})
-		a.byKey[key] = e
-	}
-	w := e.Value.(*watched)
-	w.fails = append(w.fails, now)
-	a.order.MoveToFront(e)
-}
-
-// forget takes one failure back.
-func (a *attempts) forget(key string, at time.Time) {
-	e := a.byKey[key]
-	if e == nil {
-		return
-	}
-	w := e.Value.(*watched)
-	for i, t := range w.fails {
-		if t.Equal(at) {
-			w.fails = append(w.fails[:i:i], w.fails[i+1:]...)
-			return
-		}
-	}
-}
-
-// network is what counts as one address: a whole /64 in IPv6, because one
-// person has that many.
-func network(a netip.Addr) string {
-	a = a.Unmap()
-	if a.Is6() {
-		p, _ := a.WithZone("").Prefix(64)
-		return p.String()
-	}
-	return a.String()
 }

@@ -7,13 +7,14 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
-	"sync/atomic"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/secure/precis"
 
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -41,17 +42,17 @@ type Cost struct {
 var DefaultCost = Cost{Memory: 64 << 10, Time: 3, Threads: 4}
 
 // hasher computes a few hashes at a time, because each is a lot of memory.
+// Networks come in turns.
 type hasher struct {
-	cost    Cost
-	slots   chan struct{}
-	waiting atomic.Int32
-	decoy   Hash // of a password that nobody knows: compared with where there is no account
+	cost  Cost
+	queue *limit.Queue
+	decoy Hash // of a password that nobody knows: compared with where there is no account
 
 	sum func(c Cost, password string, salt []byte) []byte // Cost.sum, but for tests
 }
 
 func newHasher(cost Cost) (*hasher, error) {
-	h := &hasher{cost: cost, slots: make(chan struct{}, hashing), sum: Cost.sum}
+	h := &hasher{cost: cost, queue: limit.NewQueue(hashing, maxWaiting), sum: Cost.sum}
 	var salt [saltSize]byte
 	var sum [hashSize]byte
 	rand.Read(salt[:])
@@ -76,7 +77,7 @@ func prepare(password string) (string, error) {
 	return p, nil
 }
 
-// hash makes a hash of a new password.
+// hash makes a hash of a new password, for who has shown a link.
 func (h *hasher) hash(ctx context.Context, password string) (Hash, error) {
 	p, err := prepare(password)
 	if err != nil {
@@ -85,15 +86,15 @@ func (h *hasher) hash(ctx context.Context, password string) (Hash, error) {
 	var salt [saltSize]byte
 	rand.Read(salt[:])
 	var sum []byte
-	if err := h.slot(ctx, func() { sum = h.sum(h.cost, p, salt[:]) }); err != nil {
+	if err := h.slot(ctx, netip.Addr{}, func() { sum = h.sum(h.cost, p, salt[:]) }); err != nil {
 		return "", err
 	}
 	return encodeHash(h.cost, salt[:], sum), nil
 }
 
 // matches reports whether password is that of which want is the hash. An empty
-// want matches nothing and takes as long.
-func (h *hasher) matches(ctx context.Context, want Hash, password string) (bool, error) {
+// want matches nothing and takes as long. From is where it comes from.
+func (h *hasher) matches(ctx context.Context, from netip.Addr, want Hash, password string) (bool, error) {
 	known := want != ""
 	if !known {
 		want = h.decoy
@@ -107,29 +108,18 @@ func (h *hasher) matches(ctx context.Context, want Hash, password string) (bool,
 		return false, err
 	}
 	var got []byte
-	if err := h.slot(ctx, func() { got = h.sum(cost, p, salt) }); err != nil {
+	if err := h.slot(ctx, from, func() { got = h.sum(cost, p, salt) }); err != nil {
 		return false, err
 	}
 	return subtle.ConstantTimeCompare(got, sum) == 1 && known, nil
 }
 
-// slot runs f when there is room for it.
-func (h *hasher) slot(ctx context.Context, f func()) error {
-	select {
-	case h.slots <- struct{}{}:
-	default:
-		if h.waiting.Add(1) > maxWaiting {
-			h.waiting.Add(-1)
-			return &wire.Error{Code: wire.Busy, RetryAfter: 2000}
-		}
-		defer h.waiting.Add(-1)
-		select {
-		case h.slots <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// slot runs f when it is its turn. If too many wait for that it is Busy.
+func (h *hasher) slot(ctx context.Context, from netip.Addr, f func()) error {
+	if err := h.queue.Enter(ctx, from); err != nil {
+		return err
 	}
-	defer func() { <-h.slots }()
+	defer h.queue.Leave()
 	f()
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/veche-im/veche/wire"
@@ -47,10 +48,10 @@ type Limiter struct {
 	zero time.Time
 
 	shards [shards]struct {
-		mu   sync.Mutex // guards its sets: those with the same remainder
-		shed uint64
+		mu sync.Mutex // guards its sets: those with the same remainder
 	}
-	table [sets][ways]entry
+	table   [sets][ways]entry
+	refused atomic.Uint64
 }
 
 // entry is one that was counted: until when what it did lasts if done at its
@@ -73,73 +74,176 @@ const (
 	ofDevice
 	ofNetwork
 	ofSite
+	ofShare
+	ofTally
 )
 
 // Allow counts one thing of a class, unless somebody is over a limit: then it
 // counts nothing, and is Busy with the time after which the next one is allowed.
 func (l *Limiter) Allow(c *Class, who Who) error {
-	now := l.now().Sub(l.zero).Nanoseconds()
-	var counted [4]struct {
-		rate Rate
-		key  uint64
-	}
-	n := 0
-	count := func(r Rate, k kind, id []byte) (wait time.Duration) {
-		if r.Burst == 0 {
-			return 0
-		}
-		key := l.key(c, k, id)
-		if wait = l.take(key, r, now); wait == 0 {
-			counted[n].rate, counted[n].key = r, key
-			n++
-		}
-		return wait
-	}
-	var wait time.Duration
+	k := counting{l: l, now: l.ticks()}
 	if !who.Account.IsZero() {
-		wait = count(c.Account, ofAccount, who.Account[:])
+		k.take(c.Account, l.key(c.Name, ofAccount, who.Account[:]))
 	}
-	if wait == 0 && !who.Device.IsZero() {
-		wait = count(c.Device, ofDevice, who.Device[:])
+	if !who.Device.IsZero() {
+		k.take(c.Device, l.key(c.Name, ofDevice, who.Device[:]))
 	}
-	if wait == 0 && who.From.IsValid() {
-		p := Network(who.From)
-		b := p.Addr().As16()
-		wait = count(c.Network, ofNetwork, b[:])
+	var around []Around
+	if who.From.IsValid() && (c.Network.Burst > 0 || c.Site.Burst > 0) {
+		around = Networks(who.From)
 	}
-	if wait == 0 {
-		wait = count(c.Site, ofSite, nil)
+	for _, a := range around {
+		k.take(c.Network.times(a.Times), l.keyOf(c.Name, ofNetwork, a.Prefix))
 	}
-	if wait == 0 {
+	if c.Site.Burst > 0 {
+		site := l.key(c.Name, ofSite, nil)
+		for _, a := range around {
+			k.share(c.Site, site, a.Times, l.keyOf(c.Name, ofShare, a.Prefix))
+		}
+		k.take(c.Site, site)
+	}
+	if k.wait == 0 {
 		return nil
 	}
-	for _, back := range counted[:n] {
-		l.giveBack(back.key, back.rate)
-	}
-	return &wire.Error{Code: wire.Busy, Text: "too often", RetryAfter: (wait + time.Millisecond - 1).Milliseconds()}
+	k.undo()
+	l.refused.Add(1)
+	return &wire.Error{Code: wire.Busy, Text: "too often", RetryAfter: (k.wait + time.Millisecond - 1).Milliseconds()}
 }
 
-// Network is what counts as one stranger: a machine in IPv4, and in IPv6 a whole
-// /64, because one person has that many addresses.
-func Network(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits)
-	return p
+// times is a rate n times as high.
+func (r Rate) times(n int) Rate { return Rate{r.Every / time.Duration(n), r.Burst * n} }
+
+// Tally is a thing that is counted for its own sake, under a key of at most 400
+// bytes that no other thing has.
+type Tally struct {
+	Key  string
+	Rate Rate
 }
 
-func (l *Limiter) key(c *Class, k kind, id []byte) uint64 {
-	var b [64]byte
-	n := copy(b[:], c.Name)
-	b[n] = byte(k)
-	n += 1 + copy(b[n+1:], id)
-	if h := maphash.Bytes(l.seed, b[:n]); h != 0 {
+// Count counts one in each of some tallies, unless one of them is full: then it
+// counts nothing, and returns the time after which it may be tried again. What was
+// counted, undo takes back; it is called once at most.
+func (l *Limiter) Count(tallies ...Tally) (undo func(), wait time.Duration) {
+	k := &counting{l: l, now: l.ticks()}
+	for _, t := range tallies {
+		k.take(t.Rate, l.key(t.Key, ofTally, nil))
+	}
+	if k.wait > 0 {
+		k.undo()
+		l.refused.Add(1)
+	}
+	return k.undo, k.wait
+}
+
+// Counted returns how many of those in a tally the passing of time has not taken
+// away yet.
+func (l *Limiter) Counted(t Tally) int {
+	used := l.used(l.key(t.Key, ofTally, nil), l.ticks())
+	return int((used + t.Rate.Every - 1) / t.Rate.Every)
+}
+
+func (l *Limiter) ticks() int64 { return l.now().Sub(l.zero).Nanoseconds() }
+
+// counting is one thing on its way through several limits.
+type counting struct {
+	l    *Limiter
+	now  int64
+	wait time.Duration // until it is worth trying again; 0 as long as nothing was over
+	done [maxCounts]struct {
+		key   uint64
+		every time.Duration
+	}
+	n int
+}
+
+// maxCounts is what one thing is counted in at most: account, device, three
+// prefixes and as many shares, and the site.
+const maxCounts = 9
+
+// take counts it in one of the limits, unless it was over one before.
+func (k *counting) take(r Rate, key uint64) {
+	if k.wait > 0 || r.Burst == 0 {
+		return
+	}
+	if k.wait = k.l.take(key, r, k.now); k.wait == 0 {
+		k.counted(key, r.Every)
+	}
+}
+
+func (k *counting) counted(key uint64, every time.Duration) {
+	k.done[k.n].key, k.done[k.n].every = key, every
+	k.n++
+}
+
+const (
+	// shareSlower is how many times slower than the site itself a network is
+	// forgiven what it took of the site's rate: more networks than this must take
+	// all they can before one that comes anew finds nothing left.
+	shareSlower = 256
+	// shareWait is the longest that who is over its share is told to wait: others
+	// may want less by then.
+	shareWait = 5 * time.Second
+)
+
+// share has a network take no more of what is for the whole site than is left of
+// it, or a few times that for the networks around it, once half of it is taken. So
+// those who ask for much leave something to whoever asks for little, however many
+// they are: a network that comes anew is let in as long as anything is left, and n
+// that take all they can leave one part in n+1.
+func (k *counting) share(site Rate, siteKey uint64, times int, key uint64) {
+	if k.wait > 0 {
+		return
+	}
+	whole := time.Duration(site.Burst) * site.Every
+	left := whole - k.l.used(siteKey, k.now)
+	own := Rate{site.Every * shareSlower, int(left/site.Every) * times}
+	if left > whole/2 { // none is refused, nor remembered for more than it may have then
+		own.Burst = site.Burst / 2 * times
+		if k.l.take(key, own, k.now) == 0 {
+			k.counted(key, own.Every)
+		}
+		return
+	}
+	if own.Burst == 0 {
+		return // the site itself says so
+	}
+	k.take(own, key)
+	k.wait = min(k.wait, shareWait)
+}
+
+// undo takes back what was counted.
+func (k *counting) undo() {
+	for _, c := range k.done[:k.n] {
+		k.l.giveBack(c.key, c.every)
+	}
+}
+
+func (l *Limiter) keyOf(name string, of kind, p netip.Prefix) uint64 {
+	b := p.Addr().As16()
+	return l.key(name, of, append(b[:], byte(p.Bits())))
+}
+
+func (l *Limiter) key(name string, of kind, id []byte) uint64 {
+	var buf [512]byte
+	b := append(append(append(buf[:0], byte(of)), id...), name...)
+	if h := maphash.Bytes(l.seed, b); h != 0 {
 		return h
 	}
 	return 1
+}
+
+// used returns how much of its time a key has taken that has not passed.
+func (l *Limiter) used(key uint64, now int64) time.Duration {
+	set := key % sets
+	s := &l.shards[set%shards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range l.table[set] {
+		if e := &l.table[set][i]; e.key == key {
+			return time.Duration(max(0, e.until-now))
+		}
+	}
+	return 0
 }
 
 // take counts one, or returns how long to wait for that.
@@ -166,7 +270,6 @@ func (l *Limiter) take(key uint64, r Rate, now int64) time.Duration {
 	e := &l.table[set][at]
 	until := max(e.until, now) + int64(r.Every)
 	if over := until - now - int64(r.Burst)*int64(r.Every); over > 0 {
-		s.shed++
 		return time.Duration(over)
 	}
 	e.until = until
@@ -174,25 +277,17 @@ func (l *Limiter) take(key uint64, r Rate, now int64) time.Duration {
 }
 
 // giveBack takes back what was counted.
-func (l *Limiter) giveBack(key uint64, r Rate) {
+func (l *Limiter) giveBack(key uint64, every time.Duration) {
 	set := key % sets
 	s := &l.shards[set%shards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range l.table[set] {
 		if e := &l.table[set][i]; e.key == key {
-			e.until -= int64(r.Every)
+			e.until -= int64(every)
 		}
 	}
 }
 
 // Refused returns how often something was not allowed.
-func (l *Limiter) Refused() (n uint64) {
-	for i := range l.shards {
-		s := &l.shards[i]
-		s.mu.Lock()
-		n += s.shed
-		s.mu.Unlock()
-	}
-	return n
-}
+func (l *Limiter) Refused() uint64 { return l.refused.Load() }

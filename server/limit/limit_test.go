@@ -72,17 +72,157 @@ func TestEachLimitOfAClassCounts(t *testing.T) {
 		{"another network", Class{Network: Rate{time.Second, 3}}, Who{Account: wire.AccountID{1}, From: address(2)}, true},
 		{"a device", Class{Device: Rate{time.Second, 3}}, Who{Device: wire.DeviceID{1}, From: address(2)}, false},
 		{"another device of the account", Class{Device: Rate{time.Second, 3}}, Who{Account: wire.AccountID{1}, Device: wire.DeviceID{2}}, true},
-		{"the site", Class{Site: Rate{time.Second, 3}}, Who{Account: wire.AccountID{2}, From: address(2)}, false},
+		{"the site", Class{Site: Rate{time.Second, 3}}, Who{Account: wire.AccountID{2}}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l, _ := newLimiter()
-			if n := times(l, &tt.class, Who{Account: wire.AccountID{1}, Device: wire.DeviceID{1}, From: address(1)}); n != 3 {
+			who := Who{Account: wire.AccountID{1}, Device: wire.DeviceID{1}, From: address(1)}
+			if tt.class.Site.Burst > 0 {
+				who.From = netip.Addr{} // what one network may take of it is another matter
+			}
+			if n := times(l, &tt.class, who); n != 3 {
 				t.Fatalf("%d, want 3", n)
 			}
 			if n := times(l, &tt.class, tt.other); (n == 3) != tt.fresh {
 				t.Errorf("then %d", n)
 			}
 		})
+	}
+}
+
+// Some who come as often as they can leave something to whoever comes now and then,
+// however many they are, and get what nobody else wants.
+func TestFewNetworksDoNotUseUpTheSite(t *testing.T) {
+	class := &Class{Name: "test", Network: perSecond(50, 10), Site: perSecond(100, 10)}
+	for _, tt := range []struct {
+		name    string
+		greedy  []netip.Addr
+		honest  netip.Addr
+		minimum int // of what is the site's, over the time
+	}{
+		{"two", []netip.Addr{address(0x0a000001), address(0x0b000001)}, address(0x0c000001), 90},
+		{"forty", spread(40, 1<<16), address(0x7c000001), 90},
+		{"those beside each other", spread(200, 1), address(0x7c000001), 90},
+		{"all of a customer's IPv6", customer(3000), netip.MustParseAddr("2001:db8:ffff::1"), 90},
+		{"one beside the honest one", []netip.Addr{address(0x0a000001)}, address(0x0a000002), 45},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, clock := newLimiter()
+			took, refused := 0, 0
+			const seconds, steps = 60, 20
+			at := 0
+			for i := range seconds * steps {
+				clock.at = clock.at.Add(time.Second / steps)
+				for range 2 * 100 / steps {
+					if at++; l.Allow(class, Who{From: tt.greedy[at%len(tt.greedy)]}) == nil {
+						took++
+					}
+				}
+				if i%steps == 0 && l.Allow(class, Who{From: tt.honest}) != nil {
+					refused++
+				}
+			}
+			if refused > 0 {
+				t.Errorf("who asks once a second was refused %d times of %d", refused, seconds)
+			}
+			if took < seconds*tt.minimum {
+				t.Errorf("the others have taken %d in %d seconds", took, seconds)
+			}
+		})
+	}
+}
+
+// spread is n addresses so far apart.
+func spread(n, apart int) (all []netip.Addr) {
+	for i := range n {
+		all = append(all, address(0x0a000000+i*apart))
+	}
+	return all
+}
+
+// customer is n addresses in as many /64 of one /48.
+func customer(n int) (all []netip.Addr) {
+	for i := range n {
+		a := netip.MustParseAddr("2001:db8::1").As16()
+		a[6], a[7] = byte(i>>8), byte(i)
+		all = append(all, netip.AddrFrom16(a))
+	}
+	return all
+}
+
+// A company behind one address is let in as fast as the site goes, and may come all
+// at once.
+func TestOneNetworkAloneHasTheSite(t *testing.T) {
+	l, clock := newLimiter()
+	class := &Class{Name: "test", Site: perSecond(100, 10)}
+	who := Who{From: address(1)}
+	if n := times(l, class, who); n < 500 {
+		t.Errorf("%d at once", n)
+	}
+	n := 0
+	for range 100 {
+		clock.at = clock.at.Add(time.Second)
+		for range 200 {
+			if l.Allow(class, who) == nil {
+				n++
+			}
+		}
+	}
+	if n < 100*95 {
+		t.Errorf("%d in a hundred seconds", n)
+	}
+}
+
+// Who has many networks side by side has not as many times the rate.
+func TestNetworksSideBySideAreBoundedTogether(t *testing.T) {
+	class := &Class{Name: "test", Network: Rate{time.Hour, 10}}
+	for name, tt := range map[string]struct {
+		from []netip.Addr
+		want int
+	}{
+		"one /24":  {spread(256, 1), 40},
+		"two /24s": {spread(512, 1), 80},
+		"one /48":  {customer(65536), 40},
+		"one /56":  {customer(256), 20},
+		"one /64":  {customer(1), 10},
+	} {
+		l, _ := newLimiter()
+		n := 0
+		for range 20 {
+			for _, a := range tt.from[:min(len(tt.from), 600)] {
+				if l.Allow(class, Who{From: a}) == nil {
+					n++
+				}
+			}
+		}
+		if n != tt.want {
+			t.Errorf("%s: %d, want %d", name, n, tt.want)
+		}
+	}
+}
+
+func TestTalliesAreCountedTogetherOrNotAtAll(t *testing.T) {
+	l, clock := newLimiter()
+	wide, narrow := Tally{"wide", Rate{time.Minute, 10}}, Tally{"narrow", Rate{time.Hour, 2}}
+	for range 2 {
+		if _, wait := l.Count(wide, narrow); wait != 0 {
+			t.Fatalf("told to wait %v", wait)
+		}
+	}
+	if _, wait := l.Count(wide, narrow); wait != time.Hour {
+		t.Errorf("the third waits %v", wait)
+	}
+	if n := l.Counted(wide); n != 2 {
+		t.Errorf("what was refused was counted: %d", n)
+	}
+	undo, _ := l.Count(wide)
+	undo()
+	if n := l.Counted(wide); n != 2 {
+		t.Errorf("after it was taken back: %d", n)
+	}
+	clock.at = clock.at.Add(time.Minute)
+	if n, m := l.Counted(wide), l.Counted(narrow); n != 1 || m != 2 {
+		t.Errorf("a minute later: %d and %d", n, m)
 	}
 }
 
@@ -127,7 +267,7 @@ func TestFloodOfAddressesForgetsNobodyWhoIsOver(t *testing.T) {
 		guilty[i] = Who{From: address(i)}
 		times(l, class, guilty[i])
 	}
-	for i := range 300_000 {
+	for i := range 120_000 {
 		_ = l.Allow(class, Who{From: address(1<<24 + i)})
 	}
 	free := 0
@@ -142,7 +282,7 @@ func TestFloodOfAddressesForgetsNobodyWhoIsOver(t *testing.T) {
 	if size := unsafe.Sizeof(*l); size > 2<<20 {
 		t.Errorf("a limiter has %d bytes", size)
 	}
-	if n := testing.AllocsPerRun(100, func() { _ = l.Allow(class, Who{From: address(77_000_000)}) }); n > 2 { // the refusal
+	if n := testing.AllocsPerRun(100, func() { _ = l.Allow(class, Who{From: address(77_000_000)}) }); n > 3 { // the refusal, and the networks around
 		t.Errorf("%v allocations", n)
 	}
 }

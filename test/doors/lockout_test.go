@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/internal/testenv"
+	"github.com/veche-im/veche/server"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -88,12 +89,12 @@ func TestStrangersLockNobodyOut(t *testing.T) {
 	}
 	// Fifty failures from many networks; from each of them fewer than five.
 	for i := range 12 {
-		c := from(site, fmt.Sprintf("127.0.1.%d", i+1))
+		c := from(site, fmt.Sprintf("127.0.%d.1", i+1))
 		for range 4 {
 			signIn(t, site, c, "Ann", wrong)
 		}
 	}
-	if s, _ := signIn(t, site, from(site, "127.0.2.1"), "Ann", wrong); s != 503 {
+	if s, _ := signIn(t, site, from(site, "127.0.99.1"), "Ann", wrong); s != 503 {
 		t.Errorf("a guess more from yet another network: %d", s)
 	}
 	if s, _ := signIn(t, site, home, "Ann", testenv.Password, browser); s != 200 {
@@ -148,5 +149,39 @@ func TestAKnownBrowserIsNoWayAround(t *testing.T) {
 		if resp.StatusCode != 401 {
 			t.Errorf("%s with that cookie alone: %d", path, resp.StatusCode)
 		}
+	}
+}
+
+// An office behind one address, with the browsers of nobody known there yet: each
+// mistypes, nobody is kept out. Who only fails there is slowed down.
+func TestAnOfficeMayMistype(t *testing.T) {
+	c := &clock{at: time.Now()}
+	site := testenv.Start(t, testenv.WithClock(c.now), testenv.WithConfig(func(cfg *server.Config) { cfg.Ticks = c.now }))
+	site.SetUp("Ann")
+	office := from(site, "127.0.0.2")
+	for i := range 30 {
+		name := fmt.Sprint("Clerk ", i)
+		site.SignUp(name)
+		if s, _ := signIn(t, site, office, name, wrong); s != 404 {
+			t.Fatalf("%s's mistake: %d", name, s)
+		}
+		if s, _ := signIn(t, site, office, name, testenv.Password); s != 200 {
+			t.Fatalf("%s: %d", name, s)
+		}
+	}
+	guesses := func() (n int) {
+		for i := range 60 {
+			if s, _ := signIn(t, site, office, fmt.Sprint("Name ", i), wrong); s == 404 {
+				n++
+			}
+		}
+		return n
+	}
+	if n := guesses(); n != 20 { // thirty of the fifty are used up
+		t.Errorf("%d guesses at once, want 20", n)
+	}
+	c.pass(3 * time.Minute)
+	if n := guesses(); n != 4 {
+		t.Errorf("%d guesses in three minutes, want 4", n)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -178,7 +179,7 @@ func TestARevokedDeviceHearsNothingMore(t *testing.T) {
 	bob := newMember(t, site.AddPerson("Bob"))
 	room := ann.create(ann.with(bob.Session.Account), bob)
 	n := trials(t, 50)
-	var longest time.Duration
+	var lived []time.Duration // on after their revocation
 	for i := range n {
 		d := ann.AddDevice() // hears the room, being the account's
 		up := uploadSlowly(t, site, d, i%10 == 0)
@@ -195,7 +196,7 @@ func TestARevokedDeviceHearsNothingMore(t *testing.T) {
 		if s := d.Ended(); s != 4001 {
 			t.Fatalf("trial %d: the socket ended with %d", i, s)
 		}
-		longest = max(longest, time.Since(revoked))
+		lived = append(lived, time.Since(revoked))
 		for _, f := range d.Frames() {
 			if f.Method != wire.OnNudge.Name {
 				continue
@@ -213,7 +214,10 @@ func TestARevokedDeviceHearsNothingMore(t *testing.T) {
 			ann = replaced(t, site, ann, bob, &room)
 		}
 	}
-	t.Logf("%d revocations; a socket lived on for %v at most", n, longest)
+	slices.Sort(lived)
+	longest := lived[n-1]
+	t.Logf("%d revocations; sockets lived on for %v in the median, %v at the 99th percentile, %v at most",
+		n, lived[n/2], lived[n*99/100], longest)
 	if os.Getenv("VECHE_TRIALS") != "" && longest > time.Second {
 		t.Errorf("a socket lived on for %v", longest)
 	}
