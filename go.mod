@@ -12,6 +12,8 @@ require (
 	github.com/pion/webrtc/v4 v4.2.26
 )
 
+require github.com/ccojocar/zxcvbn-go v1.0.4 // indirect
+
 require (
 	github.com/pion/datachannel v1.6.3 // indirect
 	github.com/pion/ice/v4 v4.4.8 // indirect

@@ -56,6 +56,10 @@ type Config struct {
 	MediaTCP, MediaTURN func(net.Conn)
 	MediaAt             func() admin.Media // where all that is, for "veche doctor"; nil: nowhere
 
+	// SessionMax is how long after the password was shown a session is locked, until
+	// it is shown again; 0 for never.
+	SessionMax time.Duration
+
 	Cost account.Cost // of a password's hash; zero means account.DefaultCost
 
 	// Fatal is called when the disk can no longer be trusted. It is expected to

@@ -16,6 +16,7 @@ import (
 	"github.com/veche-im/veche/server/account"
 	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/server/age"
+	"github.com/veche-im/veche/server/audit"
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/blob"
 	"github.com/veche-im/veche/server/call"
@@ -27,6 +28,7 @@ import (
 	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/server/room"
 	"github.com/veche-im/veche/server/session"
+	"github.com/veche-im/veche/server/steward"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -51,6 +53,8 @@ type Server struct {
 	db        *db.DB
 	age       *age.Clock
 	hub       *hub.Hub
+	audit     *audit.Log
+	steward   *steward.Steward
 	limit     *limit.Limiter
 	blobs     *blob.Store
 	rooms     *room.Rooms
@@ -152,6 +156,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.hub = hub.New()
+	s.audit = audit.New(log, s.cfg.Ticks)
 	s.limit = limit.New(s.cfg.Ticks)
 	s.metrics = newMetrics(s.hub, &s.damage)
 	if s.blobs, err = blob.New(blob.Config{
@@ -182,6 +187,9 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.certs, err = cert.Open(cert.Config{Dir: s.data.file(tlsName), Names: names, Now: s.cfg.Now, Log: log}); err != nil {
 		return err
 	}
+	if s.steward, err = steward.New(steward.Config{DB: s.db, Hub: s.hub, Audit: s.audit, Now: s.cfg.Now}); err != nil {
+		return err
+	}
 	sessions, err := s.sessions()
 	if err != nil {
 		return err
@@ -190,10 +198,11 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.api, err = httpapi.New(httpapi.Config{
 		DB: s.db, Hub: s.hub, Accounts: accounts, Sessions: sessions, Blobs: s.blobs, Limit: s.limit, Log: log, Now: s.cfg.Now, Age: s.age.Now,
 		Version: s.cfg.Version, Contact: s.cfg.Contact, Web: s.cfg.Web, CA: s.certs.CA(), Observe: s.metrics.route,
+		SessionMax: s.cfg.SessionMax, Audit: s.audit,
 	}); err != nil {
 		return err
 	}
-	s.admin, err = admin.New(admin.Config{Dir: s.data.path, DB: s.db, Log: log, Now: s.cfg.Now, Base: s.URL, State: s.state, Backup: s.backup, Check: s.check})
+	s.admin, err = admin.New(admin.Config{Dir: s.data.path, DB: s.db, Log: log, Now: s.cfg.Now, Base: s.URL, State: s.state, Steward: s.steward, Audit: s.audit, Backup: s.backup, Check: s.check})
 	return err
 }
 
@@ -203,17 +212,18 @@ func openDB(ctx context.Context, d *dataDir, log *slog.Logger, fatal, damage fun
 
 // sessions registers the methods of all nouns.
 func (s *Server) sessions() (*session.Sessions, error) {
-	deps := session.Deps{DB: s.db, Hub: s.hub, Log: s.cfg.Log, Now: s.cfg.Now, Caps: wire.Caps{Blob: s.cfg.Blob, Quota: s.cfg.Quota}, Calls: s.calls.On()}
+	deps := session.Deps{DB: s.db, Hub: s.hub, Log: s.cfg.Log, Now: s.cfg.Now, Caps: wire.Caps{Blob: s.cfg.Blob, Quota: s.cfg.Quota}, Calls: s.calls.On(), Audit: s.audit}
 	t := session.NewTable()
 	session.SiteMethods(t, deps)
 	session.DirectoryMethods(t, deps)
 	session.DeviceMethods(t, deps)
 	session.KeyMethods(t, deps)
+	session.AccountMethods(t, s.steward)
 	session.RoomMethods(t, s.rooms)
 	session.CallMethods(t, s.calls)
 	return session.New(session.Config{
 		Table: t, Hub: s.hub, Limit: s.limit, Log: s.cfg.Log, Now: s.cfg.Now,
-		RoomsOf: s.rooms.Of, Hello: session.HelloOf(deps), Observe: s.metrics.request,
+		RoomsOf: s.rooms.Of, Hello: session.HelloOf(deps), Observe: s.metrics.request, Audit: s.audit,
 	})
 }
 
@@ -379,14 +389,25 @@ func (s *Server) forget(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if s.cfg.SessionMax > 0 {
+			old, err := device.SweepOld(tx, now.Add(-s.cfg.SessionMax))
+			if err != nil {
+				return err
+			}
+			ended = append(ended, old...)
+		}
 		tx.OnCommit(func() {
 			for _, e := range ended {
+				s.audit.Record(audit.Entry{Kind: kindOf[e.Why], Account: e.Account, Device: e.Device, Why: e.Why})
 				s.hub.End(e.Account, e.Device, wire.Unauthenticated)
 			}
 		})
 		return account.SweepLinks(tx, now)
 	})
 }
+
+// kindOf is what is written down of a session that is over, or locked.
+var kindOf = map[string]audit.Kind{"unused": audit.SessionEnded, "never_enrolled": audit.SessionEnded, "too_old": audit.SessionLocked}
 
 // touch notes that the connected sessions are in use, a few at a time, so that
 // nobody's message waits long behind it.

@@ -12,7 +12,7 @@ const (
 	PathSignout  = "/api/v1/signout"  // POST, with the session
 	PathSession  = "/api/v1/session"  // GET → SignedIn without Token: who the cookie belongs to
 	PathPassword = "/api/v1/password" // POST ChangePassword → PasswordChange, with the session of an active device
-	PathProve    = "/api/v1/prove"    // POST Prove, with the session, a locked one too
+	PathProve    = "/api/v1/prove"    // POST Prove → SignedIn, with the session, a locked one too
 	PathSocket   = "/api/v1/socket"   // WebSocket, with the session
 	PathBlobs    = "/api/v1/blobs"    // POST NewBlob → BlobState
 	PathBlob     = "/api/v1/blobs/"   // + id: PUT ?offset=N, GET (with Range), DELETE; GET …/state → BlobState

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/veche-im/veche/server/admin"
-	"github.com/veche-im/veche/wire"
 )
 
 type inviteCmd struct {
@@ -13,7 +11,7 @@ type inviteCmd struct {
 	JSON bool `name:"json" help:"Write a JSON object."`
 }
 
-// inviteRow is a link for one new person.
+// inviteRow is a link for one person.
 type inviteRow struct {
 	Link    string `json:"link"`
 	Expires string `json:"expires"`
@@ -21,12 +19,8 @@ type inviteRow struct {
 
 func (c inviteCmd) Run(ctx context.Context, t *term) error {
 	invite, err := admin.MakeInvite(ctx, c.Data)
-	var refused *wire.Error
-	if errors.As(err, &refused) {
-		return errors.New(refused.Text)
-	}
 	if err != nil {
-		return err
+		return refusal(err)
 	}
 	if c.JSON {
 		return t.object(inviteRow{invite.Link, stamp(invite.Expires)})

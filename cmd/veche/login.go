@@ -19,8 +19,8 @@ import (
 
 type loginCmd struct {
 	profileFlags
-	Link         string        `arg:"" help:"A set-up link, an invite, or the server's address to sign in to an account that exists."`
-	Name         string        `required:"" help:"Your name."`
+	Link         string        `arg:"" help:"A set-up link, an invite, a link to a new password, or the server's address to sign in to an account that exists."`
+	Name         string        `help:"Your name. A link to a new password knows it."`
 	PasswordFile string        `required:"" placeholder:"FILE" help:"File whose first line is the password; - for standard input."`
 	Org          string        `help:"With a set-up link: the organisation's name."`
 	Device       string        `default:"${device}" help:"What you will call this device."`
@@ -42,6 +42,9 @@ func (c loginCmd) Run(ctx context.Context, t *term) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if c.Name == "" && kind != wire.PathResetUI {
+		return usageError{errors.New("--name is missing: your name")}
+	}
 	if kind == wire.PathSetUpUI && c.Org == "" {
 		return usageError{errors.New("a set-up link needs --org, the organisation's name")}
 	}
@@ -61,7 +64,7 @@ func (c loginCmd) Run(ctx context.Context, t *term) error {
 	}
 	defer p.close()
 
-	entered, err := c.enter(ctx, p, token, password)
+	entered, err := c.enter(ctx, p, kind, token, password)
 	if err != nil {
 		return err
 	}
@@ -148,13 +151,15 @@ func readCA(name string) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-func (c loginCmd) enter(ctx context.Context, p *profile, token, password string) (api.Entered, error) {
+func (c loginCmd) enter(ctx context.Context, p *profile, kind, token, password string) (api.Entered, error) {
 	status, err := do(ctx, p, api.GetStatus, api.None{})
 	switch {
 	case err != nil:
 		return api.Entered{}, err
 	case status.Phase == api.PhaseEnrolling && token == "":
 		return api.Entered{Phase: api.PhaseEnrolling}, nil // go on where an earlier sign-in stopped
+	case kind == wire.PathResetUI:
+		return do(ctx, p, api.DoReset, api.ResetPassword{Token: token, Password: password, Device: c.Device})
 	case token != "":
 		return do(ctx, p, api.DoSignUp, api.SignUp{Token: token, Org: c.Org, Name: c.Name, Password: password, Device: c.Device})
 	default:
@@ -184,7 +189,11 @@ func (c loginCmd) say(ctx context.Context, t *term, p *profile, e api.Entered) e
 	case row.Phase == api.PhaseEnrolling:
 		t.show("This device waits to be let in. On another of your devices, compare and approve this code:\n\n  %s\n\n  veche device approve %s\n\nor run this again with --recovery-key-file.\n", row.Code, row.Code)
 	default:
-		t.show("Signed in as %s.\n", c.Name)
+		name := c.Name
+		if status, err := do(ctx, p, api.GetStatus, api.None{}); err == nil && status.Me != nil {
+			name = status.Me.Name
+		}
+		t.show("Signed in as %s.\n", name)
 		if row.RecoveryKey != "" {
 			t.recoveryKey(row.RecoveryKey)
 		}
@@ -240,7 +249,7 @@ func (c loginCmd) await(ctx context.Context, t *term, p *profile) error {
 	}
 }
 
-// parseLink takes a link apart into its page, "/setup" or "/join", and its
+// parseLink takes a link apart into its page, "/setup", "/join" or "/reset", and its
 // token; a plain address has neither.
 func parseLink(link string) (page, token string, err error) {
 	u, err := url.Parse(link)
@@ -248,7 +257,7 @@ func parseLink(link string) (page, token string, err error) {
 		return "", "", errors.New("that is no link: it begins with https:// or is http://localhost")
 	}
 	switch path := strings.TrimSuffix(u.Path, "/"); {
-	case path == wire.PathSetUpUI || path == wire.PathJoinUI:
+	case path == wire.PathSetUpUI, path == wire.PathJoinUI, path == wire.PathResetUI:
 		if u.Fragment == "" {
 			return "", "", errors.New("the link is cut off: the part after # is missing (quote it for the shell)")
 		}
@@ -256,7 +265,7 @@ func parseLink(link string) (page, token string, err error) {
 	case path == "":
 		return "", "", nil
 	default:
-		return "", "", errors.New("that link is neither a set-up link, an invite, nor just the server's address")
+		return "", "", errors.New("that link is neither a set-up link, an invite, a link to a new password, nor just the server's address")
 	}
 }
 

@@ -29,23 +29,25 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" default:"withargs" group:"server" help:"Run the server. Also what plain \"veche\" does."`
 	Init    initCmd    `cmd:"" group:"server" help:"Set up a site without a browser: organisation and first administrator."`
 	Invite  inviteCmd  `cmd:"" group:"server" help:"Make a link for one new person."`
+	Admin   adminCmd   `cmd:"" group:"server" help:"Reset a password, shut an account, make an administrator."`
 	Backup  backupCmd  `cmd:"" group:"server" help:"Write the whole site into one file, while it runs or not."`
 	Restore restoreCmd `cmd:"" group:"server" help:"Make a site of a backup."`
 	Check   checkCmd   `cmd:"" group:"server" help:"Look whether the disk has damaged anything of the site."`
 	Doctor  doctorCmd  `cmd:"" group:"server" help:"Try everything that people need the server for, and say what is wrong."`
 
-	Login   loginCmd   `cmd:"" group:"client" help:"Sign this machine in, with a link or a server's address."`
-	Logout  logoutCmd  `cmd:"" group:"client" help:"End this machine's session."`
-	People  peopleCmd  `cmd:"" group:"client" help:"List everybody at the site."`
-	Rooms   roomsCmd   `cmd:"" group:"client" help:"List your conversations, newest first."`
-	Room    roomCmd    `cmd:"" group:"client" help:"Make and change groups."`
-	Send    sendCmd    `cmd:"" group:"client" help:"Send a message, and wait until it is on the server's disk."`
-	Read    readCmd    `cmd:"" group:"client" help:"Show a conversation."`
-	Fetch   fetchCmd   `cmd:"" group:"client" help:"Save the files of a message."`
-	Calls   callsCmd   `cmd:"" group:"client" help:"List the calls that are going on."`
-	Call    callCmd    `cmd:"" group:"client" help:"Take part in a conversation's call: play, record, count."`
-	Devices devicesCmd `cmd:"" group:"client" help:"List your devices."`
-	Device  deviceCmd  `cmd:"" group:"client" help:"Let a device in, turn it away, remove it."`
+	Login    loginCmd    `cmd:"" group:"client" help:"Sign this machine in, with a link or a server's address."`
+	Logout   logoutCmd   `cmd:"" group:"client" help:"End this machine's session."`
+	Password passwordCmd `cmd:"" group:"client" help:"Change your password."`
+	People   peopleCmd   `cmd:"" group:"client" help:"List everybody at the site."`
+	Rooms    roomsCmd    `cmd:"" group:"client" help:"List your conversations, newest first."`
+	Room     roomCmd     `cmd:"" group:"client" help:"Make and change groups."`
+	Send     sendCmd     `cmd:"" group:"client" help:"Send a message, and wait until it is on the server's disk."`
+	Read     readCmd     `cmd:"" group:"client" help:"Show a conversation."`
+	Fetch    fetchCmd    `cmd:"" group:"client" help:"Save the files of a message."`
+	Calls    callsCmd    `cmd:"" group:"client" help:"List the calls that are going on."`
+	Call     callCmd     `cmd:"" group:"client" help:"Take part in a conversation's call: play, record, count."`
+	Devices  devicesCmd  `cmd:"" group:"client" help:"List your devices."`
+	Device   deviceCmd   `cmd:"" group:"client" help:"Let a device in, turn it away, remove it."`
 
 	Bench   benchCmd   `cmd:"" group:"other" help:"Measure this binary."`
 	Version versionCmd `cmd:"" group:"other" help:"Show the version, who built it, and from what."`

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/veche-im/veche/cmd/veche/media"
 	"github.com/veche-im/veche/server"
@@ -22,6 +23,9 @@ type dataFlags struct {
 	Data string `default:"veche-data" env:"VECHE_DATA" placeholder:"DIR" help:"The server's data directory (default ./${default})."`
 }
 
+// mostDays bounds what is counted in days.
+const mostDays = 36500
+
 type serveCmd struct {
 	dataFlags
 	Listen   string   `placeholder:"ADDR" help:"Where everybody connects, by https (default :8443)."`
@@ -32,6 +36,8 @@ type serveCmd struct {
 	Public   []string `placeholder:"ADDR" help:"Addresses at which devices reach this server for calls, where a router stands between (default: found out)."`
 	CallSize int      `placeholder:"N" help:"How many devices one call takes at most (default 1000)."`
 	Contact  string   `name:"security-contact" placeholder:"URI" help:"Whom to tell of a fault of security, like mailto:security@example.org (served as /.well-known/security.txt)."`
+	Sessions int      `name:"session-max" placeholder:"DAYS" help:"Have devices show the password again this many days after it was shown last (default 0: never)."`
+	Log      string   `name:"log" enum:"text,json" default:"text" help:"How to write the log: text, or json for programs that read it."`
 	Verbose  bool     `short:"v" help:"Log every small thing."`
 }
 
@@ -40,7 +46,14 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 	if c.Verbose {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: level}))
+	options := &slog.HandlerOptions{Level: level}
+	log := slog.New(slog.NewTextHandler(t.err, options))
+	if c.Log == "json" {
+		log = slog.New(slog.NewJSONHandler(t.err, options))
+	}
+	if c.Sessions < 0 || c.Sessions > mostDays {
+		return usageError{fmt.Errorf("--session-max: 0 to %d days", mostDays)}
+	}
 	app, err := webApp()
 	if err != nil {
 		return err
@@ -60,7 +73,8 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 	s, err := server.New(ctx, server.Config{
 		Media: calls, CallSize: c.CallSize, MediaTCP: overTCP, MediaTURN: overTURN, MediaAt: where,
 		Data: c.Data, HTTPS: c.Listen, HTTP: c.Local, Metrics: c.Metrics, Host: c.Host,
-		Version: version, Contact: c.Contact, Web: app,
+		SessionMax: time.Duration(c.Sessions) * 24 * time.Hour,
+		Version:    version, Contact: c.Contact, Web: app,
 		Started: func(i server.Info) { fmt.Fprint(t.out, i) },
 		Log:     log,
 		// The state of the disk is unknown: whatever this process would still do,

@@ -20,6 +20,7 @@ type Account struct {
 	ID    wire.AccountID
 	Name  string
 	Admin bool
+	Shut  bool // nobody can sign in to it
 }
 
 // errTaken is the refusal of a name that somebody has.
@@ -66,8 +67,8 @@ func Create(tx *db.Tx, name Name, password Hash, admin bool, now time.Time) (Acc
 // Get returns an account, or authz.ErrDenied.
 func Get(tx *db.Tx, id wire.AccountID) (Account, error) {
 	a := Account{ID: id}
-	const get = `SELECT name, admin FROM account WHERE id = $1`
-	err := tx.QueryRow(get, id).Scan(&a.Name, &a.Admin)
+	const get = `SELECT name, admin, shut_ms > 0 FROM account WHERE id = $1`
+	err := tx.QueryRow(get, id).Scan(&a.Name, &a.Admin, &a.Shut)
 	if errors.Is(err, db.ErrNone) {
 		return Account{}, authz.ErrDenied
 	}
@@ -80,8 +81,8 @@ func Get(tx *db.Tx, id wire.AccountID) (Account, error) {
 // byKey returns the account of a name and the hash of its password. For a name
 // that nobody has, the error is db.ErrNone.
 func byKey(tx *db.Tx, key string) (a Account, password Hash, err error) {
-	const get = `SELECT id, name, admin, password FROM account WHERE name_key = $1`
-	err = tx.QueryRow(get, key).Scan(&a.ID, &a.Name, &a.Admin, (*string)(&password))
+	const get = `SELECT id, name, admin, shut_ms > 0, password FROM account WHERE name_key = $1`
+	err = tx.QueryRow(get, key).Scan(&a.ID, &a.Name, &a.Admin, &a.Shut, (*string)(&password))
 	return a, password, err
 }
 

@@ -53,7 +53,7 @@ func (s *Accounts) SetUp(ctx context.Context, token, org, name, password string,
 	if err != nil {
 		return Account{}, fmt.Errorf("organisation: %w", err)
 	}
-	return s.signUp(ctx, token, SetupLink, name, password, true, func(tx *db.Tx, a Account) error {
+	return s.signUp(ctx, token, SetupLink, orgName.Shown, name, password, true, func(tx *db.Tx, a Account) error {
 		if err := setUp(tx, orgName, s.now()); err != nil {
 			return err
 		}
@@ -63,10 +63,12 @@ func (s *Accounts) SetUp(ctx context.Context, token, org, name, password string,
 
 // SignUp makes an account from an invite.
 func (s *Accounts) SignUp(ctx context.Context, token, name, password string, and And) (Account, error) {
-	return s.signUp(ctx, token, InviteLink, name, password, false, and)
+	return s.signUp(ctx, token, InviteLink, "", name, password, false, and)
 }
 
-func (s *Accounts) signUp(ctx context.Context, token string, kind LinkKind, name, password string, admin bool, and And) (a Account, err error) {
+// signUp makes an account from a link. Org is the organisation's name where that is
+// not the site's yet.
+func (s *Accounts) signUp(ctx context.Context, token string, kind LinkKind, org, name, password string, admin bool, and And) (a Account, err error) {
 	t, err := ParseToken(token)
 	if err != nil {
 		return Account{}, err
@@ -93,6 +95,9 @@ func (s *Accounts) signUp(ctx context.Context, token string, kind LinkKind, name
 	if err != nil {
 		return Account{}, err
 	}
+	if err := s.acceptable(ctx, password, n.Shown, org); err != nil {
+		return Account{}, err
+	}
 	hash, err := s.hasher.hash(ctx, password)
 	if err != nil {
 		return Account{}, err
@@ -116,8 +121,22 @@ type Try struct {
 	Known          string // what Remember gave the browser once, empty for none
 }
 
+// Refusal is an attempt with a password that failed. Those who made it learn from
+// it that it did, or that they have to wait; the log says more.
+type Refusal struct {
+	Account wire.AccountID // zero for a name that nobody has
+	Why     string         // unknown, wrong, shut or too_many
+	err     error
+}
+
+func (r *Refusal) Error() string { return r.err.Error() }
+
+// Unwrap returns what is told.
+func (r *Refusal) Unwrap() error { return r.err }
+
 // SignIn returns the account of a name and password. A wrong name and a wrong
-// password are authz.ErrDenied and cost the same; too many of them are Busy.
+// password are authz.ErrDenied and cost the same, and so is a shut account's; too
+// many of them are Busy. All these are a Refusal.
 func (s *Accounts) SignIn(ctx context.Context, t Try, and And) (Account, error) {
 	n, err := ParseName(t.Name)
 	if err != nil {
@@ -134,21 +153,40 @@ func (s *Accounts) SignIn(ctx context.Context, t Try, and And) (Account, error) 
 	if err != nil {
 		return Account{}, fmt.Errorf("look up a name: %w", err)
 	}
-	undo, err := s.attempts.begin(n.Key, t.From, s.hasher.deviceOf(hash, t.Known))
-	if err != nil {
+	if err := s.right(ctx, a, n.Key, hash, t); err != nil {
 		return Account{}, err
+	}
+	return a, s.db.Update(ctx, func(tx *db.Tx) error {
+		if err := unchanged(tx, a.ID, hash); err != nil {
+			return err
+		}
+		return and(tx, a)
+	})
+}
+
+// right checks a password against the hash of an account, both zero for a name
+// that nobody has, and counts the attempt under the key of the name. Whatever is
+// refused costs the same.
+func (s *Accounts) right(ctx context.Context, a Account, key string, hash Hash, t Try) error {
+	undo, err := s.attempts.begin(key, t.From, s.hasher.deviceOf(hash, t.Known))
+	if err != nil {
+		return &Refusal{a.ID, "too_many", err}
 	}
 	right, err := s.hasher.matches(ctx, t.From, hash, t.Password)
-	if err != nil {
+	switch {
+	case err != nil:
 		undo() // our fault, not theirs
-		return Account{}, err
-	}
-	if !right {
-		return Account{}, authz.ErrDenied
+		return err
+	case hash == "":
+		return &Refusal{a.ID, "unknown", authz.ErrDenied}
+	case !right:
+		return &Refusal{a.ID, "wrong", authz.ErrDenied}
+	case a.Shut:
+		return &Refusal{a.ID, "shut", authz.ErrDenied}
 	}
 	undo()
 	s.attempts.settled(a.ID, t.From)
-	return a, s.db.Update(ctx, func(tx *db.Tx) error { return and(tx, a) })
+	return nil
 }
 
 // Remember returns what a browser in which somebody has just signed in keeps, to
@@ -174,8 +212,11 @@ func CheckNew(org, name, password string) error {
 	if _, err := ParseName(name); err != nil {
 		return err
 	}
-	_, err := prepare(password)
-	return err
+	p, err := prepare(password)
+	if err != nil {
+		return err
+	}
+	return checkGuess(p, name, org)
 }
 
 // SetUpUnattended is SetUp without a link and without a device, for who
@@ -187,6 +228,9 @@ func (s *Accounts) SetUpUnattended(ctx context.Context, org, name, password stri
 	}
 	n, err := ParseName(name)
 	if err != nil {
+		return Account{}, err
+	}
+	if err := s.acceptable(ctx, password, n.Shown, orgName.Shown); err != nil {
 		return Account{}, err
 	}
 	hash, err := s.hasher.hash(ctx, password)

@@ -9,7 +9,7 @@ package account
 import "github.com/veche-im/veche/server/db"
 
 // Schema is the tables of this noun.
-var Schema = db.Schema{Noun: "account", Additive: 1, Steps: []string{`
+var Schema = db.Schema{Noun: "account", Additive: 2, Steps: []string{`
 CREATE TABLE site (
 	id BIGINT PRIMARY KEY,       -- 1: there is one
 	org TEXT NOT NULL,
@@ -26,7 +26,7 @@ CREATE TABLE account (
 CREATE UNIQUE INDEX account_name ON account (name_key);
 CREATE TABLE link (
 	hash BYTEA PRIMARY KEY,      -- SHA-256 of the token
-	kind TEXT NOT NULL,          -- setup or invite
+	kind TEXT NOT NULL,          -- setup, invite or reset
 	maker_id BYTEA,              -- the administrator's account; null for the server itself
 	expires_ms BIGINT NOT NULL,
 	used_ms BIGINT NOT NULL      -- 0 until used
@@ -34,4 +34,11 @@ CREATE TABLE link (
 `, `
 ALTER TABLE site ADD COLUMN life BYTEA;                   -- null until EnsureLife
 ALTER TABLE site ADD COLUMN life_ms BIGINT NOT NULL DEFAULT 0; -- when a restore began it, 0 for the first
+`, `
+ALTER TABLE account ADD COLUMN shut_ms BIGINT NOT NULL DEFAULT 0;     -- since when nobody can sign in to it; 0: one can
+ALTER TABLE account ADD COLUMN password_ms BIGINT NOT NULL DEFAULT 0; -- what happened to the password last, and when
+ALTER TABLE account ADD COLUMN password_how TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN password_device BYTEA;
+ALTER TABLE link ADD COLUMN account_id BYTEA;                         -- of a reset link: whose password
+CREATE INDEX link_account ON link (account_id);
 `}}

@@ -19,6 +19,7 @@ type LinkKind string
 const (
 	SetupLink  LinkKind = "setup"
 	InviteLink LinkKind = "invite"
+	ResetLink  LinkKind = "reset"
 )
 
 // Token is the secret part of a link. It does not print; Secret gives it.
@@ -67,28 +68,49 @@ func NewSetupLink(tx *db.Tx, now time.Time) (Token, error) {
 	if _, err := tx.Exec(`DELETE FROM link WHERE kind = $1`, string(SetupLink)); err != nil {
 		return Token{}, fmt.Errorf("forget old set-up links: %w", err)
 	}
-	return addLink(tx, SetupLink, wire.AccountID{}, now.Add(wire.SetupTTL))
+	return addLink(tx, SetupLink, wire.AccountID{}, wire.AccountID{}, now.Add(wire.SetupTTL))
 }
 
 // NewInvite makes a link for one new person. Maker is the administrator's
 // account, zero when the command line made it.
 func NewInvite(tx *db.Tx, maker wire.AccountID, now time.Time) (Token, wire.Millis, error) {
 	expires := now.Add(wire.InviteTTL)
-	t, err := addLink(tx, InviteLink, maker, expires)
+	t, err := addLink(tx, InviteLink, wire.AccountID{}, maker, expires)
 	return t, wire.Now(expires), err
 }
 
-func addLink(tx *db.Tx, kind LinkKind, maker wire.AccountID, expires time.Time) (Token, error) {
+// addLink makes a link for the account of, by maker; either may be zero.
+func addLink(tx *db.Tx, kind LinkKind, of, maker wire.AccountID, expires time.Time) (Token, error) {
 	t := newToken()
-	var by any
-	if !maker.IsZero() {
-		by = maker
+	orNull := func(id wire.AccountID) any {
+		if id.IsZero() {
+			return nil
+		}
+		return id
 	}
-	const add = `INSERT INTO link (hash, kind, maker_id, expires_ms, used_ms) VALUES ($1, $2, $3, $4, 0)`
-	if _, err := tx.Exec(add, t.hash(), string(kind), by, expires.UnixMilli()); err != nil {
+	const add = `INSERT INTO link (hash, kind, account_id, maker_id, expires_ms, used_ms) VALUES ($1, $2, $3, $4, $5, 0)`
+	if _, err := tx.Exec(add, t.hash(), string(kind), orNull(of), orNull(maker), expires.UnixMilli()); err != nil {
 		return Token{}, fmt.Errorf("add link: %w", err)
 	}
 	return t, nil
+}
+
+// LinkInfoOf returns what a link is good for, for who has it.
+func LinkInfoOf(tx *db.Tx, t Token, now time.Time) (info wire.LinkInfo, err error) {
+	kind, err := LinkOf(tx, t, now)
+	if err != nil {
+		return info, err
+	}
+	info.Kind = string(kind)
+	if kind == ResetLink {
+		a, err := resetOf(tx, t, now)
+		if err != nil {
+			return wire.LinkInfo{}, err
+		}
+		info.Name = a.Name
+	}
+	info.Org, err = Org(tx)
+	return info, err
 }
 
 // LinkOf returns what a link is good for. One that is unknown, used or expired

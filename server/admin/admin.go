@@ -21,8 +21,10 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/audit"
 	"github.com/veche-im/veche/server/backup"
 	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/steward"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -34,8 +36,8 @@ const (
 	timeout    = 30 * time.Second
 )
 
-// Invite is a link for one new person.
-type Invite struct {
+// Link is a link for one person.
+type Link struct {
 	Link    string      `json:"link"`
 	Expires wire.Millis `json:"expires"`
 }
@@ -64,6 +66,9 @@ type Config struct {
 	Now   func() time.Time
 	Base  func() string // the site's address, to make links with: "https://host:8443"
 	State func() State
+
+	Steward *steward.Steward
+	Audit   *audit.Log // may be nil
 
 	// Backup writes the site into a writer; begin is called first, with about how
 	// many bytes that will be. Check looks at everything that the site keeps.
@@ -101,6 +106,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, l: l}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /invite", s.invite)
+	s.people(mux)
 	mux.HandleFunc("POST /backup", s.backup)
 	mux.HandleFunc("POST /check", s.check)
 	mux.HandleFunc("POST /state", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, cfg.State()) })
@@ -126,7 +132,7 @@ func (s *Server) Close() error {
 }
 
 func (s *Server) invite(w http.ResponseWriter, r *http.Request) {
-	var inv Invite
+	var inv Link
 	err := s.cfg.DB.Update(r.Context(), func(tx *db.Tx) error {
 		switch some, err := account.Anyone(tx); {
 		case err != nil:
@@ -135,20 +141,25 @@ func (s *Server) invite(w http.ResponseWriter, r *http.Request) {
 			return wire.Refuse(wire.NotFound, "nobody is set up yet: open the set-up link first")
 		}
 		t, expires, err := account.NewInvite(tx, wire.AccountID{}, s.cfg.Now())
-		inv = Invite{s.cfg.Base() + wire.PathJoinUI + "#" + t.Secret(), expires}
+		inv = Link{s.cfg.Base() + wire.PathJoinUI + "#" + t.Secret(), expires}
+		tx.OnCommit(func() { s.cfg.Audit.Record(audit.Entry{Kind: audit.InviteMade, Command: true}) })
 		return err
 	})
+	s.answer(w, r, "invite", inv, err)
+}
+
+// answer answers a command with v, or err.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, what string, v any, err error) {
 	var e *wire.Error
 	switch {
 	case err == nil:
-		s.cfg.Log.Info("invited", "by", "command line")
-		reply(w, http.StatusOK, inv)
+		reply(w, http.StatusOK, v)
 	case errors.As(err, &e):
 		reply(w, http.StatusConflict, e)
 	case r.Context().Err() != nil: // who asked has gone
 		reply(w, http.StatusServiceUnavailable, &wire.Error{Code: wire.Cancelled})
 	default:
-		s.cfg.Log.Error("invite", "err", err)
+		s.cfg.Log.Error("command failed", "command", what, "err", err)
 		reply(w, http.StatusInternalServerError, &wire.Error{Code: wire.Internal})
 	}
 }
@@ -161,9 +172,9 @@ func reply(w http.ResponseWriter, status int, v any) {
 
 // MakeInvite asks the server that runs on dir for a link for one new person.
 // ErrNotRunning says that there is none; a *wire.Error is its refusal.
-func MakeInvite(ctx context.Context, dir string) (Invite, error) {
-	var inv Invite
-	err := ask(ctx, dir, "/invite", &inv)
+func MakeInvite(ctx context.Context, dir string) (Link, error) {
+	var inv Link
+	err := ask(ctx, dir, "/invite", nil, &inv)
 	return inv, err
 }
 
@@ -171,13 +182,13 @@ func MakeInvite(ctx context.Context, dir string) (Invite, error) {
 // there is none.
 func AskState(ctx context.Context, dir string) (State, error) {
 	var st State
-	err := ask(ctx, dir, "/state", &st)
+	err := ask(ctx, dir, "/state", nil, &st)
 	return st, err
 }
 
 // post asks the server that runs on dir. The answer's body is good until done is
 // called.
-func post(ctx context.Context, dir, path string) (res *http.Response, done func(), err error) {
+func post(ctx context.Context, dir, path string, body []byte) (res *http.Response, done func(), err error) {
 	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		sock, done, err := short(dir)
 		if err != nil {
@@ -186,7 +197,7 @@ func post(ctx context.Context, dir, path string) (res *http.Response, done func(
 		defer done()
 		return (&net.Dialer{}).DialContext(ctx, "unix", sock)
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://veche"+path, bytes.NewReader(nil))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://veche"+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -203,10 +214,17 @@ func post(ctx context.Context, dir, path string) (res *http.Response, done func(
 	}, nil
 }
 
-func ask(ctx context.Context, dir, path string, answer any) error {
+func ask(ctx context.Context, dir, path string, params, answer any) error {
+	var body []byte
+	if params != nil {
+		var err error
+		if body, err = json.Marshal(params); err != nil {
+			return fmt.Errorf("encode %s: %w", path, err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	res, done, err := post(ctx, dir, path)
+	res, done, err := post(ctx, dir, path, body)
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func AskCheck(ctx context.Context, dir string, tell func(Fault)) (Checked, error
 
 // follow asks for a stream and has read take it to its end.
 func follow(ctx context.Context, dir, path string, read func(*http.Response) error) (e end, err error) {
-	res, done, err := post(ctx, dir, path)
+	res, done, err := post(ctx, dir, path, nil)
 	if err != nil {
 		return e, err
 	}

@@ -29,6 +29,13 @@ func TestWhoMayAtAll(t *testing.T) {
 		{PeopleRead, []Actor{present, chief}, []Actor{nobody, waiting, gone}},
 		{RoomList, []Actor{present}, []Actor{nobody, waiting, gone}},
 		{RoomCreate, []Actor{present}, []Actor{nobody, waiting, gone}},
+		{PasswordChange, []Actor{present, chief}, []Actor{nobody, waiting, gone, newcomer}},
+		{PasswordProve, []Actor{waiting, present, chief}, []Actor{nobody, gone}},
+		{AccountReset, []Actor{chief}, []Actor{nobody, waiting, present, gone, newcomer}},
+		{AccountShut, []Actor{chief}, []Actor{nobody, waiting, present, gone, newcomer}},
+		{AccountOpen, []Actor{chief}, []Actor{nobody, waiting, present, gone, newcomer}},
+		{AccountSignOut, []Actor{chief}, []Actor{nobody, waiting, present, gone, newcomer}},
+		{AccountAdmin, []Actor{chief}, []Actor{nobody, waiting, present, gone, newcomer}},
 		{InviteCreate, []Actor{chief}, []Actor{nobody, waiting, present, gone, newcomer}},
 		{"no.such", nil, []Actor{nobody, waiting, present, chief}},
 	} {

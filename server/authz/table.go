@@ -14,6 +14,15 @@ const (
 	SessionClose  Action = "session.close"
 	InviteCreate  Action = "invite.create"
 
+	PasswordChange Action = "password.change"
+	PasswordProve  Action = "password.prove" // by a locked session too
+	PasswordReset  Action = "password.reset" // with a link: the token is the right
+	AccountReset   Action = "account.reset"
+	AccountShut    Action = "account.shut"
+	AccountOpen    Action = "account.open"
+	AccountSignOut Action = "account.signout"
+	AccountAdmin   Action = "account.admin"
+
 	PeopleRead     Action = "people.read"
 	StatementsRead Action = "statements.read"
 	DevicePublish  Action = "device.publish"
@@ -89,6 +98,15 @@ var table = map[Action]rule{
 	SessionUse:    {pending, Own, nil},
 	SessionClose:  {pending, Own, nil},
 	InviteCreate:  {admin, Site, nil},
+
+	PasswordChange: {active, Own, nil},
+	PasswordProve:  {pending, Own, nil},
+	PasswordReset:  {anybody, Site, nil},
+	AccountReset:   {admin, Account, nil},
+	AccountShut:    {admin, Account, nil},
+	AccountOpen:    {admin, Account, nil},
+	AccountSignOut: {admin, Account, nil},
+	AccountAdmin:   {admin, Account, nil},
 
 	PeopleRead:     {active, Site, nil},
 	StatementsRead: {pending, Account, ownWhilePending},

@@ -64,12 +64,14 @@ func list(tx *db.Tx, account wire.AccountID, one wire.DeviceID) (devices []wire.
 	return devices, nil
 }
 
-// Active reports whether the device belongs to the account and is active now.
+// Active reports whether the device belongs to the account and is active now, in
+// an account that is open.
 // What changes something on behalf of a device asks in its own transaction, so
 // that a revocation that was committed before is never overtaken.
 func Active(tx *db.Tx, account wire.AccountID, id wire.DeviceID) (bool, error) {
 	var state string
-	err := tx.QueryRow(`SELECT state FROM device WHERE id = $1 AND account_id = $2`, id, account).Scan(&state)
+	const get = `SELECT d.state FROM device d JOIN account a ON a.id = d.account_id WHERE d.id = $1 AND d.account_id = $2 AND a.shut_ms = 0`
+	err := tx.QueryRow(get, id, account).Scan(&state)
 	if errors.Is(err, db.ErrNone) {
 		return false, nil
 	}
@@ -170,9 +172,9 @@ func forget(tx *db.Tx, id wire.DeviceID) error {
 // and key packages that have expired. It returns the devices whose connections
 // must end.
 func Sweep(tx *db.Tx, now time.Time) (ended []Ended, err error) {
-	collect := func(query string, args ...any) error {
+	collect := func(why, query string, args ...any) error {
 		return tx.Each(func(r *db.Rows) error {
-			var e Ended
+			e := Ended{Why: why}
 			if err := r.Scan(&e.Account, &e.Device); err != nil {
 				return err
 			}
@@ -181,7 +183,7 @@ func Sweep(tx *db.Tx, now time.Time) (ended []Ended, err error) {
 		}, query, args...)
 	}
 	old := now.Add(-pendingTTL).UnixMilli()
-	if err := collect(`SELECT account_id, id FROM device WHERE state = $1 AND created_ms < $2`, string(wire.DevicePending), old); err != nil {
+	if err := collect("never_enrolled", `SELECT account_id, id FROM device WHERE state = $1 AND created_ms < $2`, string(wire.DevicePending), old); err != nil {
 		return nil, fmt.Errorf("find stale devices: %w", err)
 	}
 	for _, e := range ended {
@@ -191,7 +193,7 @@ func Sweep(tx *db.Tx, now time.Time) (ended []Ended, err error) {
 	}
 	fresh := len(ended)
 	unused := now.Add(-sessionTTL).UnixMilli()
-	if err := collect(`SELECT d.account_id, d.id FROM session s JOIN device d ON d.id = s.device_id WHERE s.seen_ms < $1`, unused); err != nil {
+	if err := collect("unused", `SELECT d.account_id, d.id FROM session s JOIN device d ON d.id = s.device_id WHERE s.seen_ms < $1`, unused); err != nil {
 		return nil, fmt.Errorf("find unused sessions: %w", err)
 	}
 	for _, e := range ended[fresh:] {
@@ -212,4 +214,5 @@ func Sweep(tx *db.Tx, now time.Time) (ended []Ended, err error) {
 type Ended struct {
 	Account wire.AccountID
 	Device  wire.DeviceID
+	Why     string // never_enrolled, unused or too_old
 }

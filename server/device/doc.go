@@ -11,7 +11,7 @@ package device
 import "github.com/veche-im/veche/server/db"
 
 // Schema is the tables of this noun. It stands after account's.
-var Schema = db.Schema{Noun: "device", Additive: 1, Steps: []string{`
+var Schema = db.Schema{Noun: "device", Additive: 2, Steps: []string{`
 CREATE TABLE device (
 	id BYTEA PRIMARY KEY,
 	account_id BYTEA NOT NULL REFERENCES account (id),
@@ -61,4 +61,7 @@ CREATE TABLE key_claimed (       -- one-time packages that were given: an upload
 	PRIMARY KEY (device_id, ref)
 );
 CREATE INDEX key_claimed_expiry ON key_claimed (expires_ms);
+`, `
+ALTER TABLE session ADD COLUMN proved_ms BIGINT NOT NULL DEFAULT 0; -- when the password was shown for it last
+ALTER TABLE session ADD COLUMN locked BIGINT NOT NULL DEFAULT 0;    -- 1: good for nothing until it is shown again
 `}}

@@ -174,7 +174,8 @@ func ClaimKeys(tx *db.Tx, p wire.ClaimKeys, now time.Time) (wire.ClaimedKeys, er
 	return claimed, nil
 }
 
-// active lists the active devices of an account.
+// active lists the active devices of an account that can be added to rooms now:
+// not those of a shut one, nor those whose session is locked.
 func active(tx *db.Tx, account wire.AccountID) (ids []wire.DeviceID, err error) {
 	err = tx.Each(func(r *db.Rows) error {
 		var d wire.DeviceID
@@ -183,7 +184,10 @@ func active(tx *db.Tx, account wire.AccountID) (ids []wire.DeviceID, err error) 
 		}
 		ids = append(ids, d)
 		return nil
-	}, `SELECT id FROM device WHERE account_id = $1 AND state = $2 ORDER BY created_ms, id`, account, string(wire.DeviceActive))
+	}, `SELECT d.id FROM device d JOIN account a ON a.id = d.account_id
+		WHERE d.account_id = $1 AND d.state = $2 AND a.shut_ms = 0
+		AND NOT EXISTS (SELECT 1 FROM session s WHERE s.device_id = d.id AND s.locked = 1)
+		ORDER BY d.created_ms, d.id`, account, string(wire.DeviceActive))
 	if err != nil {
 		return nil, fmt.Errorf("list active devices of %s: %w", account, err)
 	}

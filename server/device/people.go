@@ -22,7 +22,7 @@ func (People) Known(tx *db.Tx, account wire.AccountID) (bool, error) {
 
 // listed is the key under which the writer remembers what a statement says of a
 // device: leaf_key, state and account_id of its row, once that is no longer
-// pending. Whatever changes them forgets it: see move.
+// pending. Whatever changes them forgets it: see move and Moved.
 type listed wire.DeviceID
 
 type listing struct {
@@ -33,12 +33,15 @@ type listing struct {
 
 // Listed returns the signature key of a device's leaves and its state, as the
 // account's newest statement has them; the state is empty for a device that it
-// does not list.
+// does not list, and for those of a shut account: they act no more, and nobody
+// brings them into a room, but the leaves that they have stay until an owner
+// removes them.
 func (People) Listed(tx *db.Tx, account wire.AccountID, id wire.DeviceID) (key []byte, state wire.DeviceState, err error) {
 	if l, ok := tx.Recall(listed(id)).(listing); ok && l.account == account {
 		return l.key, l.state, nil
 	}
-	err = tx.QueryRow(`SELECT leaf_key, state FROM device WHERE id = $1 AND account_id = $2 AND state <> $3`,
+	err = tx.QueryRow(`SELECT d.leaf_key, CASE WHEN a.shut_ms > 0 AND d.state = 'active' THEN '' ELSE d.state END
+		FROM device d JOIN account a ON a.id = d.account_id WHERE d.id = $1 AND d.account_id = $2 AND d.state <> $3`,
 		id, account, string(wire.DevicePending)).Scan(&key, (*string)(&state))
 	if errors.Is(err, db.ErrNone) {
 		return nil, "", nil

@@ -58,7 +58,7 @@ func Open(tx *db.Tx, account wire.AccountID, name string, now time.Time) (Opened
 	var b [tokenBytes]byte
 	rand.Read(b[:])
 	t := Token{base64.RawURLEncoding.EncodeToString(b[:])}
-	const add = `INSERT INTO session (hash, device_id, created_ms, seen_ms) VALUES ($1, $2, $3, $3)`
+	const add = `INSERT INTO session (hash, device_id, created_ms, seen_ms, proved_ms) VALUES ($1, $2, $3, $3, $3)`
 	if _, err := tx.Exec(add, t.hash(), id, now.UnixMilli()); err != nil {
 		return Opened{}, fmt.Errorf("open session: %w", err)
 	}
@@ -73,30 +73,40 @@ type Session struct {
 	Name    string // of the account
 	Admin   bool
 	Stale   bool // Touch is due
+	Locked  bool // it is good for showing the password, and nothing else
 }
 
-// SessionOf returns the session of a token; ok is false when there is none. By
-// age it is judged whether it has been over for want of use: now may have leapt.
-func SessionOf(tx *db.Tx, t Token, now, age time.Time) (s Session, ok bool, err error) {
-	const get = `SELECT a.id, d.id, d.state, a.name, a.admin, s.seen_ms
+// Term says how long sessions last.
+type Term struct {
+	Age time.Time     // the moment by which it is judged what has been over: now may have leapt
+	Max time.Duration // since the password was shown last, after which a session is locked; 0 for ever
+}
+
+// SessionOf returns the session of a token; ok is false when there is none, or it
+// is of a shut account.
+func SessionOf(tx *db.Tx, t Token, now time.Time, term Term) (s Session, ok bool, err error) {
+	const get = `SELECT a.id, d.id, d.state, a.name, a.admin, s.seen_ms, s.locked, CASE WHEN s.proved_ms > s.created_ms THEN s.proved_ms ELSE s.created_ms END
 		FROM session s JOIN device d ON d.id = s.device_id JOIN account a ON a.id = d.account_id
-		WHERE s.hash = $1 AND s.seen_ms > $2`
-	var seen int64
-	err = tx.QueryRow(get, t.hash(), age.Add(-sessionTTL).UnixMilli()).Scan(&s.Account, &s.Device, (*string)(&s.State), &s.Name, &s.Admin, &seen)
+		WHERE s.hash = $1 AND s.seen_ms > $2 AND a.shut_ms = 0`
+	var seen, proved int64
+	age := term.Age
+	err = tx.QueryRow(get, t.hash(), age.Add(-sessionTTL).UnixMilli()).Scan(&s.Account, &s.Device, (*string)(&s.State), &s.Name, &s.Admin, &seen, &s.Locked, &proved)
 	if errors.Is(err, db.ErrNone) {
 		return Session{}, false, nil
 	}
 	if err != nil {
 		return Session{}, false, fmt.Errorf("look up a session: %w", err)
 	}
+	s.Locked = s.Locked || term.Max > 0 && proved <= age.Add(-term.Max).UnixMilli()
 	s.Stale = now.Sub(time.UnixMilli(seen)) >= seenEvery
 	return s, true, nil
 }
 
 // Standing returns the state of a device that has a session; ok is false when it
-// has none (any more).
+// has none (any more), or one that is locked or of a shut account.
 func Standing(tx *db.Tx, id wire.DeviceID) (state wire.DeviceState, ok bool, err error) {
-	const get = `SELECT d.state FROM device d JOIN session s ON s.device_id = d.id WHERE d.id = $1`
+	const get = `SELECT d.state FROM device d JOIN session s ON s.device_id = d.id JOIN account a ON a.id = d.account_id
+		WHERE d.id = $1 AND s.locked = 0 AND a.shut_ms = 0`
 	err = tx.QueryRow(get, id).Scan((*string)(&state))
 	if errors.Is(err, db.ErrNone) {
 		return "", false, nil

@@ -17,10 +17,10 @@ const (
 	maxPage   = wire.MaxLogPageBytes
 )
 
-const person = `SELECT a.id, a.name, a.admin, coalesce((SELECT max(s.seq) FROM statement s WHERE s.account_id = a.id), 0) FROM account a `
+const person = `SELECT a.id, a.name, a.admin, a.shut_ms > 0, coalesce((SELECT max(s.seq) FROM statement s WHERE s.account_id = a.id), 0) FROM account a `
 
 func scan(r *db.Rows, p *wire.Person) error {
-	return r.Scan(&p.Account, &p.Name, &p.Admin, &p.Head)
+	return r.Scan(&p.Account, &p.Name, &p.Admin, &p.Shut, &p.Head)
 }
 
 // People returns a page of the site's people in the order of accounts. Who is
@@ -46,7 +46,7 @@ func People(tx *db.Tx, after wire.AccountID) (wire.People, error) {
 
 // PersonOf returns one account as the directory lists it, or db.ErrNone.
 func PersonOf(tx *db.Tx, id wire.AccountID) (p wire.Person, err error) {
-	err = tx.QueryRow(person+`WHERE a.id = $1`, id).Scan(&p.Account, &p.Name, &p.Admin, &p.Head)
+	err = tx.QueryRow(person+`WHERE a.id = $1`, id).Scan(&p.Account, &p.Name, &p.Admin, &p.Shut, &p.Head)
 	return p, err
 }
 

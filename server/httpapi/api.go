@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/audit"
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/blob"
 	"github.com/veche-im/veche/server/db"
@@ -57,6 +58,12 @@ type Config struct {
 	Contact  string // where faults of security are reported, for security.txt; empty: it is not served
 	Web      fs.FS  // the web app as built; nil serves a page that says it is missing
 	CA       []byte // DER of the site's certificate authority, for people to install; nil without one
+
+	// SessionMax is how long after the password was shown a session is locked, until
+	// it is shown again; 0 for never.
+	SessionMax time.Duration
+	// Audit hears what happens at the doors; it may be nil.
+	Audit *audit.Log
 
 	// Observe is told of each request when it is answered, with the pattern of
 	// its route. For metrics: it must not block.
@@ -191,6 +198,7 @@ func (a *API) pass(c *call, r route) error {
 	}
 	// Before who asks is looked up, which is what a flood would cost.
 	if err := a.cfg.Limit.Allow(r.class, limit.Who{From: c.from()}); err != nil {
+		a.record(c, audit.Entry{Kind: audit.Limited, What: r.class.Name})
 		return err
 	}
 	c.r.Body = http.MaxBytesReader(c.ResponseWriter, c.r.Body, r.max)
@@ -220,7 +228,7 @@ func (a *API) pass(c *call, r route) error {
 		return &wire.Error{Code: wire.Busy, RetryAfter: 2000}
 	}
 	if !authz.Anonymous(r.action) {
-		if err := a.authenticate(c); err != nil {
+		if err := a.authenticate(c, r.locked); err != nil {
 			return err
 		}
 	}
@@ -229,6 +237,7 @@ func (a *API) pass(c *call, r route) error {
 	}
 	if !authz.Anonymous(r.action) {
 		if err := a.cfg.Limit.Allow(r.class, limit.Who{Account: c.session.Account}); err != nil {
+			a.record(c, audit.Entry{Kind: audit.Limited, Account: c.session.Account, Device: c.session.Device, What: r.class.Name})
 			return err
 		}
 	}
@@ -253,6 +262,7 @@ func unread(err error) error {
 
 // fail answers with what err allows the peer to learn.
 func (a *API) fail(c *call, r route, err error) {
+	a.note(c, r, err)
 	if err == errForbidden {
 		http.Error(c, "this request did not come from here", http.StatusForbidden)
 		return
@@ -271,25 +281,49 @@ func (a *API) fail(c *call, r route, err error) {
 	refuse(c, e)
 }
 
-// authenticate finds the session by the token that the request shows.
-func (a *API) authenticate(c *call) error {
-	none := wire.Refuse(wire.Unauthenticated, "sign in first")
+// note writes down what was refused for lack of right.
+func (a *API) note(c *call, r route, err error) {
+	e := audit.Entry{Account: c.session.Account, Device: c.session.Device, What: r.pattern}
+	switch {
+	case err == errForbidden:
+		e.Kind = audit.FromElsewhere
+	case errors.Is(err, errNoSession) && shownToken(c) != "":
+		e.Kind = audit.SessionRefused
+	case !errors.Is(err, authz.ErrDenied), errors.As(err, new(*account.Refusal)): // which is written down where it is known for what
+		return
+	case r.class == limit.Link || r.class == limit.Enter:
+		e.Kind = audit.LinkRefused
+	case !authz.Anonymous(r.action):
+		e.Kind = audit.Denied
+	default:
+		return // no such page
+	}
+	a.record(c, e)
+}
+
+// errNoSession is the refusal of who shows no session that stands.
+var errNoSession = wire.Refuse(wire.Unauthenticated, "sign in first")
+
+// authenticate finds the session by the token that the request shows; with locked
+// also one that waits for the password.
+func (a *API) authenticate(c *call, locked bool) error {
 	t, ok := device.ParseToken(shownToken(c))
 	if !ok {
-		return none
+		return errNoSession
 	}
 	var found bool
+	var session device.Session
 	err := a.cfg.DB.View(c.r.Context(), func(tx *db.Tx) (err error) {
-		c.session, found, err = device.SessionOf(tx, t, a.cfg.Now(), a.cfg.Age())
+		session, found, err = device.SessionOf(tx, t, a.cfg.Now(), device.Term{Age: a.cfg.Age(), Max: a.cfg.SessionMax})
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if !found || c.session.State == wire.DeviceRevoked {
-		return none
+	if !found || session.State == wire.DeviceRevoked || session.Locked && !locked {
+		return errNoSession
 	}
-	c.token = t
+	c.session, c.token = session, t
 	if c.session.Stale {
 		err := a.cfg.DB.Update(c.r.Context(), func(tx *db.Tx) error { return device.Touch(tx, c.session.Device, a.cfg.Now()) })
 		if err != nil && !errors.Is(err, db.ErrNoSpace) && !errors.Is(err, db.ErrBusy) {

@@ -23,6 +23,7 @@ type route struct {
 	types   string // of body and answer
 	bytes   bool   // carries file bytes: the deadline moves on with them
 	socket  bool
+	locked  bool // for sessions that are locked too
 	handle  func(*call) error
 }
 
@@ -35,6 +36,9 @@ func (a *API) table() []route {
 		posted(wire.PathSetup, authz.AccountCreate, limit.Enter, a.setup),
 		posted(wire.PathSignup, authz.AccountCreate, limit.Enter, a.signup),
 		posted(wire.PathSignin, authz.SessionOpen, limit.Enter, a.signin),
+		posted(wire.PathReset, authz.PasswordReset, limit.Enter, a.reset),
+		posted(wire.PathPassword, authz.PasswordChange, limit.Password, a.changePassword),
+		whileLocked(posted(wire.PathProve, authz.PasswordProve, limit.Password, a.prove)),
 		plain("POST", wire.PathSignout, authz.SessionClose, limit.Connect, a.signout),
 		plain("GET", wire.PathSession, authz.SessionUse, limit.Connect, a.whoami),
 		{pattern: "GET " + wire.PathSocket, action: authz.SessionUse, class: limit.Connect, max: 0, types: "frames", socket: true, handle: a.socket},
@@ -52,6 +56,12 @@ func (a *API) table() []route {
 		{pattern: "GET /api/", action: authz.SiteRead, class: limit.Page, types: "→ wire.Error", handle: func(*call) error { return authz.ErrDenied }},
 		{pattern: "GET /", action: authz.SiteRead, class: limit.Page, types: "→ files of the web app", bytes: true, handle: a.serveWeb},
 	}
+}
+
+// whileLocked is a route that serves sessions that are locked too.
+func whileLocked(r route) route {
+	r.locked = true
+	return r
 }
 
 // plain is a route without a body.
@@ -146,6 +156,9 @@ var statuses = map[wire.Code]int{
 	wire.Stale:           http.StatusConflict,
 	wire.Pending:         http.StatusConflict,
 	wire.Exists:          http.StatusConflict,
+	wire.Guessable:       http.StatusBadRequest,
+	wire.LastAdmin:       http.StatusConflict,
+	wire.ProveFirst:      http.StatusForbidden,
 	wire.TooLarge:        http.StatusRequestEntityTooLarge,
 	wire.NoSpace:         http.StatusInsufficientStorage,
 	wire.Busy:            http.StatusServiceUnavailable,

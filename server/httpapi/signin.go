@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/audit"
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/device"
@@ -35,19 +36,14 @@ func (a *API) link(c *call, p wire.Link) (info wire.LinkInfo, err error) {
 		return info, err
 	}
 	err = a.cfg.DB.View(c.r.Context(), func(tx *db.Tx) error {
-		kind, err := account.LinkOf(tx, t, a.cfg.Now())
-		if err != nil {
-			return err
-		}
-		info.Kind = string(kind)
-		info.Org, err = account.Org(tx)
+		info, err = account.LinkInfoOf(tx, t, a.cfg.Now())
 		return err
 	})
 	return info, err
 }
 
 func (a *API) setup(c *call, p wire.SignUp) (wire.SignedIn, error) {
-	return a.let(c, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
+	return a.let(c, audit.SignedUp, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
 		return a.cfg.Accounts.SetUp(c.r.Context(), p.Token, p.Org, p.Name, p.Password, a.announced(and))
 	})
 }
@@ -56,19 +52,18 @@ func (a *API) signup(c *call, p wire.SignUp) (wire.SignedIn, error) {
 	if p.Org != "" {
 		return wire.SignedIn{}, wire.Refuse(wire.BadRequest, "only the first person names the organisation")
 	}
-	return a.let(c, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
+	return a.let(c, audit.SignedUp, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
 		return a.cfg.Accounts.SignUp(c.r.Context(), p.Token, p.Name, p.Password, a.announced(and))
 	})
 }
 
 func (a *API) signin(c *call, p wire.SignIn) (wire.SignedIn, error) {
-	return a.let(c, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
-		t := account.Try{Name: p.Name, Password: p.Password, From: c.from()}
-		if known, err := c.r.Cookie(c.cookieName() + wire.CookieKnown); err == nil {
-			t.Known = known.Value
-		}
+	in, err := a.let(c, audit.SignedIn, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
+		t := account.Try{Name: p.Name, Password: p.Password, From: c.from(), Known: c.known()}
 		return a.cfg.Accounts.SignIn(c.r.Context(), t, and)
 	})
+	a.refused(c, audit.SignInRefused, err)
+	return in, err
 }
 
 // announced is and, after which everybody hears that somebody new is here.
@@ -90,33 +85,41 @@ func (a *API) announced(and account.And) account.And {
 
 // let lets somebody in by enter, with a new device and its session, all in one
 // transaction.
-func (a *API) let(c *call, deviceName string, cookie bool, enter func(account.And) (account.Account, error)) (wire.SignedIn, error) {
+func (a *API) let(c *call, kind audit.Kind, deviceName string, cookie bool, enter func(account.And) (account.Account, error)) (wire.SignedIn, error) {
 	var opened device.Opened
 	who, err := enter(func(tx *db.Tx, who account.Account) (err error) {
-		opened, err = device.Open(tx, who.ID, deviceName, a.cfg.Now())
-		tx.OnCommit(func() {
-			for _, d := range opened.Dropped {
-				a.cfg.Hub.End(who.ID, d, wire.Unauthenticated)
-			}
-		})
+		opened, err = a.open(c, tx, kind, who, deviceName)
 		return err
 	})
 	if err != nil {
 		return wire.SignedIn{}, err
 	}
+	return a.welcome(c, who, opened, cookie), nil
+}
+
+// open makes a device of somebody who comes in, with its session.
+func (a *API) open(c *call, tx *db.Tx, kind audit.Kind, who account.Account, deviceName string) (device.Opened, error) {
+	opened, err := device.Open(tx, who.ID, deviceName, a.cfg.Now())
+	tx.OnCommit(func() {
+		a.record(c, audit.Entry{Kind: kind, Account: who.ID, Device: opened.Device})
+		for _, d := range opened.Dropped {
+			a.record(c, audit.Entry{Kind: audit.SessionEnded, Account: who.ID, Device: d, Why: "replaced"})
+			a.cfg.Hub.End(who.ID, d, wire.Unauthenticated)
+		}
+	})
+	return opened, err
+}
+
+// welcome gives somebody the session that was opened for them.
+func (a *API) welcome(c *call, who account.Account, opened device.Opened, cookie bool) wire.SignedIn {
 	res := wire.SignedIn{Account: who.ID, Device: opened.Device, State: wire.DevicePending, Name: who.Name}
 	if !cookie {
 		res.Token = opened.Token.Secret()
-		return res, nil
+		return res
 	}
 	http.SetCookie(c, c.cookie("", opened.Token.Secret(), cookieAge))
-	known, err := a.cfg.Accounts.Remember(c.r.Context(), who.ID)
-	if err != nil { // they are in, which is what counts
-		a.cfg.Log.Error("remember a browser", "err", err)
-		return res, nil
-	}
-	http.SetCookie(c, c.cookie(wire.CookieKnown, known, cookieAge))
-	return res, nil
+	a.remember(c, who.ID)
+	return res
 }
 
 func (a *API) whoami(c *call) (wire.SignedIn, error) {
@@ -127,7 +130,10 @@ func (a *API) whoami(c *call) (wire.SignedIn, error) {
 func (a *API) signout(c *call) (nothing, error) {
 	s := c.session
 	err := a.cfg.DB.Update(c.r.Context(), func(tx *db.Tx) error {
-		tx.OnCommit(func() { a.cfg.Hub.End(s.Account, s.Device, wire.Unauthenticated) })
+		tx.OnCommit(func() {
+			a.record(c, audit.Entry{Kind: audit.SignedOut, Account: s.Account, Device: s.Device})
+			a.cfg.Hub.End(s.Account, s.Device, wire.Unauthenticated)
+		})
 		return device.Close(tx, s.Device)
 	})
 	if err == nil {

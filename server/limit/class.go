@@ -42,6 +42,8 @@ var (
 	Link = &Class{Name: "link", Network: perSecond(50, 20), Site: perSecond(200, 20)}
 	// Enter costs a password's hash. Failures have bounds of their own.
 	Enter = &Class{Name: "enter", Network: perSecond(50, 60), Site: perSecond(100, 60)}
+	// Password costs the same, and is asked by who has a session.
+	Password = &Class{Name: "password", Account: Rate{2 * time.Second, 20}, Network: perSecond(50, 60)}
 	// Connect is a connection of a device, or a question of one that has a
 	// session: ten thousand of one network are back within half a minute.
 	Connect = &Class{Name: "connect", Account: perSecond(20, 60), Network: perSecond(1000, 20)}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/veche-im/veche/server/audit"
+	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/server/socket"
 	"github.com/veche-im/veche/wire"
@@ -203,6 +205,7 @@ func (s *session) take(r request, name string) {
 	}
 	r.method = m
 	if err := s.cfg.Limit.Allow(m.class, limit.Who{Account: s.actor.Account, Device: s.actor.Device}); err != nil {
+		s.note(audit.Limited, m.class.Name)
 		s.reply(r, nil, err, func() { s.free(r) })
 		return
 	}
@@ -268,7 +271,16 @@ func (s *session) carryOut(r request, written func()) {
 	ctx, cancel := context.WithDeadline(s.ctx, r.came.Add(requestTimeout))
 	defer cancel()
 	body, err := s.guarded(ctx, r, &a)
+	if errors.Is(err, authz.ErrDenied) {
+		s.note(audit.Denied, r.method.name)
+	}
 	s.reply(r, body, err, written)
+}
+
+// note writes down that something was refused.
+func (s *session) note(kind audit.Kind, what string) {
+	a := s.who()
+	s.cfg.Audit.Record(audit.Entry{Kind: kind, Account: a.Account, Device: a.Device, From: a.From, What: what})
 }
 
 // guarded runs a method; a panic in it is our fault and costs this one request.

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/veche-im/veche/server/audit"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/hub"
 	"github.com/veche-im/veche/wire"
@@ -25,6 +26,8 @@ type Deps struct {
 	Log  *slog.Logger
 	Now  func() time.Time
 	Caps wire.Caps
+	// Audit hears what is done to devices; it may be nil.
+	Audit *audit.Log
 	// Calls says whether this site has calls.
 	Calls bool
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 
+	"github.com/veche-im/veche/server/audit"
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/device"
@@ -63,6 +64,7 @@ func (h devices) drop(ctx context.Context, a *Actor, p wire.DropDevice) (wire.No
 			return err
 		}
 		tx.OnCommit(func() {
+			h.Audit.Record(audit.Entry{Kind: audit.SessionEnded, Account: a.Account, Device: p.Device, From: a.From, Why: "turned_away"})
 			h.Hub.End(a.Account, p.Device, wire.Unauthenticated)
 			hub.Tell(h.Hub, hub.Account(a.Account), wire.OnDevice, wire.DeviceChange{
 				Device: wire.Device{Device: p.Device, State: wire.DeviceRevoked},
@@ -86,7 +88,14 @@ func (h devices) publish(ctx context.Context, a *Actor, p wire.Publish) (res wir
 			return err
 		}
 		for _, c := range changes {
-			tx.OnCommit(func() { h.Hub.Become(a.Account, c.Device, c.State) })
+			kind := audit.DeviceEnrolled
+			if c.State == wire.DeviceRevoked {
+				kind = audit.DeviceRevoked
+			}
+			tx.OnCommit(func() {
+				h.Audit.Record(audit.Entry{Kind: kind, Account: a.Account, Device: c.Device, From: a.From})
+				h.Hub.Become(a.Account, c.Device, c.State)
+			})
 			if err := h.tellDevice(tx, a.Account, c.Device); err != nil {
 				return err
 			}

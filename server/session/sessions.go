@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/veche-im/veche/server/audit"
 	"github.com/veche-im/veche/server/hub"
 	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/server/socket"
@@ -59,7 +60,7 @@ const (
 	maxReads       = 4                      // reading requests at a time on one connection, until their answers are written
 )
 
-// Config says what Sessions work with. Everything is required but Observe.
+// Config says what Sessions work with. Everything is required but Observe and Audit.
 type Config struct {
 	Table *Table
 	Hub   *hub.Hub
@@ -75,6 +76,9 @@ type Config struct {
 	// Observe is told of each request when it is answered; code is empty for
 	// success. For metrics: it must not block.
 	Observe func(method string, code wire.Code, took time.Duration)
+
+	// Audit hears of what was refused; it may be nil.
+	Audit *audit.Log
 }
 
 // Sessions serves connections.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/veche-im/veche/server/account"
+	"github.com/veche-im/veche/server/audit"
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/device"
@@ -28,8 +29,17 @@ func (h site) invite(ctx context.Context, a *Actor, _ wire.None) (inv wire.Invit
 		if err := StillActive(tx, a); err != nil {
 			return err
 		}
+		switch who, err := account.Get(tx, a.Account); { // who was an administrator when the request came
+		case err != nil:
+			return err
+		case !who.Admin:
+			return authz.ErrDenied
+		}
 		t, expires, err := account.NewInvite(tx, a.Account, h.Now())
 		inv = wire.Invite{Token: t.Secret(), Expires: expires}
+		tx.OnCommit(func() {
+			h.Audit.Record(audit.Entry{Kind: audit.InviteMade, By: a.Account, Device: a.Device, From: a.From})
+		})
 		return err
 	})
 	return inv, err
@@ -58,6 +68,9 @@ func HelloOf(d Deps) func(context.Context, *Actor) (wire.Hello, error) {
 				return err
 			}
 			if h.Life, err = account.LifeOf(tx); err != nil {
+				return err
+			}
+			if h.Password, err = account.PasswordChangeOf(tx, a.Account); err != nil {
 				return err
 			}
 			h.Org, err = account.Org(tx)

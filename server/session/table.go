@@ -18,6 +18,7 @@ type Actor struct {
 	authz.Actor
 	Name  string
 	Local netip.Addr // at which the connection reached the server; may be zero
+	From  netip.Addr // from where it came; likewise
 }
 
 // A Table holds the methods that a device may call.

@@ -27,6 +27,7 @@ type row struct {
 var words = map[wire.Code]string{
 	"": "ok", wire.NotFound: "no", wire.BadRequest: "bad", wire.Unauthenticated: "401", wire.Conflict: "lost", wire.Stale: "stale",
 	wire.Pending: "wait", wire.Exists: "exist", wire.TooLarge: "large", wire.NoSpace: "full", wire.Busy: "BUSY", wire.Internal: "ERROR",
+	wire.ProveFirst: "prove", wire.LastAdmin: "last",
 }
 
 // word is a refusal as a cell has it. What is no refusal of the server is the
@@ -117,6 +118,7 @@ func legend(w *world) string {
 # 401     there is no session, so no socket either
 # lost    conflict        stale   of a past epoch       wait    a proposal waits
 # exist   taken already   large   over a cap            full    over a quota
+# prove   the password first                             last    it is the last administrator
 # 2..4..  the status of HTTP
 #
 `)

@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/veche-im/veche/internal/testenv"
 	"github.com/veche-im/veche/mls"
 	"github.com/veche-im/veche/server"
+	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -57,6 +59,8 @@ var limits = map[string]struct {
 	"Heartbeat":       {seen: "server/session/session_test.go TestQuietPeerIsAskedAndKeptWhileItAnswers"},
 	"SetupTTL":        {seen: "test/doors/caps_test.go capSetUpLink"},
 	"InviteTTL":       {try: capInvite},
+	"ResetTTL":        {try: capReset},
+	"ProofTTL":        {try: capProof},
 	"BlobTTL":         {seen: "server/blob/blob_test.go TestSweepTakesWhatNothingHolds"},
 	"TypingTTL":       {seen: "client/upkeep_test.go TestTypingAndPresence"},
 	"MaxSDP":          {try: capSDP},
@@ -364,10 +368,20 @@ func capName(t *testing.T, s *caps) {
 
 func capPassword(t *testing.T, s *caps) {
 	for n, want := range map[int]int{wire.MinPassword - 1: 400, wire.MinPassword: 200, wire.MaxPassword: 200, wire.MaxPassword + 1: 400} {
-		if got := s.signUp(t, fmt.Sprintf("With %d %d", n, time.Now().UnixNano()), strings.Repeat("p", n)); got != want {
+		if got := s.signUp(t, fmt.Sprintf("With %d %d", n, time.Now().UnixNano()), unguessable(n)); got != want {
 			t.Errorf("a password of %d: %d, want %d", n, got, want)
 		}
 	}
+}
+
+// unguessable is a password of n characters.
+func unguessable(n int) string {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = "bdfhkmprtvxz"[rnd.IntN(12)]
+	}
+	return string(b)
 }
 
 func (s *caps) newBlob(size int64) int {
@@ -480,6 +494,41 @@ func capInvite(t *testing.T, s *caps) {
 	if got := look(); got != 404 {
 		t.Errorf("at its end: %d", got)
 	}
+}
+
+func capReset(t *testing.T, s *caps) {
+	l, err := admin.MakeReset(t.Context(), s.Dir, "Bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, _ := strings.Cut(l.Link, "#")
+	look := func() int {
+		got, _ := s.Post(wire.PathLink, "", wire.Link{Token: token}, nil)
+		return got
+	}
+	s.clock.pass(wire.ResetTTL - time.Second)
+	if got := look(); got != 200 {
+		t.Errorf("a second before its end: %d", got)
+	}
+	s.clock.pass(time.Second)
+	if got := look(); got != 404 {
+		t.Errorf("at its end: %d", got)
+	}
+}
+
+func capProof(t *testing.T, s *caps) {
+	reset := func() wire.Code {
+		_, err := testenv.Try(s.ann.Socket, wire.AccountReset, wire.AccountRef{Account: s.bob.Session.Account})
+		return wire.CodeOf(err)
+	}
+	s.clock.pass(time.Minute)
+	if got, e := s.Post(wire.PathProve, s.ann.Token, wire.Prove{Password: testenv.Password}, nil); e != nil {
+		t.Fatal(got, e)
+	}
+	s.clock.pass(wire.ProofTTL - time.Second)
+	at(t, "a second before its end", reset(), "")
+	s.clock.pass(time.Second)
+	at(t, "at its end", reset(), wire.ProveFirst)
 }
 
 func capSDP(t *testing.T, s *caps) {

@@ -2,6 +2,7 @@ package doors
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,8 +14,20 @@ import (
 	"time"
 
 	"github.com/veche-im/veche/internal/testenv"
+	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/wire"
 )
+
+// resetOf makes a link to a new password of somebody.
+func (w *world) resetOf(name string) string {
+	w.Helper()
+	l, err := admin.MakeReset(context.Background(), w.Dir, name)
+	if err != nil {
+		w.Fatal(err)
+	}
+	_, token, _ := strings.Cut(l.Link, "#")
+	return token
+}
 
 // way is how a request comes in: by which door, and what it shows.
 type way struct{ local, cookie bool }
@@ -162,10 +175,31 @@ func httpRows() []row {
 			return wire.SignIn{Name: name, Password: password, Device: "x"}
 		})
 	}
+	reset := func(token func(w *world) string) func(*world, *actor) request {
+		return post(wire.PathReset, func(w *world, _ *actor) any {
+			return wire.Reset{Token: token(w), Password: testenv.Password, Device: "x"}
+		})
+	}
+	later := func(path string, body any) func(*world, *actor) request {
+		return func(w *world, a *actor) request {
+			w.clock.pass(15 * time.Minute)
+			if a.name == locked {
+				w.command(admin.SignOut, "Nina") // anew
+			}
+			return request{path: path, body: body}
+		}
+	}
+	change := func(old, to string) func(*world, *actor) request {
+		return later(wire.PathPassword, wire.ChangePassword{Old: old, New: to})
+	}
+	prove := func(password string) func(*world, *actor) request {
+		return later(wire.PathProve, wire.Prove{Password: password})
+	}
 	list := []row{
 		over("GET", wire.PathSite, "", get(wire.PathSite)),
 		over("POST", wire.PathLink, "an invite", link(fresh)),
 		over("POST", wire.PathLink, "an invite that was used", link(spent)),
+		over("POST", wire.PathLink, "a link to a new password", link(func(w *world) string { return w.resetOf("Ted") })),
 		over("POST", wire.PathLink, "the set-up link, used", link(setup)),
 		over("POST", wire.PathLink, "none", link(nonsense)),
 		over("POST", wire.PathSetup, "the set-up link, used", post(wire.PathSetup, setUp(setup))),
@@ -178,6 +212,41 @@ func httpRows() []row {
 		over("POST", wire.PathSignin, "with the password", signIn("Zoe", testenv.Password)),
 		over("POST", wire.PathSignin, "with another", signIn("Zoe", wrong)),
 		over("POST", wire.PathSignin, "as nobody", signIn("Nobody", wrong)),
+		over("POST", wire.PathReset, "a link", reset(func(w *world) string { return w.resetOf("Ted") })),
+		over("POST", wire.PathReset, "a link, and a password that is easily guessed", post(wire.PathReset, func(w *world, _ *actor) any {
+			return wire.Reset{Token: w.resetOf("Ted"), Password: "password1", Device: "x"}
+		})),
+		over("POST", wire.PathReset, "a link that another one followed", reset(func(w *world) string {
+			t := w.resetOf("Ted")
+			w.resetOf("Ted")
+			return t
+		})),
+		over("POST", wire.PathReset, "the link of an account that was shut since", reset(func(w *world) string {
+			t := w.resetOf("Ted")
+			w.command(admin.Shut, "Ted")
+			w.command(admin.Open, "Ted")
+			return t
+		})),
+		over("POST", wire.PathReset, "a link that was used", reset(func(w *world) string {
+			t := w.resetOf("Ted")
+			if s, e := w.Post(wire.PathReset, "", wire.Reset{Token: t, Password: testenv.Password}, nil); e != nil {
+				w.Fatal(s, e)
+			}
+			return t
+		})),
+		over("POST", wire.PathReset, "an invite", reset(fresh)),
+		over("POST", wire.PathReset, "no link", reset(nonsense)),
+		over("POST", wire.PathSignup, "a link to a new password", post(wire.PathSignup, signUp(func(w *world) string { return w.resetOf("Ted") }))),
+		over("POST", wire.PathSignin, "as somebody who is shut", signIn("Vera", testenv.Password)),
+		over("POST", wire.PathPassword, "the old one", change(testenv.Password, testenv.Password)),
+		over("POST", wire.PathPassword, "a wrong one", change(wrong, testenv.Password)),
+		over("POST", wire.PathPassword, "to one that is easily guessed", change(testenv.Password, "password1")),
+		over("POST", wire.PathPassword, "to one that is too short", change(testenv.Password, "xkq7w")),
+		over("POST", wire.PathProve, "the password", prove(testenv.Password)).because("who is locked shows it to go on; the next rows lock them again"),
+		over("POST", wire.PathProve, "a wrong one", prove(wrong)),
+		over("POST", wire.PathProve, "for another device", post(wire.PathProve, func(*world, *actor) any {
+			return wire.Prove{Password: testenv.Password, Device: wire.NewDeviceID()}
+		})),
 		over("GET", wire.PathSession, "", get(wire.PathSession)),
 		over("GET", wire.PathSocket, "without an upgrade", get(wire.PathSocket)).because("426: who may connect is asked to upgrade"),
 		over("POST", wire.PathBlobs, "", post(wire.PathBlobs, func(*world, *actor) any { return wire.NewBlob{Size: 5} })),
@@ -208,7 +277,9 @@ func mine(w *world, a *actor, make func(token string, size int64) wire.BlobID) w
 		case w.mike.Session.Account:
 			token = w.mike.Token
 		default:
-			token = a.token
+			if a.live {
+				token = a.token
+			}
 		}
 	}
 	return make(token, 5)

@@ -11,6 +11,7 @@ import (
 	"github.com/veche-im/veche/internal/testenv"
 	"github.com/veche-im/veche/mls"
 	"github.com/veche-im/veche/mls/group"
+	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -88,7 +89,7 @@ func hand(w *world, a *actor, id wire.RoomID) *member {
 }
 
 func socketRows() []row {
-	return slices.Concat(siteRows(), deviceRows(), keyRows(), roomRows(), writeRows(), callRows(), moveRows())
+	return slices.Concat(siteRows(), accountRows(), deviceRows(), keyRows(), roomRows(), writeRows(), callRows(), moveRows())
 }
 
 func siteRows() []row {
@@ -105,6 +106,61 @@ func siteRows() []row {
 		ask(wire.DirectoryStatements, "of somebody else", of(func(w *world, _ *actor) wire.AccountID { return w.zoe.Session.Account })),
 		ask(wire.DirectoryStatements, "of nobody", of(func(*world, *actor) wire.AccountID { return wire.NewAccountID() })).
 			because("an empty chain: that there is no such person is seen in the list of people too"),
+	}
+}
+
+// accountRows are what administrators do to accounts, and take back.
+func accountRows() []row {
+	ted := func(w *world) wire.AccountID { return w.ted.Session.Account }
+	tess := func(w *world) wire.AccountID { return w.tess.Session.Account }
+	nobody := func(*world) wire.AccountID { return wire.NewAccountID() }
+	proven := func(of func(w *world) wire.AccountID) func(w *world, a *actor) wire.AccountRef {
+		return func(w *world, a *actor) wire.AccountRef {
+			w.prove(a)
+			return wire.AccountRef{Account: of(w)}
+		}
+	}
+	unproven := func(w *world, _ *actor) wire.AccountRef {
+		w.clock.pass(wire.ProofTTL)
+		return wire.AccountRef{Account: ted(w)}
+	}
+	oneself := func(w *world, a *actor) wire.AccountRef {
+		w.prove(a)
+		return wire.AccountRef{Account: a.who.Session.Account}
+	}
+	becomes := func(of func(w *world, a *actor) wire.AccountID, admin bool) func(w *world, a *actor) wire.MakeAdmin {
+		return func(w *world, a *actor) wire.MakeAdmin {
+			w.prove(a)
+			return wire.MakeAdmin{Account: of(w, a), Admin: admin}
+		}
+	}
+	self := func(_ *world, a *actor) wire.AccountID { return a.who.Session.Account }
+	anyone := func(of func(w *world) wire.AccountID) func(*world, *actor) wire.AccountID {
+		return func(w *world, _ *actor) wire.AccountID { return of(w) }
+	}
+	return []row{
+		ask(wire.AccountReset, "somebody, the password not shown of late", unproven),
+		ask(wire.AccountReset, "somebody", proven(ted)),
+		ask(wire.AccountReset, "somebody whose account is shut", proven(tess)),
+		ask(wire.AccountReset, "nobody", proven(nobody)),
+		ask(wire.AccountShut, "somebody, the password not shown of late", unproven),
+		ask(wire.AccountShut, "somebody", proven(ted), func(w *world, _ *actor, _ wire.None) { w.command(admin.Open, "Ted") }),
+		ask(wire.AccountShut, "somebody who is shut", proven(tess)).because("it is as it should be"),
+		ask(wire.AccountShut, "oneself", oneself).because("the last administrator stays"),
+		ask(wire.AccountShut, "nobody", proven(nobody)),
+		ask(wire.AccountOpen, "somebody, the password not shown of late", unproven),
+		ask(wire.AccountOpen, "somebody who is shut", proven(tess), func(w *world, _ *actor, _ wire.None) { w.command(admin.Shut, "Tess") }),
+		ask(wire.AccountOpen, "nobody", proven(nobody)),
+		ask(wire.AccountSignOut, "somebody, the password not shown of late", unproven),
+		ask(wire.AccountSignOut, "somebody", proven(ted)),
+		ask(wire.AccountSignOut, "nobody", proven(nobody)),
+		ask(wire.AccountAdmin, "somebody, the password not shown of late", func(w *world, a *actor) wire.MakeAdmin {
+			return wire.MakeAdmin{Account: unproven(w, a).Account, Admin: true}
+		}),
+		ask(wire.AccountAdmin, "somebody becomes one", becomes(anyone(ted), true), func(w *world, _ *actor, _ wire.None) { w.command(admin.TakeAdmin, "Ted") }),
+		ask(wire.AccountAdmin, "oneself becomes one", becomes(self, true)).because("who is one already stays one"),
+		ask(wire.AccountAdmin, "oneself is none any more", becomes(self, false)).because("the last administrator stays one"),
+		ask(wire.AccountAdmin, "nobody", becomes(anyone(nobody), true)),
 	}
 }
 

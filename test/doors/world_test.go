@@ -1,6 +1,7 @@
 package doors
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -10,6 +11,7 @@ import (
 	"github.com/veche-im/veche/mls"
 	"github.com/veche-im/veche/mls/group"
 	"github.com/veche-im/veche/server"
+	"github.com/veche-im/veche/server/admin"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -54,6 +56,7 @@ type world struct {
 
 	olga, mike, zoe *member
 	spare           *member // the member's device that has signed out
+	ted, tess       *member // to whom administrators do things: the first's account is open, the other's is shut
 
 	direct, group, foreign        wire.RoomID
 	call, foreignCall             wire.CallID
@@ -80,6 +83,8 @@ const (
 	again     = "again"
 	stranger  = "strg"
 	adminS    = "admn"
+	shutOut   = "shut"
+	locked    = "lckd"
 )
 
 // app stands for the web app.
@@ -153,6 +158,12 @@ func newWorld(t testing.TB) *world {
 	p := newMember(t, &testenv.Person{Session: waiting, Socket: waiting.Connect(), Root: w.olga.Root, Keys: testenv.NewKeys(t)})
 	testenv.Call(p.Socket, wire.DeviceEnrol, p.Keys.Enrol())
 
+	w.ted, w.tess = person("Ted"), person("Tess")
+	vera, nina := person("Vera"), person("Nina")
+	w.command(admin.Shut, "Tess")
+	w.command(admin.Shut, "Vera")
+	w.command(admin.SignOut, "Nina")
+
 	w.actors = []*actor{
 		{anonymous, "nobody: no token", "", nil, false},
 		{garbage, "a token that is none", "garbage", nil, false},
@@ -169,8 +180,26 @@ func newWorld(t testing.TB) *world {
 		{again, "was removed from the group and added again", rita.Token, rita, true},
 		{stranger, "was never in any of the rooms", stan.Token, stan, true},
 		{adminS, "an administrator who was never in any of the rooms", adam.Token, adam, true},
+		{shutOut, "somebody whose account was shut", vera.Token, vera, false},
+		{locked, "somebody whom an administrator has signed out", nina.Token, nina, false},
 	}
 	return w
+}
+
+// command does something to a person's account on the server's own command line.
+func (w *world) command(act admin.Act, name string) {
+	w.Helper()
+	if err := admin.Do(context.Background(), w.Dir, act, name); err != nil {
+		w.Fatalf("%s %s: %v", act, name, err)
+	}
+}
+
+// prove has an actor show the password.
+func (w *world) prove(a *actor) {
+	w.Helper()
+	if s, e := w.Post(wire.PathProve, a.token, wire.Prove{Password: testenv.Password}, nil); e != nil {
+		w.Fatal(a.name, s, e)
+	}
 }
 
 // begin makes room for a file, as a token's device.
