@@ -139,6 +139,9 @@ func (d *DB) open(ctx context.Context) (err error) {
 		return err
 	}
 	if !fresh {
+		if err := believeTheDisk(d.cfg.Path); err != nil {
+			return err
+		}
 		if err := checkHeader(d.cfg.Path); err != nil {
 			return err
 		}
@@ -297,13 +300,31 @@ func (d *DB) write() {
 	}
 }
 
+// believeTheDisk comes before SQLite looks at a file that somebody did not close.
+// Where a write failed, the process before this one ended, and the machine went
+// on, the kernel remembers what the disk does not hold: after a failure it takes a
+// page for clean, and tells nobody who opens the file later. To write the page
+// again is of no use: where a file has grown, ext4 then syncs it and keeps it out
+// of the file all the same, for it believes the first write to have made its place
+// part of it. With the next power cut all that would be gone, with what was added
+// behind it; and of a log that had been moved into the database meanwhile the
+// disk has only a part, which puts old pages beside new ones.
+func believeTheDisk(path string) error {
+	if st, err := os.Stat(path + "-wal"); err != nil || st.Size() == 0 {
+		return nil // it was closed
+	}
+	for _, name := range []string{path + "-wal", path} {
+		if err := forget(name); err != nil {
+			return fmt.Errorf("read anew what the disk holds: %w", err)
+		}
+	}
+	return nil
+}
+
 // settle moves what a start finds in the write-ahead log into the database, and
-// begins the log anew. Where a write failed, the process before this one ended,
-// and the machine went on, that log is what the kernel remembers and perhaps not
-// what the disk holds: after a failure the kernel takes a page for clean. What
-// is appended to such a log is lost with it, however well it is synced. Moving it
-// writes every page again. A disk without room for that can be read: nothing
-// that changed something is committed until it worked.
+// begins the log anew: a page that could not be written before gets another place,
+// should the kernel not have forgotten it. A disk without room for that can be
+// read: nothing that changed something is committed until it worked.
 func (d *DB) settle() error {
 	logged, _, err := d.writer.wal("TRUNCATE")
 	if err == nil && logged > 0 {

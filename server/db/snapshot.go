@@ -42,7 +42,8 @@ func OpenSnapshot(ctx context.Context, path string) (s *Snapshot, err error) {
 			err = fmt.Errorf("open %s: %w", path, err)
 		}
 	}(s)
-	if s.pool, err = sql.Open("sqlite", dsn(path, "query_only(1)")); err != nil {
+	// Who may write would move the log into the database as the last one to close it.
+	if s.pool, err = sql.Open("sqlite", dsn(path, "query_only(1)")+"&mode=ro"); err != nil {
 		return nil, err
 	}
 	s.pool.SetMaxOpenConns(1)

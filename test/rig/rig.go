@@ -122,11 +122,20 @@ func (s *Site) Init(org, admin string) {
 // Start starts the server and waits until it takes connections.
 func (s *Site) Start() {
 	s.tb.Helper()
+	if err := s.TryStart(); err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// TryStart is Start for a server that may end instead; then the error has its last
+// words.
+func (s *Site) TryStart() error {
+	s.tb.Helper()
 	s.Launch()
 	s.mu.Lock()
 	exited := s.exited
 	s.mu.Unlock()
-	s.awaitServer(exited)
+	return s.awaitServer(exited)
 }
 
 // Launch starts the server and waits for nothing.
@@ -150,23 +159,22 @@ func (s *Site) Launch() {
 	s.mu.Unlock()
 }
 
-func (s *Site) awaitServer(exited chan error) {
-	s.tb.Helper()
+func (s *Site) awaitServer(exited chan error) error {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		select {
 		case err := <-exited:
 			exited <- err
 			log, _ := os.ReadFile(s.Log)
-			s.tb.Fatalf("the server ended at its start: %v\n%s", err, tail(log, 3000))
+			return fmt.Errorf("the server ended at its start: %v\n%s", err, tail(log, 3000))
 		default:
 		}
 		d := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // only asks whether somebody listens
 		if c, err := d.Dial("tcp", "127.0.0.1:"+s.port); err == nil {
 			c.Close()
-			return
+			return nil
 		}
 	}
-	s.tb.Fatal("the server does not listen")
+	return errors.New("the server does not listen")
 }
 
 // PID returns the server's process id.
