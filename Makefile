@@ -169,17 +169,8 @@ crash: | needs-build needs-test
 	grep -E '^ *(---|ok|FAIL|panic)|figures:|NOT TESTED' $(OUT)/crash.txt; \
 	echo "everything: $(OUT)/crash.txt"; exit $$status
 
-# Each target for FUZZTIME; or with FUZZCPU=N, all of them for N CPU seconds in
-# all, shared out. What is new and interesting is not made smaller for long: for
-# a server that remembers there is no smallest input.
 fuzz:
-	@targets=$$(grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed -E 's|/[^/]*:func | |' | sort -u); \
-	time=$(FUZZTIME); \
-	[ -z "$(FUZZCPU)" ] || time=$$(( $(FUZZCPU) / $$(echo "$$targets" | wc -l) / $$(nproc) + 1 ))s; \
-	status=0; while read -r p f; do \
-	  echo "$$p $$f $$time"; \
-	  go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $$time -fuzzminimizetime 10x $$p </dev/null || status=1; \
-	done <<< "$$targets"; exit $$status
+	@FUZZTIME=$(FUZZTIME) FUZZCPU=$(FUZZCPU) test/fuzz.sh
 
 # Two builds in two places must be the same bytes.
 reproduce:
