@@ -71,7 +71,10 @@ func (m *metrics) load(s *Server, sessions *session.Sessions) {
 
 // doors adds who is at the https port without a session.
 func (m *metrics) doors(sorter *sorter, https *door) {
-	m.stands("veche_handshakes", "TLS handshakes that compute, or wait for that.", func() float64 { return float64(sorter.waiting.Load()) })
+	m.stands("veche_handshakes", "TLS handshakes that compute, or wait for that.", func() float64 {
+		working, waiting, _ := sorter.keys.Counts()
+		return float64(working + waiting)
+	})
 	m.grows("veche_handshakes_refused_total", "TLS handshakes for which there was no time.", func() float64 { return float64(sorter.refused.Load()) })
 	m.stands("veche_strangers", "Connections of the https port without a device's session.", func() float64 {
 		unsorted, _ := sorter.unsorted.counts()

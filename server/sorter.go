@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/server/socket"
 )
 
@@ -30,8 +31,10 @@ const (
 	maxUnsorted     = 12_288
 	maxUnsortedEach = 10_240
 	// maxHandshakes bounds the TLS handshakes that wait for the processor. Those
-	// at work never take more than half of it from people who are connected.
-	maxHandshakes = maxUnsorted
+	// at work never take more than half of it from people who are connected, and
+	// networks come in turns. Fewer wait than are unsorted: so there are always some
+	// who do not wait for us, and who comes from elsewhere finds a place.
+	maxHandshakes = maxUnsortedEach
 )
 
 // turnProtocol is TURN's name in the TLS handshake (RFC 7443).
@@ -54,12 +57,13 @@ type sorter struct {
 	http  chan net.Conn
 	ended chan struct{} // Accept is over
 	once  sync.Once
+	open  context.Context // until then
+	shut  context.CancelFunc
 
 	tasks sync.WaitGroup // one for each connection that is not HTTP
 
 	unsorted *strangers
-	keys     chan struct{} // one for each handshake that computes
-	waiting  atomic.Int64  // handshakes that compute or wait for that
+	keys     *limit.Queue  // for those that compute
 	refused  atomic.Uint64 // handshakes for which there was no time
 
 	mu     sync.Mutex // guards what follows
@@ -78,8 +82,9 @@ func newSorter(raw net.Listener, conf *tls.Config, ice, turn func(net.Conn)) *so
 		raw: raw, tls: conf, ice: ice, turn: turn,
 		http: make(chan net.Conn), ended: make(chan struct{}),
 		unsorted: newStrangers(maxUnsorted, maxUnsortedEach), media: map[net.Conn]struct{}{},
-		keys: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		keys: limit.NewQueue(max(1, runtime.GOMAXPROCS(0)/2), maxHandshakes),
 	}
+	s.open, s.shut = context.WithCancel(context.Background())
 	conf.GetConfigForClient = s.greet
 	return s
 }
@@ -106,33 +111,23 @@ func (s *sorter) greet(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 // still to come: then it is waited for a place again when that has come.
 func (s *sorter) compute(l *socket.Line, who *stranger) error {
 	s.unsorted.working(who, true)
-	if s.waiting.Add(1) > maxHandshakes {
-		s.waiting.Add(-1)
+	ctx, cancel := context.WithTimeout(s.open, sortTimeout)
+	defer cancel()
+	if s.keys.Enter(ctx, who.from) != nil {
 		s.refused.Add(1)
 		return errNoTime
 	}
-	t := time.NewTimer(sortTimeout)
-	defer t.Stop()
-	select {
-	case s.keys <- struct{}{}:
-		l.OnWrite(func(b []byte) {
-			<-s.keys
-			s.waiting.Add(-1)
-			s.unsorted.working(who, false)
-			switch {
-			case asksAgain(b):
-				l.OnRead(func() error { return s.compute(l, who) })
-			case b != nil:
-				l.OnRead(nil)
-			}
-		})
-		return nil
-	case <-t.C:
-	case <-s.ended:
-	}
-	s.waiting.Add(-1)
-	s.refused.Add(1)
-	return errNoTime
+	l.OnWrite(func(b []byte) {
+		s.keys.Leave()
+		s.unsorted.working(who, false)
+		switch {
+		case asksAgain(b):
+			l.OnRead(func() error { return s.compute(l, who) })
+		case b != nil:
+			l.OnRead(nil)
+		}
+	})
+	return nil
 }
 
 // asksAgain reports whether a record of TLS is a HelloRetryRequest, by which a
@@ -161,7 +156,7 @@ func (s *sorter) Addr() net.Addr { return s.raw.Addr() }
 // Close takes no more connections and ends those that are not sorted yet.
 func (s *sorter) Close() error {
 	err := s.raw.Close()
-	s.once.Do(func() { close(s.ended) })
+	s.once.Do(func() { close(s.ended); s.shut() })
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()

@@ -9,17 +9,25 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/veche-im/veche/server/cert"
+	"github.com/veche-im/veche/server/limit"
 )
 
 // sorting runs a sorter with an HTTP server behind it; what carries media echoes,
 // with its name in front.
 func sorting(t *testing.T, handler http.Handler) (address string, s *sorter) {
+	return sortingFew(t, handler, maxHandshakes)
+}
+
+// sortingFew is sorting where one handshake computes at a time and so many wait.
+func sortingFew(t *testing.T, handler http.Handler, handshakes int) (address string, s *sorter) {
 	t.Helper()
 	authority, err := cert.Open(cert.Config{Dir: t.TempDir(), Names: []string{"localhost"}, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -36,6 +44,7 @@ func sorting(t *testing.T, handler http.Handler) (address string, s *sorter) {
 		}
 	}
 	s = newSorter(raw, authority.TLS(), echo("ice:"), echo("turn:"))
+	s.keys = limit.NewQueue(1, handshakes)
 	h := &http.Server{Handler: handler, TLSConfig: s.tls}
 	ctx, cancel := context.WithCancel(t.Context())
 	ran := make(chan struct{}, 2)
@@ -212,35 +221,91 @@ func TestHandshakesWaitForTheProcessorAndAreBounded(t *testing.T) {
 	if err := shake(t, address); err != nil {
 		t.Fatal(err)
 	}
-	if len(s.keys) != 0 || s.waiting.Load() != 0 {
-		t.Fatal("a handshake that is over still counts")
-	}
-	for range cap(s.keys) {
-		s.keys <- struct{}{}
-	}
+	s.free(t)
+	leave := s.take()
 	done := make(chan error)
 	go func() { done <- shake(t, address) }()
-	for s.waiting.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	s.await(1)
 	select {
 	case err := <-done:
 		t.Errorf("it did not wait: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
-	for range cap(s.keys) {
-		<-s.keys
-	}
+	leave()
 	if err := <-done; err != nil {
 		t.Errorf("after the wait: %v", err)
 	}
-	s.waiting.Store(maxHandshakes)
+	address, s = sortingFew(t, http.NotFoundHandler(), 1)
+	leave = s.take()
+	go func() { done <- shake(t, address) }()
+	s.await(1)
 	if err := shake(t, address); err == nil || s.refused.Load() != 1 {
 		t.Errorf("one too many: %v", err)
 	}
-	s.waiting.Store(maxHandshakes - 1)
-	if err := shake(t, address); err != nil {
+	leave()
+	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// take takes the turn of all handshakes, until leave.
+func (s *sorter) take() (leave func()) {
+	_ = s.keys.Enter(context.Background(), netip.Addr{})
+	return s.keys.Leave
+}
+
+// await waits until so many handshakes wait.
+func (s *sorter) await(n int) {
+	for waiting := 0; waiting < n; time.Sleep(time.Millisecond) {
+		_, waiting, _ = s.keys.Counts()
+	}
+}
+
+// free fails unless no handshake computes or waits.
+func (s *sorter) free(t *testing.T) {
+	t.Helper()
+	if working, waiting, _ := s.keys.Counts(); working+waiting > 0 {
+		t.Errorf("%d handshakes that are over still compute, and %d wait", working, waiting)
+	}
+}
+
+// Handshakes wait in turns: a flood from one network holds nobody else up, and
+// leaves a place to wait.
+func TestHandshakesOfNetworksComeInTurns(t *testing.T) {
+	address, s := sortingFew(t, http.NotFoundHandler(), 20)
+	leave := s.take()
+	var order []string
+	ended := make(chan string, 30)
+	try := func(name, from string) {
+		go func() {
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+			c, err := d.Dial("tcp", address)
+			if err != nil {
+				t.Error(err)
+			} else {
+				defer c.Close()
+				_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+				if tls.Client(c, &tls.Config{InsecureSkipVerify: true}).Handshake() != nil {
+					name = "refused"
+				}
+			}
+			ended <- name
+		}()
+	}
+	for range 20 {
+		try("flood", "127.0.0.2")
+	}
+	s.await(20)
+	try("other", "127.0.9.1")
+	if name := <-ended; name != "refused" {
+		t.Errorf("a handshake of %s is over before its turn", name)
+	}
+	leave()
+	for range 20 {
+		order = append(order, <-ended)
+	}
+	if at := slices.Index(order, "other"); at < 0 || at > 5 { // the second; those who are done say so in any order
+		t.Errorf("who came from elsewhere was served at %d of %v", at, order)
 	}
 }
 
@@ -284,22 +349,16 @@ func TestHandshakeThatWaitsForUsKeepsItsPlace(t *testing.T) {
 	s.unsorted.mu.Lock()
 	s.unsorted.most = 3
 	s.unsorted.mu.Unlock()
-	for range cap(s.keys) {
-		s.keys <- struct{}{}
-	}
+	leave := s.take()
 	done := make(chan error, 3)
 	for range 3 {
 		go func() { done <- shake(t, address) }()
 	}
-	for s.waiting.Load() < 3 {
-		time.Sleep(time.Millisecond)
-	}
+	s.await(3)
 	if err := shake(t, address); err == nil {
 		t.Error("one too many was served")
 	}
-	for range cap(s.keys) {
-		<-s.keys
-	}
+	leave()
 	for range 3 {
 		if err := <-done; err != nil {
 			t.Errorf("one that waited: %v", err)
@@ -339,11 +398,9 @@ func TestHelloThatIsAskedForAgainWaitsForTheProcessor(t *testing.T) {
 	c := tls.Client(&pausing{raw, came, goOn}, &tls.Config{InsecureSkipVerify: true})
 	go func() { done <- c.Handshake() }()
 	<-came
-	for range cap(s.keys) {
-		s.keys <- struct{}{} // and not before it was asked again has given its place back
-	}
+	leave := s.take() // as soon as what was asked again has given its place back
 	close(goOn)
-	for s.waiting.Load() == 0 {
+	for waiting := 0; waiting == 0; _, waiting, _ = s.keys.Counts() {
 		select {
 		case err := <-done:
 			t.Fatalf("it did not wait: %v", err)
@@ -351,13 +408,9 @@ func TestHelloThatIsAskedForAgainWaitsForTheProcessor(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	for range cap(s.keys) {
-		<-s.keys
-	}
+	leave()
 	if err := <-done; err != nil || !c.ConnectionState().HelloRetryRequest {
 		t.Errorf("after the wait: %v", err)
 	}
-	if len(s.keys) != 0 || s.waiting.Load() != 0 {
-		t.Error("a handshake that is over still counts")
-	}
+	s.free(t)
 }

@@ -11,63 +11,108 @@ import (
 
 // strangers bounds the connections of whoever has not shown a session: all of
 // them, and those of one network. Where there are too many, the one that does
-// nothing for longest makes room, of the same network where that has too many.
-// If all are at work, the new one is turned away.
+// nothing for longest makes room: of the same network where that has too many, and
+// else of the wide one, an IPv4 /24 or an IPv6 /48, that has most. So who opens
+// ever more, from however many addresses side by side, closes their own. If all
+// are at work, the new one is turned away.
 type strangers struct {
 	most, each int // in all, of one network
 
 	mu       sync.Mutex // guards what follows
 	n        int
 	networks map[netip.Prefix]*network
-	idle     *list.List // of *stranger, the one idle for longest first
-	turned   uint64     // away, or made room
+	wide     map[netip.Prefix]*network // as above, where all around count as one
+	ticks    uint64                    // how often one began to be idle
+	turned   uint64                    // away, or made room
 }
 
+// network is those who come from it.
 type network struct {
 	n    int
-	idle *list.List // as above
+	idle *list.List // of *stranger, the one idle for longest first
 }
+
+// first returns since when the one that is idle for longest is so.
+func (n *network) first() uint64 { return n.idle.Front().Value.(*stranger).since }
 
 type stranger struct {
 	conn       net.Conn
-	at         netip.Prefix
-	idle, near *list.Element // in the lists; nil while it is at work
+	from       netip.Addr    // zero if it has no address
+	at, wide   netip.Prefix  // its network, and the widest around it
+	idle, near *list.Element // in the lists of those; nil while it is at work
+	since      uint64        // it is idle, in ticks
 	gone       bool
 	requests   int // that are worked for; the door's
 }
 
 func newStrangers(most, each int) *strangers {
-	return &strangers{most: most, each: each, networks: make(map[netip.Prefix]*network), idle: list.New()}
+	return &strangers{most: most, each: each, networks: make(map[netip.Prefix]*network), wide: make(map[netip.Prefix]*network)}
 }
 
 // enter counts a connection that does nothing yet; ok is false if there is no
 // room for it.
 func (s *strangers) enter(c net.Conn) (who *stranger, ok bool) {
-	who = &stranger{conn: c, at: networkOf(c)}
+	who = newStranger(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.networks[who.at]
-	if n != nil && n.n >= s.each && who.at.IsValid() && !s.makeRoom(n.idle) || s.n >= s.most && !s.makeRoom(s.idle) {
+	if n != nil && n.n >= s.each && who.from.IsValid() && !s.makeRoom(n.idle) || s.n >= s.most && !s.makeRoom(s.fullest()) {
 		s.turned++
 		return nil, false
 	}
-	if n = s.networks[who.at]; n == nil {
-		n = &network{idle: list.New()}
-		s.networks[who.at] = n
-	}
 	s.n++
-	n.n++
+	count(s.networks, who.at)
+	count(s.wide, who.wide)
 	s.rest(who)
 	return who, true
 }
 
-// makeRoom closes the first of a list. The lock is held, as in the functions
-// after it.
+func newStranger(c net.Conn) *stranger {
+	who := &stranger{conn: c}
+	if a, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
+		who.from = a.Addr()
+	}
+	around := limit.Networks(who.from)
+	who.at, who.wide = around[0].Prefix, around[len(around)-1].Prefix
+	return who
+}
+
+func count(of map[netip.Prefix]*network, p netip.Prefix) {
+	if of[p] == nil {
+		of[p] = &network{idle: list.New()}
+	}
+	of[p].n++
+}
+
+func discount(of map[netip.Prefix]*network, p netip.Prefix) {
+	if of[p].n--; of[p].n == 0 {
+		delete(of, p)
+	}
+}
+
+// fullest returns the idle ones of the wide network that has most of all that have
+// some; nil if none does. The lock is held, as in the functions after it.
+func (s *strangers) fullest() *list.List {
+	var most *network
+	for _, n := range s.wide {
+		switch {
+		case n.idle.Len() == 0:
+		case most == nil, n.n > most.n, n.n == most.n && n.first() < most.first():
+			most = n
+		}
+	}
+	if most == nil {
+		return nil
+	}
+	return most.idle
+}
+
+// makeRoom closes the first of a list.
 func (s *strangers) makeRoom(idle *list.List) bool {
-	first := idle.Front()
-	if first == nil {
+	if idle == nil || idle.Len() == 0 {
 		return false
 	}
+	first := idle.Front()
 	who := first.Value.(*stranger)
 	s.remove(who)
 	s.turned++
@@ -77,13 +122,19 @@ func (s *strangers) makeRoom(idle *list.List) bool {
 
 func (s *strangers) rest(who *stranger) {
 	if who.idle == nil {
-		who.idle, who.near = s.idle.PushBack(who), s.networks[who.at].idle.PushBack(who)
+		s.tick(who)
+		who.idle, who.near = s.wide[who.wide].idle.PushBack(who), s.networks[who.at].idle.PushBack(who)
 	}
+}
+
+func (s *strangers) tick(who *stranger) {
+	s.ticks++
+	who.since = s.ticks
 }
 
 func (s *strangers) wake(who *stranger) {
 	if who.idle != nil {
-		s.idle.Remove(who.idle)
+		s.wide[who.wide].idle.Remove(who.idle)
 		s.networks[who.at].idle.Remove(who.near)
 		who.idle, who.near = nil, nil
 	}
@@ -96,11 +147,8 @@ func (s *strangers) remove(who *stranger) {
 	who.gone = true
 	s.wake(who)
 	s.n--
-	if n := s.networks[who.at]; n.n > 1 {
-		n.n--
-	} else {
-		delete(s.networks, who.at)
-	}
+	discount(s.networks, who.at)
+	discount(s.wide, who.wide)
 }
 
 // working says whether a connection is at work, and so may not make room.
@@ -122,7 +170,8 @@ func (s *strangers) stir(who *stranger) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if who.idle != nil {
-		s.idle.MoveToBack(who.idle)
+		s.tick(who)
+		s.wide[who.wide].idle.MoveToBack(who.idle)
 		s.networks[who.at].idle.MoveToBack(who.near)
 	}
 }
@@ -138,8 +187,10 @@ func (s *strangers) leave(who *stranger) {
 func (s *strangers) closeIdle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for e := s.idle.Front(); e != nil; e = e.Next() {
-		hangUp(e.Value.(*stranger).conn)
+	for _, n := range s.wide {
+		for e := n.idle.Front(); e != nil; e = e.Next() {
+			hangUp(e.Value.(*stranger).conn)
+		}
 	}
 }
 
@@ -157,13 +208,4 @@ func hangUp(c net.Conn) {
 		c = t.NetConn()
 	}
 	_ = c.Close()
-}
-
-// networkOf is where a connection comes from, zero if it has no address.
-func networkOf(c net.Conn) netip.Prefix {
-	a, err := netip.ParseAddrPort(c.RemoteAddr().String())
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return limit.Network(a.Addr())
 }

@@ -66,7 +66,41 @@ func TestStrangersAreBounded(t *testing.T) {
 			s.leave(who)
 		}
 	}
-	if n, turned := s.counts(); n != 0 || len(s.networks) != 0 || s.idle.Len() != 0 || turned != 5 {
+	if n, turned := s.counts(); n != 0 || len(s.networks) != 0 || len(s.wide) != 0 || turned != 5 {
 		t.Errorf("%d in %d networks are left, %d were turned away", n, len(s.networks), turned)
+	}
+}
+
+// Whoever opens ever more connections closes their own by it, from one address or
+// from many side by side, and not the one that somebody else opened before.
+func TestStrangersOfOnePlaceMakeRoomForOneAnother(t *testing.T) {
+	for name, flood := range map[string]func(i int) netip.Addr{
+		"a /24": func(i int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}) },
+		"a /48": func(i int) netip.Addr {
+			return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0, 0, byte(i >> 8), byte(i)})
+		},
+	} {
+		s := newStrangers(100, 50)
+		var quiet []*from
+		for i := range 20 { // idle for longest, each from elsewhere
+			c := &from{at: netip.AddrFrom4([4]byte{10, 0, byte(i), 1})}
+			if _, ok := s.enter(c); !ok {
+				t.Fatal("no room")
+			}
+			quiet = append(quiet, c)
+		}
+		for i := range 1000 {
+			if _, ok := s.enter(&from{at: flood(i)}); !ok {
+				t.Fatal("no room")
+			}
+		}
+		for i, c := range quiet {
+			if c.closed {
+				t.Errorf("%s has closed the connection of %d", name, i)
+			}
+		}
+		if n, _ := s.counts(); n != 100 {
+			t.Errorf("%s: there are %d", name, n)
+		}
 	}
 }
