@@ -13,15 +13,14 @@ type benchCmd struct {
 	CatchUp       benchCatchUpCmd       `cmd:"" help:"A device that was away reads what it missed."`
 	Storm         benchStormCmd         `cmd:"" help:"Thousands of connections are cut at once: time until all are back."`
 	Overload      benchOverloadCmd      `cmd:"" help:"Three times as much as the server can take: what it still does, and how soon it is well again."`
-	All           benchAllCmd           `cmd:"" help:"All of the above, one after the other: some ten minutes."`
+	All           benchAllCmd           `cmd:"" help:"All of the above, one after the other: a quarter of an hour."`
 	Calls         benchCallsCmd         `cmd:"" help:"Calls of many shapes: packets, time, memory."`
 	Forward       benchForwardCmd       `cmd:"" hidden:""`
 }
 
 type benchAllCmd struct{ loadFlags }
 
-// Run does all works as they are by default, but for the overload, which is
-// shorter.
+// Run does all works as they are by default.
 func (c benchAllCmd) Run(ctx context.Context, t *term) error {
 	talk := benchConversationsCmd{loadFlags: c.loadFlags, Rooms: 200, Members: 10, InFlight: 64, For: 10 * time.Second}
 	plain := talk
@@ -39,7 +38,7 @@ func (c benchAllCmd) Run(ctx context.Context, t *term) error {
 		benchAllHandsCmd{loadFlags: c.loadFlags, Online: []int{1000, 5000, 10_000}, Messages: 40},
 		benchIdleCmd{loadFlags: c.loadFlags, Online: 10_000, Settle: 5 * time.Second, For: time.Minute},
 		benchStormCmd{loadFlags: c.loadFlags, Online: 10_000, Rate: 100},
-		benchOverloadCmd{loadFlags: c.loadFlags, Rooms: 200, Times: 3, For: 30 * time.Second},
+		benchOverloadCmd{loadFlags: c.loadFlags, Rooms: 200, Times: 3, For: 2 * time.Minute},
 	}
 	var all []func(*report) error
 	for _, w := range works {

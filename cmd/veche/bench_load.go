@@ -26,8 +26,6 @@ type loadFlags struct {
 	JSON    bool   `name:"json" help:"Write one JSON object per line."`
 	Profile string `placeholder:"FILE" help:"Write a profile of the server's processor there, taken while it is measured."`
 	Log     string `placeholder:"FILE" help:"Write what the server logs there."`
-
-	ticks bool
 }
 
 // site is a server process of this very binary.
@@ -116,6 +114,21 @@ func (f loadFlags) prepare(ctx context.Context, t *term, l load.Layout) (b *benc
 	return b, b.ready(ctx)
 }
 
+// prepared does a work at a target that was made for a layout and is closed after
+// it.
+func (f loadFlags) prepared(ctx context.Context, r *report, l load.Layout, do func(*bench) error) error {
+	b, err := f.prepare(ctx, r.t, l)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(b), b.close())
+}
+
+// boarded is prepared, with everybody of the layout connected.
+func (f loadFlags) boarded(ctx context.Context, r *report, l load.Layout, do func(*bench, *load.Fleet) error) error {
+	return f.prepared(ctx, r, l, func(b *bench) error { return b.board(ctx, do) })
+}
+
 // prepareSealed is prepare with real clients.
 func (f loadFlags) prepareSealed(ctx context.Context, t *term, l load.Layout) (b *bench, err error) {
 	b = &bench{loadFlags: f, t: t, layout: l}
@@ -140,7 +153,7 @@ func (b *bench) ready(ctx context.Context) error {
 
 // config has a target start this very binary.
 func (b *bench) config(plain bool) veche.Config {
-	return veche.Config{Dir: b.dir, TLS: !plain, Ticks: b.ticks, Start: func(ctx context.Context, data string) (*veche.Running, error) {
+	return veche.Config{Dir: b.dir, TLS: !plain, Start: func(ctx context.Context, data string) (*veche.Running, error) {
 		s, err := b.start(ctx, data)
 		if err != nil {
 			return nil, err
@@ -164,14 +177,16 @@ func (b *bench) again(ctx context.Context, plain bool) error {
 	return t.Serve(ctx, before.Site, b.layout)
 }
 
-// board has everybody connect.
-func (b *bench) board(ctx context.Context) (*load.Fleet, error) {
+// board has everybody connect for a work.
+func (b *bench) board(ctx context.Context, do func(*bench, *load.Fleet) error) error {
 	began := time.Now()
 	f, err := load.Board(ctx, b.target, b.layout)
-	if err == nil {
-		b.t.note("%d connected in %.1f s", b.layout.People, time.Since(began).Seconds())
+	if err != nil {
+		return err
 	}
-	return f, err
+	defer f.Close()
+	b.t.note("%d connected in %.1f s", b.layout.People, time.Since(began).Seconds())
+	return do(b, f)
 }
 
 func (b *bench) close() error {
@@ -182,15 +197,16 @@ func (b *bench) close() error {
 	return errors.Join(err, os.RemoveAll(b.dir))
 }
 
-// profile begins to take a profile of the server, if one is wanted, and returns
-// what waits until it is there.
-func (b *bench) profile(ctx context.Context, d time.Duration) func() error {
+// profiled measures something, with a profile of the server meanwhile if one is
+// wanted.
+func profiled[T any](ctx context.Context, b *bench, d time.Duration, measure func() (T, error)) (T, error) {
 	if b.Profile == "" {
-		return func() error { return nil }
+		return measure()
 	}
 	done := make(chan error, 1)
 	go func() { done <- b.server.profile(ctx, b.Profile, d) }()
-	return func() error { return <-done }
+	got, err := measure()
+	return got, errors.Join(err, <-done)
 }
 
 func (s *site) profile(ctx context.Context, file string, d time.Duration) (err error) {
@@ -218,7 +234,7 @@ func (s *site) profile(ctx context.Context, file string, d time.Duration) (err e
 // report measures one work or several on this machine, and shows what came of
 // it; of those that failed, what they had measured until then.
 func (f loadFlags) report(t *term, works ...func(*report) error) error {
-	r := &report{t: t, json: f.JSON}
+	r := &report{t: t, json: f.JSON, whole: len(works) > 1}
 	load.Files()
 	if err := f.machine(r); err != nil {
 		return err

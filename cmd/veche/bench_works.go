@@ -31,30 +31,21 @@ func (c benchAllHandsCmd) measure(ctx context.Context, r *report) error {
 	return nil
 }
 
-func (c benchAllHandsCmd) one(ctx context.Context, r *report, n int) (err error) {
-	b, err := c.prepare(ctx, r.t, load.Groups(1, n))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	f, err := b.board(ctx)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	done := b.profile(ctx, 10*time.Second)
-	a, err := load.AllHands(ctx, f, c.Messages)
-	if err := errors.Join(err, done()); err != nil {
-		return err
-	}
-	work, server := fmt.Sprintf("all hands, %d online", n), b.target.Name()
-	r.latency(work, server, "to the acknowledgement", a.ToAck, nil)
-	r.add(work, server, "to each member, median", a.ToEach.Quantile(0.5).Seconds(), seconds, nil)
-	r.latency(work, server, "to the last member", a.ToLast, aimAllHands[n])
-	deliveries := float64(a.Messages * (n - 1))
-	r.add(work, server, "server's processor for 1,000 deliveries", a.Server.Seconds()*1000/deliveries, seconds, nil)
-	r.add(work, server, "driver's processor for 1,000 deliveries", a.Driver.Seconds()*1000/deliveries, seconds, nil)
-	return nil
+func (c benchAllHandsCmd) one(ctx context.Context, r *report, n int) error {
+	return c.boarded(ctx, r, load.Groups(1, n), func(b *bench, f *load.Fleet) error {
+		a, err := profiled(ctx, b, 10*time.Second, func() (load.Announced, error) { return load.AllHands(ctx, f, c.Messages) })
+		if err != nil {
+			return err
+		}
+		work, server := fmt.Sprintf("all hands, %d online", n), b.target.Name()
+		r.latency(work, server, "to the acknowledgement", a.ToAck, nil)
+		r.add(work, server, "to each member, median", a.ToEach.Quantile(0.5).Seconds(), seconds, nil)
+		r.latency(work, server, "to the last member", a.ToLast, map[int]*aim{5000: aimAllHands5000, 10_000: aimAllHands10000}[n])
+		deliveries := float64(a.Messages * (n - 1))
+		r.add(work, server, "server's processor for 1,000 deliveries", a.Server.Seconds()*1000/deliveries, seconds, nil)
+		r.add(work, server, "driver's processor for 1,000 deliveries", a.Driver.Seconds()*1000/deliveries, seconds, nil)
+		return nil
+	})
 }
 
 type benchIdleCmd struct {
@@ -70,38 +61,32 @@ func (c benchIdleCmd) Run(ctx context.Context, t *term) error {
 
 // measure has the same people connect by TLS and then in plain, to a server that
 // was started anew.
-func (c benchIdleCmd) measure(ctx context.Context, r *report) (err error) {
+func (c benchIdleCmd) measure(ctx context.Context, r *report) error {
 	const each = 10
 	if c.Online < each {
 		return usageError{fmt.Errorf("at least %d connections", each)}
 	}
-	l := load.Groups(c.Online/each, each)
-	b, err := c.prepare(ctx, r.t, l)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.close()) }()
-	for _, plain := range []bool{c.Plain, true} {
-		if plain != c.Plain {
-			if err := b.again(ctx, plain); err != nil {
+	return c.prepared(ctx, r, load.Groups(c.Online/each, each), func(b *bench) error {
+		if !c.Plain {
+			if err := c.one(ctx, r, b, aimIdle); err != nil {
+				return err
+			}
+			if err := b.again(ctx, true); err != nil {
 				return err
 			}
 		}
-		i, err := load.Idle(ctx, b.target, l, c.Settle, c.For)
-		if err != nil {
-			return err
-		}
-		work, server := fmt.Sprintf("%d idle", l.People), b.target.Name()
-		var each aim
-		if !plain {
-			each = aimIdle
-		}
-		r.add(work, server, "server's memory for each", i.Each, size, each)
-		r.add(work, server, "server's processor in a minute", i.PerMinute.Seconds(), seconds, nil)
-		r.add(work, server, "until all were connected", i.Took.Seconds(), seconds, nil)
-		if c.Plain {
-			break
-		}
+		return c.one(ctx, r, b, nil)
+	})
+}
+
+func (c benchIdleCmd) one(ctx context.Context, r *report, b *bench, each *aim) error {
+	i, err := load.Idle(ctx, b.target, b.layout, c.Settle, c.For)
+	if err != nil {
+		return err
 	}
+	work, server := fmt.Sprintf("%d idle", b.layout.People), b.target.Name()
+	r.add(work, server, "server's memory for each", i.Each, size, each)
+	r.add(work, server, "server's processor in a minute", i.PerMinute.Seconds(), seconds, nil)
+	r.add(work, server, "until all were connected", i.Took.Seconds(), seconds, nil)
 	return nil
 }

@@ -49,6 +49,8 @@ type poor struct {
 	conn    *websocket.Conn
 	busy    int // answers to room.log that say so before one that does not
 	asked   int
+	cursors []wire.SetCursor // that it was told
+	from    wire.AccountID   // who says what is added, unless it is nobody
 }
 
 func (p *poor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -80,6 +82,12 @@ func (p *poor) answer(f wire.Frame) wire.Frame {
 	switch f.Method {
 	case wire.RoomList.Name:
 		return wire.Frame{ID: f.ID, Body: encoded(p, wire.Rooms{Rooms: []wire.Room{{Room: p.room, Kind: wire.Group, Seq: int64(len(p.entries))}}})}
+	case wire.RoomCursors.Name:
+		var set wire.SetCursor
+		if err := wire.Decode(f.Body, &set); err != nil {
+			p.Error(err)
+		}
+		p.cursors = append(p.cursors, set)
 	case wire.RoomLog.Name:
 		p.asked++
 		if p.busy > 0 {
@@ -107,6 +115,9 @@ func (p *poor) add(n uint64, loud bool) {
 	p.mu.Lock()
 	e := anEntry(int64(len(p.entries) + 1))
 	e.Client = p.site.client(n)
+	if !p.from.IsZero() {
+		e.Account = p.from
+	}
 	p.entries = append(p.entries, e)
 	p.mu.Unlock()
 	if loud {
@@ -169,6 +180,51 @@ func TestGaps(t *testing.T) {
 	}
 	c.Close()
 	<-e.ended
+}
+
+// A device tells that what others said came, and of its own nothing; nothing at
+// all if it is not to.
+func TestCursors(t *testing.T) {
+	p := &poor{T: t, room: wire.NewRoomID()}
+	web := httptest.NewServer(p)
+	defer web.Close()
+	site, err := NewSite(web.Listener.Addr().String(), nil, []Room{{ID: p.room, Epoch: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.site = site
+	e, own := &told{ended: make(chan error, 1)}, wire.NewAccountID()
+	c, err := site.Connect(t.Context(), Device{Account: own}, NewStanding([]int{0}), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.add(1, true)
+	for len(e.list()) < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	site.Cursors.Store(true)
+	p.from = own
+	p.add(2, true)
+	p.from = wire.NewAccountID()
+	p.add(3, true)
+	heard := func() int {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return len(p.cursors)
+	}
+	for heard() < 1 {
+		time.Sleep(time.Millisecond)
+	}
+	p.from = own
+	p.add(4, true)
+	for len(e.list()) < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	c.Close()
+	<-e.ended
+	if len(p.cursors) != 1 || p.cursors[0] != (wire.SetCursor{Room: p.room, Delivered: 3}) {
+		t.Errorf("the server heard %+v", p.cursors)
+	}
 }
 
 // A server that has no room for a connection is obeyed.

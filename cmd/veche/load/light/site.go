@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/veche-im/veche/cmd/veche/load"
@@ -34,8 +35,8 @@ type Room struct {
 // Site is a server as light devices see it.
 type Site struct {
 	// Cursors has devices tell how far they have come, as clients do, which is what
-	// gives senders their second tick. Set before the first Connect.
-	Cursors bool
+	// gives senders their second tick.
+	Cursors atomic.Bool
 
 	address string
 	tls     *tls.Config // nil: no TLS

@@ -97,7 +97,7 @@ func (r *reader) nudge(body []byte) error {
 
 func (r *reader) deliver(room int32, p *place, e entry) {
 	p.seq = e.seq
-	if r.c.site.Cursors && string(e.account) != string(r.c.account[:]) {
+	if r.c.site.Cursors.Load() && string(e.account) != string(r.c.account[:]) {
 		r.c.cursors.moved(r.c, room, e.seq)
 	}
 	r.e.Delivered(int(room), r.c.site.number(e.client))

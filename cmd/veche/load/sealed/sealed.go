@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -114,48 +115,49 @@ func (t *Target) profile(person int) string {
 }
 
 // Return stops the second person's client, has the first one send so many messages
-// to each room that they share, and starts the client again. It returns how long
-// that takes to read and open all of them, which must all be there.
-func (t *Target) Return(ctx context.Context, each int) (took time.Duration, err error) {
+// to each room that they share, and starts the client again. It returns what it
+// takes to read and open all of them, which must all be there.
+func (t *Target) Return(ctx context.Context, each int) (took load.Cost, err error) {
 	if err := t.people[1].stop(); err != nil {
-		return 0, err
+		return took, err
 	}
 	for _, id := range t.rooms {
 		for n := range each {
 			text := fmt.Sprintf("message %d %s", n, strings.Repeat("x", load.MessageSize-20))
 			if _, err := api.Do(ctx, t.people[0].core.Mux(), api.SendMessage, api.Outgoing{Room: &id, Text: text}); err != nil {
-				return 0, err
+				return took, err
 			}
 		}
 	}
 	for _, id := range t.rooms {
 		if err := t.people[0].core.WaitIdle(ctx, id); err != nil {
-			return 0, err
+			return took, err
 		}
 	}
-	began := time.Now()
+	runtime.GC() // of what was sent
+	meter := load.Meter(t)
 	if t.people[1], err = newPerson(ctx, t, t.profile(1)); err != nil {
-		return 0, err
+		return took, err
 	}
 	back := t.people[1].core
 	if err := until(ctx, "coming back", func() (bool, error) {
 		err := back.WaitCaughtUp(ctx)
 		return err == nil, nil // until it is connected there is an error
 	}); err != nil {
-		return 0, err
+		return took, err
 	}
-	took = time.Since(began)
+	took = meter()
 	for r, id := range t.rooms {
 		got, err := messages(ctx, back, id)
 		if err != nil {
-			return 0, err
+			return took, err
 		}
 		if len(got) != each {
-			return 0, fmt.Errorf("%d messages of room %d were opened, not %d", len(got), r, each)
+			return took, fmt.Errorf("%d messages of room %d were opened, not %d", len(got), r, each)
 		}
 		for n, text := range got {
 			if !strings.HasPrefix(text, fmt.Sprintf("message %d ", n)) {
-				return 0, fmt.Errorf("message %d of room %d is %.20q", n, r, text)
+				return took, fmt.Errorf("message %d of room %d is %.20q", n, r, text)
 			}
 		}
 	}

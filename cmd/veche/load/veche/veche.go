@@ -33,7 +33,6 @@ type Config struct {
 	Start func(ctx context.Context, data string) (*Running, error) // starts a server on a data directory
 	Dir   string                                                   // an empty directory on the disk that is to be measured
 	TLS   bool
-	Ticks bool // light devices tell how far they have read, as clients do
 }
 
 // Target is one server with one data directory. It is load.Target.
@@ -61,15 +60,14 @@ func New(cfg Config) (*Target, error) {
 
 // Name is load.Target's.
 func (t *Target) Name() string {
-	name := "Veche, plain"
 	if t.cfg.TLS {
-		name = "Veche, TLS"
+		return "Veche, TLS"
 	}
-	if t.cfg.Ticks {
-		name += ", ticks"
-	}
-	return name
+	return "Veche, plain"
 }
+
+// Tick says whether devices tell from now on how far they have come.
+func (t *Target) Tick(yes bool) { t.light.Cursors.Store(yes) }
 
 // data is the server's directory.
 func (t *Target) data() string { return filepath.Join(t.cfg.Dir, "data") }
@@ -112,11 +110,8 @@ func (t *Target) Serve(ctx context.Context, site seed.Site, l load.Layout) (err 
 	for i, r := range site.Rooms {
 		rooms[i] = light.Room(r)
 	}
-	if t.light, err = light.NewSite(address, conf, rooms); err != nil {
-		return err
-	}
-	t.light.Cursors = t.cfg.Ticks
-	return nil
+	t.light, err = light.NewSite(address, conf, rooms)
+	return err
 }
 
 // authority asks a server for the certificate that vouches for its own.

@@ -11,7 +11,7 @@ import (
 // board has a layout served and everybody connected.
 func board(t *testing.T, l load.Layout, tls bool) (*Target, *load.Fleet) {
 	t.Helper()
-	target, err := New(Config{Start: Here, Dir: t.TempDir(), TLS: tls, Ticks: tls})
+	target, err := New(Config{Start: Here, Dir: t.TempDir(), TLS: tls})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,6 +23,7 @@ func board(t *testing.T, l load.Layout, tls bool) (*Target, *load.Fleet) {
 	if err := target.Prepare(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
+	target.Tick(tls)
 	f, err := load.Board(t.Context(), target, l)
 	if err != nil {
 		t.Fatal(err)
