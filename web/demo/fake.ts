@@ -1,53 +1,17 @@
-import type {
-  AccountID,
-  CallID,
-  Device,
-  DeviceID,
-  Item,
-  Notice,
-  Outgoing,
-  Person,
-  Room,
-  RoomDetails,
-  RoomID,
-  Status,
-} from "../src/core/api.gen.ts";
+import type { AccountID, CallID, Item, Outgoing, Person, Room, RoomDetails, RoomID } from "../src/core/api.gen.ts";
 import type { Answer, CommandName, Core, EventName, Params, Result } from "../src/core/core.ts";
 import { preparePhoto, preparePreview } from "../src/model/photo.ts";
+import { FakeAccount } from "./account.ts";
 import { FakeCalls } from "./calls.ts";
 import { parse } from "./markdown.ts";
+import { FakePeople } from "./people.ts";
 import { draw, film } from "./pictures.ts";
+import { day, idOf, later, minute, personId, refused, type Scene } from "./scene.ts";
 import { type Words, words } from "./words.ts";
 
-// Scene is the situation that the made-up core is in.
-export type Scene =
-  | "main"
-  | "plain" // the same with tiny pictures, which are quickly drawn
-  | "pictures" // with a film to play
-  | "empty"
-  | "setup"
-  | "join"
-  | "signIn"
-  | "enrolling"
-  | "ended"
-  | "offline"
-  | "notices"
-  | "news"
-  | "restored" // from a backup: what was lost, and who is back
-  | "pending"
-  | "long"
-  | "calls" // plain, with a call that goes on in the group and rows of former ones
-  | "unsealed" // plain, in a browser that cannot seal frames
-  | "unreachable";
-
-const minute = 60_000;
-const day = 86_400_000;
 const ok = <T>(value: T) => ({ ok: true, value }) as const;
-const letters = "abcdefghijklmnopqrstuvwxyz";
-const idOf = (kind: string, n: number) => `${kind}${letters[n % 26]}${letters[Math.floor(n / 26)]}`.padEnd(26, "a");
 
 export const roomId = (n: number) => idOf("room", n) as RoomID;
-const personId = (n: number) => idOf("person", n) as AccountID;
 
 type Held = Item & { blobs?: Blob[] };
 
@@ -57,14 +21,13 @@ export class FakeCore implements Core {
   readonly #hearers = new Map<EventName, Set<(value: never) => void>>();
   readonly #words: Words;
   readonly #scene: Scene;
-  readonly #people: Person[];
+  readonly #people: readonly Person[];
   readonly #rooms = new Map<RoomID, Room>();
   readonly #members = new Map<RoomID, { person: number; owner: boolean }[]>();
   readonly #timelines = new Map<RoomID, Held[]>();
   readonly calls: FakeCalls;
-  #status: Status;
-  #devices: Device[] = [];
-  #notices: Notice[] = [];
+  readonly #account: FakeAccount;
+  readonly #everybody: FakePeople;
   #count = 0;
   readonly #calling: boolean;
   #roomCount = 0;
@@ -73,53 +36,14 @@ export class FakeCore implements Core {
   constructor(scene: Scene, language: "en" | "ru") {
     this.#scene = scene;
     this.#words = words[language];
-    this.#people = this.#words.people.map((name, n) => ({
-      id: personId(n),
-      name,
-      me: n === 0,
-      shut: false,
-      online: [0, 1, 2, 5].includes(n),
-      admin: n === 0 || n === 3,
-    }));
-    this.calls = new FakeCalls(
-      (event, value) => this.emit(event, value),
-      this.#people,
-      (room) => (this.#members.get(room) ?? [{ person: 2 }]).map((m) => m.person).filter((n) => n > 0),
+    const emit = (event: EventName, value: unknown) => this.emit(event, value);
+    this.#everybody = new FakePeople(emit, scene, this.#words);
+    this.#people = this.#everybody.list;
+    this.#account = new FakeAccount(emit, scene, this.#words, this.#people, roomId(1));
+    this.calls = new FakeCalls(emit, this.#people, (room) =>
+      (this.#members.get(room) ?? [{ person: 2 }]).map((m) => m.person).filter((n) => n > 0),
     );
-    const phase = {
-      enrolling: "enrolling",
-      ended: "ended",
-      setup: "fresh",
-      join: "fresh",
-      signIn: "fresh",
-      unreachable: "fresh",
-    };
-    this.#status = {
-      phase: (phase[scene as keyof typeof phase] ?? "ready") as Status["phase"],
-      connection: scene === "offline" ? "offline" : "online",
-      since: Date.now() - (scene === "offline" ? 20_000 : 0),
-      org: this.#words.org,
-      ...(this.#people[0] ? { me: this.#people[0] } : {}),
-      device: idOf("device", 0) as DeviceID,
-      ...(scene === "enrolling" ? { code: "K7QP-4MXA-2DTW" } : {}),
-      admin: true,
-      maxFile: 2_000_000_000,
-      calls: true,
-      version: "0.1.0",
-    };
-    this.#devices = this.#words.devices.map((name, n) => ({
-      id: idOf("device", n) as DeviceID,
-      name,
-      state: n === 2 && scene === "pending" ? "pending" : "active",
-      this: n === 0,
-      online: n === 0,
-      created: Date.now() - (40 - n * 9) * day,
-      seen: Date.now() - n * 3.2 * 3600_000,
-      ...(n === 2 && scene === "pending" ? { code: "K7QP-4MXA-2DTW" } : {}),
-    }));
     this.#calling = scene === "calls";
-    if (scene === "notices" || scene === "news" || scene === "restored")
-      this.#notices = this.#someNotices(scene !== "news");
     this.#ready = scene === "empty" ? Promise.resolve() : this.#live();
   }
 
@@ -135,19 +59,27 @@ export class FakeCore implements Core {
 
   async call<N extends CommandName>(name: N, params: Params<N>, blobs?: readonly Blob[]): Promise<Result<Answer<N>>> {
     await this.#ready;
-    const answer = { ...this.#answers, ...this.calls.answers }[name] as (
-      p: unknown,
-      blobs?: readonly Blob[],
-    ) => unknown;
+    const parts = { ...this.#answers, ...this.#account.answers, ...this.#everybody.answers, ...this.calls.answers };
+    const answer = parts[name] as (p: unknown, blobs?: readonly Blob[]) => unknown;
     const value = await answer.call(this, params, blobs);
     if (value && typeof value === "object" && "code" in value && "ok" in value) {
-      return { ok: false, failure: { code: value.code } } as Result<Answer<N>>;
+      const { ok: _, ...failure } = value;
+      return { ok: false, failure } as Result<Answer<N>>;
     }
     return ok(value ?? {}) as Result<Answer<N>>;
   }
 
   emit(event: EventName, value: unknown): void {
     for (const hear of this.#hearers.get(event) ?? []) (hear as (v: unknown) => void)(value);
+  }
+
+  everybody(n: number): Person | undefined {
+    return this.#people[n];
+  }
+
+  // alone leaves one administrator.
+  alone(): void {
+    this.#everybody.alone();
   }
 
   // say lets somebody write in a room.
@@ -161,63 +93,16 @@ export class FakeCore implements Core {
   }
 
   readonly #answers: {
-    [N in Exclude<CommandName, keyof FakeCalls["answers"]>]: (p: never, blobs?: readonly Blob[]) => unknown;
+    [N in Exclude<
+      CommandName,
+      keyof FakeAccount["answers"] | keyof FakePeople["answers"] | keyof FakeCalls["answers"]
+    >]: (p: never, blobs?: readonly Blob[]) => unknown;
   } = {
-    status: () => this.#status,
-    site: () => ({ org: this.#words.org, ready: true, version: "0.1.0" }),
-    checkLink: ({ token }: { token: string }) =>
-      this.#scene === "unreachable"
-        ? { ok: false, code: "offline" }
-        : token === "DEMO"
-          ? { kind: this.#scene === "setup" ? "setup" : "invite", org: this.#words.org }
-          : { ok: false, code: "not_found" },
-    signUp: async () => {
-      await later(600);
-      this.#enter("ready");
-      return { phase: "ready", recoveryKey: "M4TQ7-XK2PA-9RDWE-H6YBN-C3VFL-Z8QSU-J5GKP-T2WXA" };
-    },
-    signIn: async ({ password }: { password: string }) => {
-      await later(500);
-      if (password === "wrong") return { ok: false, code: "not_found" };
-      this.#enter("ready");
-      return { phase: "ready" };
-    },
-    recover: async () => {
-      await later(500);
-      return { ok: false, code: "wrong_key" };
-    },
-    signOut: () => this.#enter("fresh"),
-    newRecoveryKey: async () => {
-      await later(400);
-      return { key: "9RDWE-H6YBN-M4TQ7-XK2PA-J5GKP-T2WXA-C3VFL-Z8QSU" };
-    },
-    devices: () => ({ devices: this.#devices }),
-    approveDevice: ({ device }: { device: DeviceID }) => this.#setDevice(device, "active"),
-    rejectDevice: ({ device }: { device: DeviceID }) => this.#setDevice(device, undefined),
-    revokeDevice: ({ device }: { device: DeviceID }) => this.#setDevice(device, undefined),
-    people: () => ({ people: this.#scene === "empty" ? this.#people.slice(0, 1) : this.#people }),
-    resetPassword: () => ({ ok: false, code: "not_found" }),
-    changePassword: () => ({}),
-    prove: () => ({}),
-    makeResetLink: () => ({ ok: false, code: "prove" }),
-    shutAccount: () => ({ ok: false, code: "prove" }),
-    openAccount: () => ({ ok: false, code: "prove" }),
-    endSessions: () => ({ ok: false, code: "prove" }),
-    setAdmin: () => ({ ok: false, code: "prove" }),
-    createInvite: async () => {
-      await later(200);
-      return {
-        link: "https://veche.example.org:8443/join#KJ4XQ2MNT7PLAW3EZC6RVB5YHD",
-        token: "x",
-        expires: Date.now() + 7 * day,
-      };
-    },
-    notices: () => ({ notices: this.#notices }),
-    dismissNotice: () => ({}),
     rooms: () => ({ rooms: [...this.#rooms.values()] }),
     room: ({ room }: { room: RoomID }) => this.#details(room),
     openDirect: ({ person }: { person: AccountID }) =>
-      [...this.#rooms.values()].find((r) => r.peer === person) ?? this.#newRoom("direct", this.#nameOf(person), person),
+      [...this.#rooms.values()].find((r) => r.peer === person) ??
+      this.#newRoom("direct", this.#everybody.nameOf(person), person),
     createGroup: async ({ name, members }: { name: string; members: AccountID[] }) => {
       await later(300);
       const room = this.#newRoom("group", name);
@@ -228,7 +113,7 @@ export class FakeCore implements Core {
       this.#put({ ...room, members: members.length + 1 });
       this.#add(
         room.id,
-        this.#change(room.id, Date.now(), { kind: "created", by: this.#nameOf(personId(0)), me: true, name }),
+        this.#change(room.id, Date.now(), { kind: "created", by: this.#everybody.nameOf(personId(0)), me: true, name }),
       );
       return this.#rooms.get(room.id);
     },
@@ -236,7 +121,7 @@ export class FakeCore implements Core {
       this.#patch(room, { title: name, named: true });
       this.#add(
         room,
-        this.#change(room, Date.now(), { kind: "renamed", by: this.#nameOf(personId(0)), me: true, name }),
+        this.#change(room, Date.now(), { kind: "renamed", by: this.#everybody.nameOf(personId(0)), me: true, name }),
       );
     },
     addMembers: async ({ room, members }: { room: RoomID; members: AccountID[] }) => {
@@ -245,8 +130,11 @@ export class FakeCore implements Core {
         .get(room)
         ?.push(...members.map((m) => ({ person: this.#people.findIndex((p) => p.id === m), owner: false })));
       this.#patch(room, { members: this.#members.get(room)?.length ?? 1 });
-      const who = members.map((m) => this.#nameOf(m));
-      this.#add(room, this.#change(room, Date.now(), { kind: "added", by: this.#nameOf(personId(0)), me: true, who }));
+      const who = members.map((m) => this.#everybody.nameOf(m));
+      this.#add(
+        room,
+        this.#change(room, Date.now(), { kind: "added", by: this.#everybody.nameOf(personId(0)), me: true, who }),
+      );
     },
     removeMember: async ({ room, member }: { room: RoomID; member: AccountID }) => {
       await later(300);
@@ -257,9 +145,9 @@ export class FakeCore implements Core {
         room,
         this.#change(room, Date.now(), {
           kind: "removed",
-          by: this.#nameOf(personId(0)),
+          by: this.#everybody.nameOf(personId(0)),
           me: true,
-          who: [this.#nameOf(member)],
+          who: [this.#everybody.nameOf(member)],
         }),
       );
     },
@@ -292,20 +180,6 @@ export class FakeCore implements Core {
     },
     cancelFile: () => ({}),
   };
-
-  #enter(phase: Status["phase"]): void {
-    this.#status = { ...this.#status, phase };
-    this.emit("status", this.#status);
-  }
-
-  #setDevice(id: DeviceID, state: Device["state"] | undefined): void {
-    this.#devices = this.#devices.flatMap((d) => (d.id !== id ? [d] : state ? [{ ...d, state }] : []));
-    this.emit("devices", { devices: this.#devices });
-  }
-
-  #nameOf(id: AccountID): string {
-    return this.#people.find((p) => p.id === id)?.name ?? "";
-  }
 
   #put(room: Room): void {
     this.#rooms.set(room.id, room);
@@ -440,7 +314,7 @@ export class FakeCore implements Core {
 
   #details(id: RoomID): RoomDetails | object {
     const room = this.#rooms.get(id);
-    if (!room) return { ok: false, code: "not_found" };
+    if (!room) return refused("not_found");
     const members = (this.#members.get(id) ?? []).flatMap(({ person, owner }, n) => {
       const who = this.#people[person];
       return who ? [{ person: who, role: owner ? ("owner" as const) : ("member" as const), devices: 1 + (n % 3) }] : [];
@@ -460,11 +334,11 @@ export class FakeCore implements Core {
     if (!id && out.person) {
       const room =
         [...this.#rooms.values()].find((r) => r.peer === out.person) ??
-        this.#newRoom("direct", this.#nameOf(out.person), out.person);
+        this.#newRoom("direct", this.#everybody.nameOf(out.person), out.person);
       id = room.id;
       this.#put(room);
     }
-    if (!id) return { ok: false, code: "bad_input" };
+    if (!id) return refused("bad_input");
     if (!this.#rooms.has(id)) this.#put({ ...this.#newRoom("direct", ""), id });
     const quoted = this.#timelines.get(id)?.find((i) => i.id === out.reply);
     const files = (out.files ?? []).map(({ source: _, ...f }, n) => ({ ...f, size: blobs[n]?.size ?? 0, here: true }));
@@ -496,34 +370,6 @@ export class FakeCore implements Core {
     this.#change1(room, id, { state: "sent", seq: item()?.order ?? 0, files });
     await later(700);
     this.#change1(room, id, { state: "delivered" });
-  }
-
-  #someNotices(severe: boolean): Notice[] {
-    const at = Date.now() - 5 * minute;
-    if (this.#scene === "restored") {
-      const text = "the site was restored; its life began at 2026-05-04T09:12:00Z";
-      return [{ id: "n3", code: "site_restored", severe: true, time: at, text }];
-    }
-    return severe
-      ? [
-          {
-            id: "n1",
-            code: "log_forked",
-            severe: true,
-            room: roomId(1),
-            time: at,
-            text: "head at seq 411 is 7c1e…, the log that was read before says 90ab…",
-          },
-        ]
-      : [
-          {
-            id: "n2",
-            code: "new_device",
-            severe: false,
-            time: at,
-            text: "device edge-on-windows added in statement 4",
-          },
-        ];
   }
 
   // callRows are calls as a room's timeline keeps them.
@@ -587,11 +433,18 @@ export class FakeCore implements Core {
     } else {
       push(this.#message(group.id, 0, "", start - 2 * minute, { kind: "start", mine: false }));
     }
-    push(this.#change(group.id, start, { kind: "created", by: this.#nameOf(personId(3)), me: false, name: w.group }));
+    push(
+      this.#change(group.id, start, {
+        kind: "created",
+        by: this.#everybody.nameOf(personId(3)),
+        me: false,
+        name: w.group,
+      }),
+    );
     push(
       this.#change(group.id, start + minute, {
         kind: "added",
-        by: this.#nameOf(personId(3)),
+        by: this.#everybody.nameOf(personId(3)),
         me: false,
         who: [w.people[0] ?? "", w.people[1] ?? "", w.people[4] ?? ""],
         you: true,
@@ -742,8 +595,4 @@ export class FakeCore implements Core {
 
 function bare({ blobs: _, ...item }: Held): Item {
   return item;
-}
-
-function later(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { linkOf } from "../src/app/link.ts";
 import { parseRoute, roomPath } from "../src/app/route.ts";
-import { deviceParts, EntryForm, type Ways } from "../src/features/entry/entryForm.ts";
+import { deviceParts, EntryForm, type Purpose, type Ways } from "../src/features/entry/entryForm.ts";
 import { Desk } from "./item.ts";
 
 const entered = { ok: true, value: { phase: "ready" } } as const;
@@ -9,16 +9,24 @@ const refused = (code: string, field?: string) =>
   ({ ok: false, failure: { code, ...(field ? { field } : {}) } }) as never;
 
 function form(
-  purpose: "setup" | "join" | "signIn",
+  purpose: Purpose,
   ways: Partial<Ways> = {},
   desk = new Desk({ checkLink: () => ({ kind: "invite", org: "Org" }) }),
+  who = "",
 ) {
   const asked: unknown[] = [];
   const note = (how: unknown) => {
     asked.push(how);
     return Promise.resolve(entered);
   };
-  const f = new EntryForm(desk, { signUp: note, signIn: note, ...ways }, purpose, "TOKEN", "Firefox on Linux");
+  const f = new EntryForm(
+    desk,
+    { signUp: note, signIn: note, reset: note, ...ways },
+    purpose,
+    "TOKEN",
+    "Firefox on Linux",
+    who,
+  );
   return { f, asked, state: () => f.state.snapshot() };
 }
 
@@ -106,10 +114,79 @@ describe("the form", () => {
   });
 });
 
+describe("a link to a new password", () => {
+  const link = () => new Desk({ checkLink: () => ({ kind: "reset", org: "Org", name: "Ann" }) });
+  test("says whose it is, and asks for the password alone", async () => {
+    const { f, state, asked } = form("reset", {}, link());
+    await f.check();
+    expect(state()).toMatchObject({ step: "form", purpose: "reset", who: "Ann", org: "Org" });
+    f.edit("password", "short");
+    await f.submit();
+    expect(state().wrong).toEqual({ password: "entry.passwordShort" });
+    f.edit("password", "long enough");
+    await f.submit();
+    expect(asked).toEqual([{ token: "TOKEN", password: "long enough", device: "Firefox on Linux" }]);
+    expect(state().step).toBe("done");
+  });
+  test("is known for what it is on the page of another kind", async () => {
+    const { f, state } = form("join", {}, link());
+    await f.check();
+    expect(state()).toMatchObject({ purpose: "reset", who: "Ann" });
+  });
+  test("keeps what was typed when that is too easy to guess", async () => {
+    const { f, state } = form("reset", { reset: async () => refused("guessable", "password") }, link());
+    await f.check();
+    f.edit("password", "password1");
+    await f.submit();
+    expect(state()).toMatchObject({ step: "form", wrong: { password: "fail.guessable" } });
+    expect(state().values.password).toBe("password1");
+  });
+  test("says so when it was used up meanwhile", async () => {
+    const { f, state } = form("reset", { reset: async () => refused("not_found") }, link());
+    await f.check();
+    f.edit("password", "long enough");
+    await f.submit();
+    expect(state().step).toBe("dead");
+  });
+  test("leaves a device that waits to be let in to the screen that says so", async () => {
+    const waits = async () => ({ ok: true, value: { phase: "enrolling" } }) as const;
+    const { f, state } = form("reset", { reset: waits }, link());
+    await f.check();
+    f.edit("password", "long enough");
+    await f.submit();
+    expect(state().step).toBe("working");
+  });
+});
+
+describe("who was signed out here", () => {
+  test("comes back with the password alone, under the same name", async () => {
+    const { f, state, asked } = form("again", {}, new Desk(), "Ann");
+    await f.check();
+    expect(state()).toMatchObject({ step: "form", who: "Ann" });
+    await f.submit();
+    expect(state().wrong).toEqual({ password: "password.wrong" });
+    f.edit("password", "x");
+    await f.submit();
+    expect(asked).toEqual([{ name: "Ann", password: "x", device: "Firefox on Linux" }]);
+  });
+  test("is told of a wrong password at its field, and of too many attempts", async () => {
+    let code = "not_found";
+    const { f, state } = form("again", { signIn: async () => refused(code) }, new Desk(), "Ann");
+    await f.check();
+    f.edit("password", "x");
+    await f.submit();
+    expect(state().wrong).toEqual({ password: "password.wrong" });
+    code = "busy";
+    await f.submit();
+    expect(state().wrong).toEqual({ form: "entry.busy" });
+  });
+});
+
 test("links and places are read strictly", () => {
   expect(linkOf("/setup", "#ABC")).toEqual({ purpose: "setup", token: "ABC" });
   expect(linkOf("/join", "#X")).toEqual({ purpose: "join", token: "X" });
-  expect(linkOf("/", "#ABC")).toBeUndefined();
+  expect(linkOf("/reset", "#Y")).toEqual({ purpose: "reset", token: "Y" });
+  for (const path of ["/", "/resets", "/reset/x"]) expect(linkOf(path, "#ABC"), path).toBeUndefined();
   expect(parseRoute(roomPath("abc234" as never, true))).toEqual({ at: "room", room: "abc234", details: true });
   expect(parseRoute("/r/<script>")).toEqual({ at: "list" });
   expect(parseRoute("/elsewhere")).toEqual({ at: "list" });

@@ -22,7 +22,7 @@ import css from "./Main.module.css";
 import { CallCheck, CallHost, DetailsPane, fetchParts, NewChat, Settings } from "./parts.ts";
 import { parseRoute, roomPath } from "./route.ts";
 
-type Over = { kind: "settings"; part?: "devices" | "recovery" } | { kind: "new" };
+type Over = { kind: "settings"; part?: "devices" | "password" | "recovery" } | { kind: "new" };
 
 // Main is the three panes: the list, a conversation, its details. On a phone
 // they are three screens.

@@ -6,9 +6,12 @@ export interface Link {
   readonly token: string;
 }
 
-// linkOf reads a set-up or invite link: /setup#TOKEN or /join#TOKEN.
+const purposes: Readonly<Record<string, Purpose>> = { "/setup": "setup", "/join": "join", "/reset": "reset" };
+
+// linkOf reads a link to set up, to come in or to a new password: /setup#TOKEN,
+// /join#TOKEN, /reset#TOKEN.
 export function linkOf(path: string, hash: string): Link | undefined {
-  const purpose = path === "/setup" ? "setup" : path === "/join" ? "join" : undefined;
+  const purpose = purposes[path];
   return purpose && { purpose, token: hash.replace(/^#/, "") };
 }
 

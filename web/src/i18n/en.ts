@@ -23,12 +23,13 @@ export const en = {
   "signIn.title": "Sign in",
   "signIn.lead": "Private messages for {org}, end-to-end encrypted.",
   "signIn.do": "Sign in",
-  "signIn.noAccount": "No account yet? Ask an administrator for an invite link.",
+  "signIn.noAccount": "No account yet, or the password forgotten? Ask an administrator for a link.",
   "entry.name": "Your name",
   "entry.nameHint": "You also sign in with it.",
   "entry.password": "Password",
   "entry.newPassword": "Choose a password",
-  "entry.passwordHint": "At least 8 characters. A few random words are easy to remember.",
+  "entry.passwordHint":
+    "At least 8 characters. Names, rows of keys and common passwords are refused; a few random words are easy to remember.",
   "entry.showPassword": "Show password",
   "entry.hidePassword": "Hide password",
   "entry.device": "Name of this device",
@@ -82,8 +83,26 @@ export const en = {
 
   "ended.title": "You were signed out here",
   "ended.lead":
-    "Your session ended or this device was removed from your account. Messages on this device are still stored here.",
-  "ended.wipe": "Remove what is stored here and sign in again",
+    "Your session ended, an administrator signed you out or shut your account, or this device was removed from it. What is stored here stays until you remove it.",
+  "ended.again": "Sign in again",
+  "ended.refused": "If the right password is refused, your account may be shut. Ask an administrator.",
+  "ended.wipe": "Remove what is stored here",
+  "ended.wipeTitle": "Remove what is stored here?",
+  "ended.wipeLead":
+    "The messages and keys of {name} are removed from this browser. To come back you need your password, and another of your devices or your recovery key.",
+
+  "reset.title": "A new password for {name}",
+  "reset.lead": "An administrator of {org} made this link for you. Choose a password that only you know.",
+  "reset.do": "Set the password",
+  "reset.working": "Setting it…",
+  "reset.deadLead":
+    "It was used already, it has expired, or a newer one was made. Ask an administrator for another; nothing was changed.",
+  "reset.doneTitle": "Your new password is set",
+  "reset.doneLead": "You sign in with it from now on.",
+  "reset.otherTitle": "This link is for {name}",
+  "reset.otherLead":
+    "In this browser somebody else is at home: {me}. Open the link in another browser, so that nothing of theirs is lost.",
+  "reset.leave": "Go on to Veche",
 
   // Connection
   "net.connecting": "Connecting…",
@@ -273,6 +292,7 @@ export const en = {
   "details.makeOwner": "Make owner",
   "details.noOwner": "Take owner role",
   "details.remove": "Remove from group",
+  "details.removeShut": "Remove",
   "details.removeTitle": "Remove {name}?",
   "details.removeLead": "{name} cannot read what is written after this. Earlier messages stay on their devices.",
   "details.leave": "Leave group",
@@ -293,7 +313,9 @@ export const en = {
   "settings.back": "Back",
   "settings.appearance": "Appearance",
   "settings.devices": "Devices",
+  "settings.password": "Password",
   "settings.recovery": "Recovery key",
+  "settings.people": "People",
   "settings.invite": "Invite people",
   "settings.security": "About security",
   "settings.signOut": "Sign out",
@@ -324,6 +346,58 @@ export const en = {
   "devices.reject": "That is not me",
   "devices.rejected": "The device was turned away. Whoever tried knows your password: tell your administrator.",
   "devices.later": "Later",
+
+  "password.lead": "You sign in with it. When you change it, your other devices stay signed in.",
+  "password.old": "Current password",
+  "password.new": "New password",
+  "password.do": "Change password",
+  "password.wrong": "That is not your password.",
+  "password.forgotten": "If you have forgotten it, an administrator can make you a link for a new one.",
+  "password.done": "Your password is changed.",
+  "password.doneLead":
+    "Your other devices stay signed in. If somebody else may have known the old password, remove them.",
+  "password.alone": "You have no other devices.",
+  "password.removeDo": { one: "Remove {n} other device", other: "Remove {n} other devices" },
+  "password.removeTitle": "Remove your other devices?",
+  "password.removeLead":
+    "They are signed out at once and leave all your chats. To come back, each has to be let in again.",
+  "password.removed": "Only this device is left.",
+
+  "prove.password": "Your own password",
+  "prove.hint": "Asked once more before what an administrator does to accounts; then not again for ten minutes.",
+
+  "people.back": "Everybody",
+  "people.shut": "account shut",
+  "people.you": "you",
+  "people.me": "This is you. You change your own password under “Password”.",
+  "people.reset": "Forgotten password",
+  "people.resetLead":
+    "A link with which {name} sets a new password. It works once, for 24 hours, and ends an earlier one. Their devices are told. It opens no messages: a new device still has to be let in.",
+  "people.resetDo": "Make a link",
+  "people.resetTitle": "Make {name} a link for a new password?",
+  "people.resetLink": "Link for a new password",
+  "people.resetShown":
+    "Shown only now. It works once, until {when}. Hand it to {name} by a way you trust: whoever opens it first sets the password.",
+  "people.signOut": "Sign out everywhere",
+  "people.signOutLead":
+    "Every device of {name} asks for the password before it goes on. Nothing that they store is lost.",
+  "people.signOutTitle": "Sign {name} out everywhere?",
+  "people.signOutDone": "Every device of {name} now asks for the password.",
+  "people.admin": "Administration",
+  "people.adminLead":
+    "Administrators invite people, make links for new passwords, and shut accounts. They cannot read messages.",
+  "people.adminDo": "Make administrator",
+  "people.adminTitle": "Make {name} an administrator?",
+  "people.adminEnd": "Take the right away",
+  "people.adminEndTitle": "Is {name} no longer an administrator?",
+  "people.close": "Shut the account",
+  "people.closeLead":
+    "{name} is signed out within a second and cannot sign in. Everybody sees that the account is shut. It deletes no messages and takes nobody out of groups: their owners do that. You can open it again.",
+  "people.closeTitle": "Shut the account of {name}?",
+  "people.open": "Open the account",
+  "people.openLead":
+    "Nobody can sign in as {name} while it is shut. Opened, {name} and their devices go on as they were.",
+  "people.openTitle": "Open the account of {name}?",
 
   "recovery.lead": "The recovery key lets a new device in when none of your others is at hand.",
   "recovery.renew": "Make a new recovery key",
@@ -401,11 +475,14 @@ export const en = {
   "notice.new_device": "A device was added to your account",
   "notice.new_deviceText": "If that was not you, remove it now and change your recovery key.",
   "notice.password_changed": "Your password was changed",
-  "notice.password_changedText": "It was changed on another of your devices. If that was not you, change it again and remove devices that are not yours.",
+  "notice.password_changedText":
+    "It was changed on another of your devices. If that was not you, change it again and remove devices that are not yours.",
   "notice.password_reset": "Your password was replaced",
-  "notice.password_resetText": "It was replaced with a link that an administrator made. If you did not ask for one, talk to them.",
+  "notice.password_resetText":
+    "It was replaced with a link that an administrator made. If you did not ask for one, talk to them.",
   "notice.reset_link": "A link for a new password was made",
-  "notice.reset_linkText": "An administrator made a link with which your password can be replaced. If you did not ask for it, talk to them.",
+  "notice.reset_linkText":
+    "An administrator made a link with which your password can be replaced. If you did not ask for it, talk to them.",
   "notice.storage": "This browser may delete your messages",
   "notice.storageText":
     "It did not promise to keep what Veche stores. Bookmark or install Veche, or allow it to store data permanently.",
@@ -413,6 +490,7 @@ export const en = {
   "notice.no_recovery_keyText":
     "Making your account was interrupted before the key was shown. Make a new one now: without it, losing this device means losing the account.",
   "notice.recovery": "Make a recovery key",
+  "notice.password": "Change the password",
   "notice.unknownText": "See the details below.",
   "notice.unknown": "Something needs your attention",
   "notice.details": "Details",

@@ -29,6 +29,21 @@ export class Devices {
     return this.#do("revokeDevice", device);
   }
 
+  // revokeOthers leaves this device alone in the account. Where one cannot be
+  // removed the others stay as they are, and the reason is the answer.
+  async revokeOthers(): Promise<Result<object>> {
+    const others = (this.list.snapshot() ?? []).filter((d) => !d.this && d.state === "active");
+    for (const { id } of others) {
+      const done = await this.#core.call("revokeDevice", { device: id });
+      if (!done.ok) {
+        await this.refresh();
+        return done;
+      }
+    }
+    await this.refresh();
+    return { ok: true, value: {} };
+  }
+
   async #do(name: "approveDevice" | "rejectDevice" | "revokeDevice", device: DeviceID): Promise<Result<object>> {
     const done = await this.#core.call(name, { device });
     if (done.ok) await this.refresh();

@@ -1,4 +1,4 @@
-import type { Entered, FailureCode, SignIn, SignUp, Status } from "../core/api.gen.ts";
+import type { Entered, FailureCode, ResetPassword, SignIn, SignUp, Status } from "../core/api.gen.ts";
 import type { Core, Result } from "../core/core.ts";
 import { Store } from "./store.ts";
 
@@ -34,6 +34,10 @@ export class Session {
 
   async signIn(how: SignIn): Promise<Result<Entered>> {
     return this.#entered(await this.#core.call("signIn", how));
+  }
+
+  async reset(how: ResetPassword): Promise<Result<Entered>> {
+    return this.#entered(await this.#core.call("resetPassword", how));
   }
 
   async recover(key: string): Promise<Result<Entered>> {

@@ -75,6 +75,17 @@ const screens = [
   ["key", "join", enterAccount],
   ["enrolling", "enrolling"],
   ["ended", "ended"],
+  ["ended-refused", "ended", steps(type("password", "wrong"), submit, fault)],
+  ["ended-wipe", "ended", steps(press(/^(Remove what is stored here|Стереть сохранённое здесь)$/), question)],
+  ["reset", "reset", (page) => page.locator("input[name=password]").waitFor()],
+  ["reset-guessable", "reset", steps(type("password", "password"), submit, fault)],
+  [
+    "reset-enrol",
+    "reset",
+    steps(type("password", "granite otter lamp"), submit, (page) => page.locator("h2").first().waitFor()),
+  ],
+  ["reset-done", "resetOwn", steps(type("password", "granite otter lamp"), submit, gone("input"))],
+  ["reset-other", "resetOther", (page) => page.locator("main h1").waitFor()],
   ["list", "plain"],
   ["list-empty", "empty"],
   ["list-search", "plain", async (page) => page.locator("search input").pressSequentially("и", { delay: 20 })],
@@ -92,12 +103,31 @@ const screens = [
   ["delete", "main", remove],
   ["details", "main", details],
   ["details-add", "main", steps(details, press(/^(Add people|Добавить людей)$/))],
+  ["details-shut", "shut", details],
   ["left", "plain", steps(at(room(12)), messages)],
   ["new-chat", "plain", newChat],
+  ["new-chat-shut", "shut", newChat],
   ["new-group", "plain", steps(newChat, press(/^(New group|Новая группа)$/))],
   ["settings", "plain", menu],
   ["settings-devices", "plain", settings(/Devices|Устройства/)],
+  ["settings-password", "plain", settings(/^(Password|Пароль)$/)],
+  ["settings-password-faults", "plain", steps(newPassword("wrong", "short"), submit, fault)],
+  ["settings-password-guessable", "plain", steps(newPassword("right", "password"), submit, fault)],
+  [
+    "settings-password-done",
+    "plain",
+    steps(newPassword("right", "granite otter lamp"), submit, gone("input[name=old]")),
+  ],
   ["settings-invite", "plain", steps(settings(/Invite|Пригласить/), invite)],
+  ["settings-people", "shut", settings(/^(People|Люди)$/)],
+  ["settings-person", "plain", person(2)],
+  ["settings-person-shut", "shut", person(4)],
+  ["settings-person-self", "plain", person(0)],
+  ["settings-shut-ask", "plain", steps(person(2), press(/^(Shut the account|Закрыть учётную запись)$/), question)],
+  ["settings-prove", "plain", steps(person(2), deed(/^(Make a link|Создать ссылку)$/))],
+  ["settings-prove-wrong", "plain", steps(person(2), deed(/^(Make a link|Создать ссылку)$/), proof("wrong"), fault)],
+  ["settings-reset-link", "plain", steps(person(2), deed(/^(Make a link|Создать ссылку)$/), proof("right"), link)],
+  ["settings-last-admin", "plain", lastAdmin],
   ["settings-recovery", "plain", settings(/Recovery|Ключ/)],
   ["settings-security", "plain", settings(/About|безопасности/)],
   ["settings-sign-out", "plain", settings(/Sign out|Выйти/)],
@@ -142,6 +172,68 @@ const screens = [
   ["call-unsealed", "unsealed", steps(direct, messages, press(/^(Call|Позвонить)$/), dialog)],
   ["call-check", "plain", check],
 ];
+
+// Fields and what is said about them.
+function type(name, value) {
+  return (page) => page.locator(`input[name=${name}]`).fill(value);
+}
+
+function submit(page) {
+  return page.locator("button[type=submit]").last().click();
+}
+
+function fault(page) {
+  return page.locator("[aria-invalid]").first().waitFor();
+}
+
+function gone(what) {
+  return (page) => page.locator(what).first().waitFor({ state: "detached" });
+}
+
+function link(page) {
+  return page.locator("output").waitFor();
+}
+
+function newPassword(old, fresh) {
+  return steps(settings(/^(Password|Пароль)$/), type("old", old), type("new", fresh));
+}
+
+// person opens what can be done about somebody, by number.
+function person(n) {
+  return steps(settings(/^(People|Люди)$/), async (page) => {
+    const name = await page.evaluate((n) => globalThis.demo.core.everybody(n).name, n);
+    await page
+      .getByRole("dialog")
+      .getByRole("button", { name: new RegExp(name) })
+      .click();
+    await page.getByRole("dialog").locator("h4").first().waitFor();
+  });
+}
+
+// deed asks for something that wants the password first.
+function deed(name) {
+  return async (page) => {
+    await page.getByRole("dialog").getByRole("button", { name }).click();
+    await question(page);
+    await submit(page);
+    await page.getByRole("alertdialog").locator("input").waitFor();
+  };
+}
+
+function proof(password) {
+  return async (page) => {
+    await page.getByRole("alertdialog").locator("input").fill(password);
+    await submit(page);
+  };
+}
+
+async function lastAdmin(page) {
+  await page.evaluate(() => globalThis.demo.core.alone());
+  await person(0)(page);
+  await deed(/^(Shut the account|Закрыть учётную запись)$/)(page);
+  await proof("right")(page);
+  await page.getByRole("alertdialog").getByRole("alert").waitFor();
+}
 
 async function lobby(page) {
   await group(page);

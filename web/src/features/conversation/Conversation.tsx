@@ -227,6 +227,7 @@ function Head({
     if (typing.length > 0) return typingText(t, typing, room.kind === "direct");
     if (room.self) return "";
     if (room.kind === "group") return t("chat.members", { n: room.members });
+    if (peer?.shut) return t("people.shut");
     return peer?.online ? t("chat.online") : t("chat.away");
   };
   return (

@@ -11,7 +11,7 @@ import {
 } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
 import { Button as AriaButton } from "react-aria-components/Button";
-import type { AccountID, Room, RoomMember } from "../../core/api.gen.ts";
+import type { AccountID, Person, Room, RoomMember } from "../../core/api.gen.ts";
 import type { Result } from "../../core/core.ts";
 import { type Key, useText } from "../../i18n/text.ts";
 import type { Model } from "../../model/model.ts";
@@ -104,7 +104,11 @@ export default function DetailsPane({
           />
           <h3>{title}</h3>
           {!room.self && (
-            <p>{group ? t("details.members", { n: room.members }) : t(peer?.online ? "chat.online" : "chat.away")}</p>
+            <p>
+              {group
+                ? t("details.members", { n: room.members })
+                : t(peer?.shut ? "people.shut" : peer?.online ? "chat.online" : "chat.away")}
+            </p>
           )}
           {group && open && (
             <div className={css.acts}>
@@ -129,33 +133,13 @@ export default function DetailsPane({
             )}
             <ul>
               {(state?.members ?? []).map((m) => (
-                <li key={m.person.id} className={css.member}>
-                  <Avatar
-                    id={m.person.id}
-                    name={m.person.name}
-                    size={40}
-                    online={people.byId.get(m.person.id)?.online ?? m.person.online}
-                  />
-                  <span>
-                    <strong>{m.person.name}</strong>
-                    <small>
-                      {[
-                        m.person.me ? t("details.you") : "",
-                        m.role === "owner" ? t("details.owner") : "",
-                        t("details.devices", { n: m.devices }),
-                      ]
-                        .filter(Boolean)
-                        .join(" · ")}
-                    </small>
-                  </span>
-                  {!m.person.me && (
-                    <MenuButton label={t("details.actions", { name: m.person.name })} entries={actions(m)}>
-                      <AriaButton className={css.dots ?? ""} aria-label={t("details.actions", { name: m.person.name })}>
-                        <EllipsisVertical size={18} />
-                      </AriaButton>
-                    </MenuButton>
-                  )}
-                </li>
+                <MemberRow
+                  key={m.person.id}
+                  member={m}
+                  now={people.byId.get(m.person.id) ?? m.person}
+                  entries={actions(m)}
+                  onRemove={owner ? () => setAsking({ kind: "remove", member: m }) : undefined}
+                />
               ))}
             </ul>
           </section>
@@ -197,7 +181,7 @@ export default function DetailsPane({
       )}
       {asking?.kind === "add" && (
         <AddPeople
-          people={people.people.filter((p) => !state?.members.some((m) => m.person.id === p.id))}
+          people={people.people.filter((p) => !p.shut && !state?.members.some((m) => m.person.id === p.id))}
           add={async (members) => words(await model.core.call("addMembers", { room: room.id, members }))}
           onClose={() => setAsking(undefined)}
         />
@@ -211,6 +195,48 @@ export default function DetailsPane({
       )}
       <Toast text={toast} />
     </section>
+  );
+}
+
+// MemberRow is somebody in the group. Whose account is shut stays in it until an
+// owner removes them, so that is offered here.
+function MemberRow({
+  member: { person, role, devices },
+  now,
+  entries,
+  onRemove,
+}: {
+  member: RoomMember;
+  now: Person; // the same as the directory has it
+  entries: readonly Entry[];
+  onRemove: (() => void) | undefined; // for owners
+}) {
+  const t = useText();
+  const notes = [
+    person.me ? t("details.you") : "",
+    role === "owner" ? t("details.owner") : "",
+    now.shut ? t("people.shut") : t("details.devices", { n: devices }),
+  ];
+  return (
+    <li className={css.member}>
+      <Avatar id={person.id} name={person.name} size={40} online={now.online} />
+      <span>
+        <strong>{person.name}</strong>
+        <small>{notes.filter(Boolean).join(" · ")}</small>
+      </span>
+      {now.shut && onRemove && (
+        <Button look="badQuiet" onClick={onRemove} aria-description={person.name}>
+          {t("details.removeShut")}
+        </Button>
+      )}
+      {!person.me && (
+        <MenuButton label={t("details.actions", { name: person.name })} entries={entries}>
+          <AriaButton className={css.dots ?? ""} aria-label={t("details.actions", { name: person.name })}>
+            <EllipsisVertical size={18} />
+          </AriaButton>
+        </MenuButton>
+      )}
+    </li>
   );
 }
 

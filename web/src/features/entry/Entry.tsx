@@ -1,54 +1,96 @@
-import { Eye, EyeOff } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { useText } from "../../i18n/text.ts";
 import { useSnapshot } from "../../model/useSnapshot.ts";
-import { Button, IconButton } from "../../ui/Button.tsx";
+import { Button } from "../../ui/Button.tsx";
 import { Field } from "../../ui/Field.tsx";
+import { PasswordField } from "../../ui/PasswordField.tsx";
 import { Ring } from "../../ui/Ring.tsx";
 import { Card } from "./Card.tsx";
 import css from "./Entry.module.css";
-import type { EntryForm, EntryState } from "./entryForm.ts";
+import { type EntryForm, type EntryState, takesPassword } from "./entryForm.ts";
 
-// Entry is set-up, sign-up by invite, or sign-in.
-export function Entry({ form, onSignIn }: { form: EntryForm; onSignIn: () => void }) {
+// Entry is set-up, sign-up by invite, sign-in, or a new password by a link. me is
+// the name of who is at home in this browser, if anybody is; children stand below
+// the form.
+export function Entry({
+  form,
+  me = "",
+  onLeave,
+  children,
+}: {
+  form: EntryForm;
+  me?: string;
+  onLeave?: () => void;
+  children?: ReactNode;
+}) {
   const t = useText();
   const state = useSnapshot(form.state);
+  const { step, purpose, who } = state;
   useEffect(() => {
     void form.check();
     return () => form.stop();
   }, [form]);
+  const leave = (
+    <Button look="main" wide onClick={onLeave}>
+      {t(me ? "reset.leave" : "entry.toSignIn")}
+    </Button>
+  );
 
-  switch (state.step) {
-    case "checking":
-      return <Waiting label={state.purpose === "signIn" ? t("app.loading") : t("entry.checking")} />;
-    case "unreachable":
-      return (
-        <Card title={t("entry.unreachable")} lead={t("entry.unreachableLead")}>
-          <p className={css.waiting}>
-            <Ring size={22} label={t("net.connecting")} />
-          </p>
-        </Card>
-      );
-    case "dead":
-      return (
-        <Card title={t("entry.linkDead")} lead={t("entry.linkDeadLead")}>
-          <Button look="main" wide onClick={onSignIn}>
-            {t("entry.toSignIn")}
-          </Button>
-        </Card>
-      );
-    default:
-      return <Form form={form} state={state} />;
+  if (step === "checking") return <Waiting label={purpose === "signIn" ? t("app.loading") : t("entry.checking")} />;
+  if (step === "unreachable") {
+    return (
+      <Card title={t("entry.unreachable")} lead={t("entry.unreachableLead")}>
+        <p className={css.waiting}>
+          <Ring size={22} label={t("net.connecting")} />
+        </p>
+      </Card>
+    );
   }
+  // Nobody who is inside makes a second account here, by whatever page.
+  if (step === "dead" || (me && (purpose === "join" || purpose === "setup"))) {
+    return (
+      <Card title={t("entry.linkDead")} lead={t(purpose === "reset" ? "reset.deadLead" : "entry.linkDeadLead")}>
+        {leave}
+      </Card>
+    );
+  }
+  if (step === "done") {
+    return (
+      <Card title={t("reset.doneTitle")} lead={t("reset.doneLead")}>
+        {leave}
+      </Card>
+    );
+  }
+  if (me && who !== me) {
+    return (
+      <Card title={t("reset.otherTitle", { name: who })} lead={t("reset.otherLead", { me })}>
+        {leave}
+      </Card>
+    );
+  }
+  return (
+    <Form form={form} state={state} known={me !== ""}>
+      {children}
+    </Form>
+  );
 }
 
-function Form({ form, state }: { form: EntryForm; state: EntryState }) {
+function Form({
+  form,
+  state,
+  known,
+  children,
+}: {
+  form: EntryForm;
+  state: EntryState;
+  known: boolean; // this device has its place and its name
+  children: ReactNode;
+}) {
   const t = useText();
-  const { purpose, values, wrong, step, org } = state;
-  const [shown, setShown] = useState(false);
+  const { purpose, values, wrong, step, org, who } = state;
   const [naming, setNaming] = useState(false);
   const inputs = useRef<HTMLFormElement>(null);
-  const fresh = purpose !== "signIn";
+  const fresh = takesPassword(purpose);
   const busy = step === "working";
 
   // What is wrong is where one goes on typing.
@@ -57,9 +99,21 @@ function Form({ form, state }: { form: EntryForm; state: EntryState }) {
   }, [wrong]);
 
   const words = {
-    setup: { title: t("setup.title"), lead: t("setup.lead"), action: t("setup.do") },
-    join: { title: t("join.title", { org }), lead: t("join.lead"), action: t("join.do") },
-    signIn: { title: t("signIn.title"), lead: org ? t("signIn.lead", { org }) : undefined, action: t("signIn.do") },
+    setup: { title: t("setup.title"), lead: t("setup.lead"), action: t("setup.do"), doing: t("entry.working") },
+    join: { title: t("join.title", { org }), lead: t("join.lead"), action: t("join.do"), doing: t("entry.working") },
+    signIn: {
+      title: t("signIn.title"),
+      lead: org ? t("signIn.lead", { org }) : undefined,
+      action: t("signIn.do"),
+      doing: t("entry.signingIn"),
+    },
+    again: { title: t("ended.title"), lead: t("ended.lead"), action: t("ended.again"), doing: t("entry.signingIn") },
+    reset: {
+      title: t("reset.title", { name: who }),
+      lead: t("reset.lead", { org }),
+      action: t("reset.do"),
+      doing: t("reset.working"),
+    },
   }[purpose];
   const said = (key: keyof EntryState["wrong"]) => {
     const what = wrong[key];
@@ -90,34 +144,26 @@ function Form({ form, state }: { form: EntryForm; state: EntryState }) {
         )}
         <Field
           label={t("entry.name")}
-          hint={fresh ? t("entry.nameHint") : undefined}
+          hint={fresh && !who ? t("entry.nameHint") : undefined}
           error={said("name")}
           value={values.name}
           name="username"
           autoComplete="username"
-          autoFocus={purpose !== "setup"}
+          readOnly={who !== ""}
+          autoFocus={purpose !== "setup" && !who}
           onChange={(e) => form.edit("name", e.target.value)}
         />
-        <Field
+        <PasswordField
           label={fresh ? t("entry.newPassword") : t("entry.password")}
           hint={fresh ? t("entry.passwordHint") : undefined}
           error={said("password")}
           value={values.password}
           name="password"
-          type={shown ? "text" : "password"}
-          autoComplete={fresh ? "new-password" : "current-password"}
+          fresh={fresh}
+          autoFocus={who !== ""}
           onChange={(e) => form.edit("password", e.target.value)}
-          end={
-            <IconButton
-              label={shown ? t("entry.hidePassword") : t("entry.showPassword")}
-              size={38}
-              onClick={() => setShown(!shown)}
-            >
-              {shown ? <EyeOff size={18} /> : <Eye size={18} />}
-            </IconButton>
-          }
         />
-        {naming || wrong.device ? (
+        {known ? null : naming || wrong.device ? (
           <Field
             label={t("entry.device")}
             error={said("device")}
@@ -140,10 +186,11 @@ function Form({ form, state }: { form: EntryForm; state: EntryState }) {
           </p>
         )}
         <Button look="main" type="submit" wide busy={busy}>
-          {busy ? (fresh ? t("entry.working") : t("entry.signingIn")) : words.action}
+          {busy ? words.doing : words.action}
         </Button>
       </form>
       {purpose === "signIn" && <p className={css.aside}>{t("signIn.noAccount")}</p>}
+      {children}
     </Card>
   );
 }

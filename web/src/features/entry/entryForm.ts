@@ -1,15 +1,19 @@
-import type { Entered, FailureCode, LinkInfo, SignIn, SignUp } from "../../core/api.gen.ts";
+import type { Entered, FailureCode, LinkInfo, ResetPassword, SignIn, SignUp } from "../../core/api.gen.ts";
 import type { Core, Result } from "../../core/core.ts";
 import type { Key } from "../../i18n/text.ts";
+import { tooShort } from "../../model/password.ts";
 import { Store } from "../../model/store.ts";
 
-export type Purpose = "setup" | "join" | "signIn";
+// again: somebody whose session has ended here; reset: a new password, by a link.
+export type Purpose = "setup" | "join" | "signIn" | "again" | "reset";
 export type FieldName = "org" | "name" | "password" | "device";
 
 export interface EntryState {
-  // checking: what the link is good for is being asked; dead: for nothing.
-  readonly step: "checking" | "unreachable" | "dead" | "form" | "working";
+  // checking: what the link is good for is being asked; dead: for nothing;
+  // done: a device that is let in already has its new password.
+  readonly step: "checking" | "unreachable" | "dead" | "form" | "working" | "done";
   readonly purpose: Purpose;
+  readonly who: string; // again, reset: whose account it is
   readonly org: string; // of the server, as it says of itself
   readonly values: Readonly<Record<FieldName, string>>;
   readonly wrong: Partial<Readonly<Record<FieldName | "form", Key>>>;
@@ -19,12 +23,13 @@ export interface EntryState {
 export interface Ways {
   signUp(how: SignUp): Promise<Result<Entered>>;
   signIn(how: SignIn): Promise<Result<Entered>>;
+  reset(how: ResetPassword): Promise<Result<Entered>>;
 }
 
 const retryAfter = 3000; // ms, while the server cannot be reached
 
-// EntryForm is the view model of set-up, sign-up and sign-in. What is wrong is
-// said beside the field when one tries to go on, not while one types.
+// EntryForm is the view model of set-up, sign-up, sign-in and of a new password
+// by a link. What is wrong is said beside the field when one tries to go on, not while one types.
 export class EntryForm {
   readonly state: Store<EntryState>;
   readonly #core: Pick<Core, "call">;
@@ -32,15 +37,16 @@ export class EntryForm {
   readonly #token: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(core: Pick<Core, "call">, ways: Ways, purpose: Purpose, token: string, device: string) {
+  constructor(core: Pick<Core, "call">, ways: Ways, purpose: Purpose, token: string, device: string, who = "") {
     this.#core = core;
     this.#ways = ways;
     this.#token = token;
     this.state = new Store<EntryState>({
       step: "checking",
       purpose,
+      who,
       org: "",
-      values: { org: "", name: "", password: "", device },
+      values: { org: "", name: who, password: "", device },
       wrong: {},
     });
   }
@@ -49,6 +55,7 @@ export class EntryForm {
   async check(): Promise<void> {
     const { purpose } = this.state.snapshot();
     clearTimeout(this.#timer);
+    if (purpose === "again") return this.state.update({ step: "form" });
     if (purpose === "signIn") {
       const got = await this.#core.call("site", {});
       return this.state.update(got.ok ? { step: "form", org: got.value.org } : { step: "form" });
@@ -78,47 +85,71 @@ export class EntryForm {
     const wrong = faults(purpose, values);
     if (Object.keys(wrong).length > 0) return this.state.update({ wrong });
     this.state.update({ step: "working", wrong: {} });
+    const got = await this.#enter(purpose, values);
+    if (got.ok) {
+      // Otherwise the session goes on to another screen.
+      if (purpose === "reset" && got.value.phase === "ready") this.state.update({ step: "done" });
+      return;
+    }
+    const { code, field } = got.failure;
+    // A link is used up, or ended by a newer one, while one thinks of a password.
+    if (purpose === "reset" && code === "not_found") return this.state.update({ step: "dead" });
+    this.state.update({ step: "form", wrong: complaint(purpose, code, field) });
+  }
+
+  #enter(purpose: Purpose, values: EntryState["values"]): Promise<Result<Entered>> {
     const name = values.name.trim();
     const device = values.device.trim();
     const { password } = values;
-    const got =
-      purpose === "signIn"
-        ? await this.#ways.signIn({ name, password, device })
-        : await this.#ways.signUp({
-            token: this.#token,
-            name,
-            password,
-            device,
-            ...(purpose === "setup" ? { org: values.org.trim() } : {}),
-          });
-    if (got.ok) return; // the session goes on to another screen
-    this.state.update({ step: "form", wrong: complaint(purpose, got.failure.code, got.failure.field) });
+    const token = this.#token;
+    switch (purpose) {
+      case "signIn":
+      case "again":
+        return this.#ways.signIn({ name, password, device });
+      case "reset":
+        return this.#ways.reset({ token, password, device });
+      case "join":
+        return this.#ways.signUp({ token, name, password, device });
+      case "setup":
+        return this.#ways.signUp({ token, name, password, device, org: values.org.trim() });
+    }
   }
 
+  // opened takes what the link is good for, whatever page it was opened on.
   #opened(link: LinkInfo): void {
-    this.state.update({ step: "form", org: link.org, purpose: link.kind === "setup" ? "setup" : "join" });
+    const purpose = link.kind === "setup" || link.kind === "reset" ? link.kind : "join";
+    const { values } = this.state.snapshot();
+    const who = purpose === "reset" ? (link.name ?? "") : "";
+    this.state.update({ step: "form", org: link.org, purpose, who, values: { ...values, name: who || values.name } });
   }
 }
 
-// The caps of wire/limits.go, so that most faults are found before sending.
+// takesPassword says whether the password is a new one.
+export function takesPassword(purpose: Purpose): boolean {
+  return purpose !== "signIn" && purpose !== "again";
+}
+
+// The cap of wire/limits.go, so that most faults are found before sending.
 const maxName = 64;
-const minPassword = 8;
 
 function faults(purpose: Purpose, v: EntryState["values"]): EntryState["wrong"] {
   const wrong: Partial<Record<FieldName | "form", Key>> = {};
   const fits = (s: string) => s.trim().length > 0 && [...s.trim()].length <= maxName;
   if (purpose === "setup" && !fits(v.org)) wrong.org = "entry.orgBad";
-  if (!fits(v.name)) wrong.name = "entry.nameBad";
+  if (!fits(v.name) && purpose !== "reset") wrong.name = "entry.nameBad";
   if (!fits(v.device)) wrong.device = "entry.nameBad";
-  if (purpose !== "signIn" && [...v.password].length < minPassword) wrong.password = "entry.passwordShort";
+  if (takesPassword(purpose) && tooShort(v.password)) wrong.password = "entry.passwordShort";
   if (purpose === "signIn" && !v.password) wrong.password = "entry.wrong";
+  if (purpose === "again" && !v.password) wrong.password = "password.wrong";
   return wrong;
 }
 
 function complaint(purpose: Purpose, code: FailureCode, field?: string): EntryState["wrong"] {
   if (code === "taken") return { name: "entry.taken" };
   if (code === "busy") return { form: "entry.busy" };
+  if (code === "not_found" && purpose === "again") return { password: "password.wrong" };
   if (code === "not_found") return { form: purpose === "signIn" ? "entry.wrong" : "entry.linkDead" };
+  if (code === "guessable") return { password: "fail.guessable" };
   if (code === "bad_input" && (field === "name" || field === "org" || field === "device"))
     return { [field]: "entry.nameBad" };
   if (code === "bad_input" && field === "password") return { password: "entry.passwordShort" };

@@ -25,7 +25,7 @@ export function NoticeStack({
   rooms: Snapshots<RoomList>;
   severe: boolean;
   onDismiss: (id: string) => void;
-  onSettings: (part: "devices" | "recovery") => void;
+  onSettings: (part: "devices" | "password" | "recovery") => void;
 }) {
   const t = useText();
   const shown = useSnapshot(notices).filter((n) => n.severe === severe);
@@ -55,7 +55,12 @@ export function NoticeStack({
                 <Button look={severe ? "bad" : "main"} onClick={() => onDismiss(n.id)}>
                   {t("notice.dismiss")}
                 </Button>
-                {n.code === "new_device" && (
+                {n.code === "password_changed" && (
+                  <Button look="quiet" onClick={() => onSettings("password")}>
+                    {t("notice.password")}
+                  </Button>
+                )}
+                {(n.code === "new_device" || n.code === "password_changed") && (
                   <Button look="quiet" onClick={() => onSettings("devices")}>
                     {t("notice.devices")}
                   </Button>

@@ -49,11 +49,14 @@ export default function NewChat({
     id: p.id,
     name: p.me ? t("new.you") : p.name,
     online: p.online && !p.me,
-    note: p.me ? undefined : p.admin ? t("new.admin") : undefined,
+    note: p.me ? undefined : p.shut ? t("people.shut") : p.admin ? t("new.admin") : undefined,
     self: p.me,
   });
-  // Notes to oneself come last among the single people, and not into groups.
-  const candidates = (step === "person" ? [...others, ...all.filter((p) => p.me)] : others).map(pickable);
+  // Notes to oneself come last among the single people, and not into groups; nor
+  // does anybody whose account is shut.
+  const candidates = (step === "person" ? [...others, ...all.filter((p) => p.me)] : others.filter((p) => !p.shut)).map(
+    pickable,
+  );
   const found = matching(candidates, query, (p) => p.name);
 
   const enter = async (start: Promise<Result<Room>>) => {

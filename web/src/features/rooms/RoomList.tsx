@@ -101,6 +101,7 @@ export function RoomList({
         <Avatar id={p.id} name={p.name} size={50} online={p.online} />
         <span className={css.words}>
           <strong>{p.name}</strong>
+          {p.shut && <small>{t("people.shut")}</small>}
         </span>
       </button>
     )),

@@ -1,4 +1,16 @@
-import { ArrowLeft, Info, KeyRound, Laptop, LogOut, Palette, Phone, ShieldCheck, UserPlus } from "lucide-react";
+import {
+  ArrowLeft,
+  Info,
+  KeyRound,
+  Laptop,
+  LockKeyhole,
+  LogOut,
+  Palette,
+  Phone,
+  ShieldCheck,
+  UserPlus,
+  Users,
+} from "lucide-react";
 import { type ReactNode, useState } from "react";
 import type { Status } from "../../core/api.gen.ts";
 import { type Key, type LanguageChoice, useText } from "../../i18n/text.ts";
@@ -10,12 +22,23 @@ import { Dialog } from "../../ui/Dialog.tsx";
 import { Appearance, type ThemeChoice } from "./Appearance.tsx";
 import { DevicesPart } from "./DevicesPart.tsx";
 import { InvitePart } from "./InvitePart.tsx";
+import { PasswordPart } from "./PasswordPart.tsx";
+import { PeoplePart } from "./PeoplePart.tsx";
 import { RecoveryPart } from "./RecoveryPart.tsx";
 import { SecurityPart } from "./SecurityPart.tsx";
 import css from "./Settings.module.css";
 import { SignOutPart } from "./SignOutPart.tsx";
 
-export type Part = "appearance" | "devices" | "recovery" | "calls" | "invite" | "security" | "signOut";
+export type Part =
+  | "appearance"
+  | "devices"
+  | "password"
+  | "recovery"
+  | "calls"
+  | "invite"
+  | "people"
+  | "security"
+  | "signOut";
 
 export interface Choices {
   readonly theme: ThemeChoice;
@@ -28,14 +51,17 @@ interface Tab {
   readonly part: Part;
   readonly label: Key;
   readonly icon: ReactNode;
+  readonly admins?: true; // shown to administrators alone
 }
 
 const tabs: readonly Tab[] = [
   { part: "appearance", label: "settings.appearance", icon: <Palette size={20} /> },
   { part: "devices", label: "settings.devices", icon: <Laptop size={20} /> },
+  { part: "password", label: "settings.password", icon: <LockKeyhole size={20} /> },
   { part: "recovery", label: "settings.recovery", icon: <KeyRound size={20} /> },
   { part: "calls", label: "check.settings", icon: <Phone size={20} /> },
-  { part: "invite", label: "settings.invite", icon: <UserPlus size={20} /> },
+  { part: "invite", label: "settings.invite", icon: <UserPlus size={20} />, admins: true },
+  { part: "people", label: "settings.people", icon: <Users size={20} />, admins: true },
   { part: "security", label: "settings.security", icon: <ShieldCheck size={20} /> },
   { part: "signOut", label: "settings.signOut", icon: <LogOut size={20} /> },
 ];
@@ -62,7 +88,7 @@ export default function Settings({
   const [part, setPart] = useState<Part | undefined>(start);
   const devices = useSnapshot(model.devices.list);
   const pending = devices?.filter((d) => d.state === "pending").length ?? 0;
-  const shown = tabs.filter((tab) => tab.part !== "invite" || status.admin);
+  const shown = tabs.filter((tab) => !tab.admins || status.admin);
   const current = part ?? "appearance";
   const heading = shown.find((tab) => tab.part === current);
   return (
@@ -81,7 +107,7 @@ export default function Settings({
         )
       }
     >
-      <div className={css.columns} data-inside={part ? true : undefined}>
+      <div className={css.columns} data-inside={part ? true : undefined} data-fill={current === "people" || undefined}>
         <nav className={`${css.nav} scroll`} aria-label={t("settings.title")}>
           <div className={css.me}>
             <Avatar id={status.me?.id ?? ""} name={status.me?.name ?? ""} size={48} />
@@ -135,6 +161,10 @@ function Content({
       return <Appearance choices={choices} />;
     case "devices":
       return <DevicesPart devices={model.devices} />;
+    case "password":
+      return <PasswordPart core={model.core} devices={model.devices} name={status.me?.name ?? ""} />;
+    case "people":
+      return <PeoplePart core={model.core} people={model.people.list} />;
     case "recovery":
       return <RecoveryPart core={model.core} name={status.me?.name ?? ""} org={status.org} />;
     case "invite":
