@@ -292,7 +292,6 @@ export const en = {
   "details.makeOwner": "Make owner",
   "details.noOwner": "Take owner role",
   "details.remove": "Remove from group",
-  "details.removeShut": "Remove",
   "details.removeTitle": "Remove {name}?",
   "details.removeLead": "{name} cannot read what is written after this. Earlier messages stay on their devices.",
   "details.leave": "Leave group",
@@ -713,7 +712,7 @@ export const en = {
   "fail.damaged_store": "What is stored on this device cannot be read.",
   "fail.guessable": "That password is too easy to guess. Several words that do not belong together are hard to guess.",
   "fail.prove": "Your password is needed first.",
-  "fail.last_admin": "The site needs an administrator, and this is the last one.",
+  "fail.last_admin": "The site needs an administrator, and this is the last one. Make somebody else one first.",
   "fail.damaged_site": "The server’s disk is damaged here. Other conversations work; tell your administrator.",
 
   // Everywhere

@@ -223,12 +223,12 @@ function MemberRow({
       <span>
         <strong>{person.name}</strong>
         <small>{notes.filter(Boolean).join(" · ")}</small>
+        {now.shut && onRemove && (
+          <button type="button" className={css.remove} aria-description={person.name} onClick={onRemove}>
+            {t("details.remove")}
+          </button>
+        )}
       </span>
-      {now.shut && onRemove && (
-        <Button look="badQuiet" onClick={onRemove} aria-description={person.name}>
-          {t("details.removeShut")}
-        </Button>
-      )}
       {!person.me && (
         <MenuButton label={t("details.actions", { name: person.name })} entries={entries}>
           <AriaButton className={css.dots ?? ""} aria-label={t("details.actions", { name: person.name })}>

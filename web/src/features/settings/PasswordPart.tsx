@@ -106,9 +106,7 @@ function Done({ devices }: { devices: Devices }) {
             ))}
           </ul>
           <div className={css.acts}>
-            <Button look="badQuiet" onClick={() => setAsking(true)}>
-              {t("password.removeDo", { n: others.length })}
-            </Button>
+            <Button onClick={() => setAsking(true)}>{t("password.removeDo", { n: others.length })}</Button>
           </div>
         </>
       )}
