@@ -57,13 +57,14 @@ func sameSite(r *http.Request, to route) error {
 const (
 	jsonTimeout  = 30 * time.Second
 	stallTimeout = 60 * time.Second // for file bytes: nothing moved for so long
+	slowestBody  = 2 << 10          // bytes a second that a body of file bytes must come with, but for stallTimeout
 )
 
 // deadlines bounds how long a peer may take.
 func deadlines(c *call, r route) error {
 	ctl := http.NewResponseController(c.ResponseWriter)
 	if r.bytes {
-		c.r.Body = &rollingBody{c.r.Body, ctl}
+		c.r.Body = &rollingBody{ReadCloser: c.r.Body, ctl: ctl}
 		c.ResponseWriter = &rollingWriter{c.ResponseWriter, ctl}
 	}
 	if r.socket { // after the upgrade it is the session's

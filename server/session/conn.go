@@ -134,8 +134,11 @@ func (s *session) read() {
 	for {
 		b, err := s.conn.Read()
 		if err != nil {
-			if errors.Is(err, socket.ErrText) {
+			switch {
+			case errors.Is(err, socket.ErrText):
 				s.close(Violation)
+			case errors.Is(err, socket.ErrSlow):
+				s.close(Silent)
 			}
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,12 @@ const (
 	// than the second of a revocation.
 	closeWrite = 300 * time.Millisecond
 
+	// patience is how long a peer may let us wait for the rest of a message, and
+	// slowest how many bytes a second it must send to have longer: a fourth of what
+	// a line of 64 kbit/s does. docs/spec/framing.md#heartbeat
+	patience = time.Minute
+	slowest  = 2 << 10
+
 	chunk        = 16 << 10 // bytes of one write: one TLS record
 	readBuffer   = 4 << 10
 	firstStep    = 64 << 10 // bytes of a message for which there is room before they come
@@ -35,6 +42,7 @@ var (
 	ErrText    = errors.New("a text message")
 	ErrClosed  = errors.New("the WebSocket is closed") // by either end
 	ErrWriting = errors.New("a write is under way")
+	ErrSlow    = errors.New("a message comes too slowly")
 	errBroken  = errors.New("against RFC 6455")
 )
 
@@ -53,6 +61,7 @@ type Conn struct {
 	in     []byte  // part of buf that was read and not used
 	skip   uint64  // bytes of a frame that nobody wants
 	answer bool    // the peer has sent its close frame
+	rest   rest    // of the message that is being read
 
 	writing chan struct{} // holds one while a frame is written: a lock on which virtual time waits too
 
@@ -78,9 +87,27 @@ func (c *Conn) NetConn() net.Conn { return c.net }
 // Heard returns when bytes came last, be they whole frames or not.
 func (c *Conn) Heard() time.Time { return time.Unix(0, c.heard.Load()) }
 
-// Read returns the next binary message. ErrText is a text message; every other
-// error ends the connection, and the peer was told why.
+// rest is what is known of how the rest of a message comes, or of a frame between
+// messages. It is empty as long as nothing had to be waited for.
+type rest struct {
+	within bool      // a frame or a message, not between two of them
+	got    int       // bytes of it that came since began
+	began  time.Time // when it was waited for first
+	until  time.Time // the read deadline, zero for none
+}
+
+// Read returns the next binary message. ErrText is a text message, and ErrSlow one
+// of which the rest does not come in time; every other error ends the connection,
+// and the peer was told why.
 func (c *Conn) Read() ([]byte, error) {
+	message, err := c.message()
+	if err == nil {
+		c.restEnds()
+	}
+	return message, err
+}
+
+func (c *Conn) message() ([]byte, error) {
 	var message []byte
 	open, fragments := false, 0
 	for {
@@ -88,10 +115,14 @@ func (c *Conn) Read() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.rest.within = true
 		switch {
 		case h.opcode&control != 0:
 			if err := c.control(h); err != nil {
 				return nil, err
+			}
+			if !open {
+				c.restEnds()
 			}
 			continue
 		case h.opcode == continuation && !open:
@@ -207,21 +238,25 @@ func (c *Conn) fill() error {
 			n = copy((*c.buf)[have:], c.early)
 			c.early = c.early[n:]
 		} else {
+			if c.line == nil {
+				c.await(have > 0)
+			}
 			n, err = c.net.Read((*c.buf)[have:])
 		}
 		c.in = (*c.buf)[:have+n]
 		switch {
 		case n > 0:
-			c.heard.Store(time.Now().UnixNano())
+			c.came(n)
 			return nil
 		case c.line == nil || err != nothingYet:
-			return ended(err)
+			return c.ended(err)
 		}
+		c.await(have > 0)
 		if have == 0 {
 			c.giveBack()
 		}
 		if err := c.line.more(); err != nil {
-			return ended(err)
+			return c.ended(err)
 		}
 	}
 }
@@ -229,18 +264,77 @@ func (c *Conn) fill() error {
 // read reads into p, without the buffer.
 func (c *Conn) read(p []byte) (int, error) {
 	for {
+		if c.line == nil {
+			c.await(true)
+		}
 		n, err := c.net.Read(p)
 		switch {
 		case n > 0:
-			c.heard.Store(time.Now().UnixNano())
+			c.came(n)
 			return n, nil
 		case c.line == nil || err != nothingYet:
-			return 0, ended(err)
+			return 0, c.ended(err)
 		}
+		c.await(true)
 		if err := c.line.more(); err != nil {
-			return 0, ended(err)
+			return 0, c.ended(err)
 		}
 	}
+}
+
+// came notes that bytes did.
+func (c *Conn) came(n int) {
+	c.heard.Store(time.Now().UnixNano())
+	if !c.rest.began.IsZero() {
+		c.rest.got += n
+	}
+}
+
+// await gives the peer time for the rest of what is being read: whoever sends no
+// more than a byte now and then would keep a connection, and what it has read so
+// far, for ever. A message that has come whole when it is looked for sets no
+// deadline; begun says that some of a frame has come.
+func (c *Conn) await(begun bool) {
+	r := &c.rest
+	if !begun && !r.within {
+		return
+	}
+	now := time.Now()
+	if r.began.IsZero() {
+		r.began = now
+	}
+	until := r.began.Add(patience + time.Duration(r.got)*(time.Second/slowest))
+	if until.Sub(r.until) > patience/10 { // not for every few bytes
+		c.deadline(until)
+	}
+}
+
+// restEnds is called when a message is whole.
+func (c *Conn) restEnds() {
+	if !c.rest.until.IsZero() {
+		c.deadline(time.Time{})
+	}
+	c.rest = rest{}
+}
+
+// deadline sets that of reads, unless the connection is being closed, which has
+// its own.
+func (c *Conn) deadline(until time.Time) {
+	c.rest.until = until
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		_ = c.net.SetReadDeadline(until) // fails only for what is closed, as reading tells
+	}
+}
+
+// ended says why nothing more is read.
+func (c *Conn) ended(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.rest.until.IsZero() {
+		c.skip = ^uint64(0) // what may follow cannot be understood
+		return ErrSlow
+	}
+	return ended(err)
 }
 
 func ended(err error) error {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"math/big"
 	"net"
 	"testing"
@@ -98,4 +99,52 @@ func TestReaderThatWaitsBelowTLSMissesNothing(t *testing.T) {
 		}
 	}
 	c.Release()
+}
+
+// The deadline of a message wakes a reader that waits below TLS too.
+func TestReaderThatWaitsBelowTLSHearsOfTheDeadline(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	peer, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	raw, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	b := &deadlines{Conn: NewLine(raw), set: make(chan time.Time, 1)}
+	c := &Conn{net: b, line: b.Conn.(*Line), max: most, writing: make(chan struct{}, 1)}
+	if !c.line.hurry() {
+		t.Skip("SKIPPED: on this system a reader waits inside of crypto/tls")
+	}
+	failed := make(chan error, 1)
+	go func() { _, err := c.Read(); failed <- err }()
+	if _, err := peer.Write([]byte{final | binaryData}); err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(<-b.set); left > patience || left < patience/2 {
+		t.Errorf("the peer has %v", left)
+	}
+	_ = raw.SetReadDeadline(time.Now()) // as if the minute were over
+	if err := <-failed; !errors.Is(err, ErrSlow) {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
+// deadlines tells of the read deadlines that are set.
+type deadlines struct {
+	net.Conn
+	set chan time.Time
+}
+
+func (d *deadlines) SetReadDeadline(at time.Time) error {
+	err := d.Conn.SetReadDeadline(at)
+	d.set <- at
+	return err
 }

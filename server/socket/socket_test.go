@@ -323,7 +323,7 @@ func TestSlowFrameIsHeard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, got, failed := open(t)
 		for _, b := range frame(final|binaryData, make([]byte, 20)) {
-			time.Sleep(20 * time.Second)
+			time.Sleep(2 * time.Second)
 			if _, err := p.Write([]byte{b}); err != nil {
 				t.Fatal(err)
 			}
@@ -335,6 +335,108 @@ func TestSlowFrameIsHeard(t *testing.T) {
 		<-got
 		p.Close()
 		<-failed
+	})
+}
+
+// Who sends a byte now and then is not waited for, whatever it is of: a header, a
+// frame, a message in fragments, or control frames within one.
+func TestWhoDribblesIsNotWaitedFor(t *testing.T) {
+	head := frame(final|binaryData, make([]byte, 90_000))
+	for _, tt := range []struct {
+		name  string
+		begin []byte
+		drop  []byte // again and again
+		every time.Duration
+	}{
+		{"nothing after half a header", head[:1], nil, time.Second},
+		{"nothing after a header", head[:14], nil, time.Second},
+		{"a byte a second", head[:14], []byte{1}, time.Second},
+		{"half a kilobyte a second", head[:14], make([]byte, 512), time.Second},
+		{"fragments of a byte", frame(binaryData, []byte{1}), frame(continuation, []byte{1}), time.Second},
+		{"pongs within a message", frame(binaryData, []byte{1}), frame(final|pong, nil), time.Second},
+		{"half a ping", frame(final|ping, make([]byte, 100))[:20], nil, time.Second},
+		{"a ping in drops", frame(final|ping, make([]byte, 100))[:20], []byte{1}, 30 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				_, p, _, failed := open(t)
+				began := time.Now()
+				_, _ = p.Write(tt.begin)
+				ended := make(chan struct{})
+				go func() {
+					defer close(ended)
+					for len(tt.drop) > 0 {
+						time.Sleep(tt.every)
+						if _, err := p.Write(tt.drop); err != nil {
+							return
+						}
+					}
+				}()
+				err := <-failed
+				took := time.Since(began)
+				if most := 2*patience + time.Second; !errors.Is(err, ErrSlow) || took < patience || took > most {
+					t.Errorf("%v after %v", err, took)
+				}
+				p.Close()
+				<-ended
+			})
+		})
+	}
+}
+
+// A message of 256 KB over a line of 64 kbit/s takes half a minute, and one of two
+// megabytes over four minutes: both come.
+func TestMessagesOverASlowLineCome(t *testing.T) {
+	for _, size := range []int{256_000, 2 << 20} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := net.Pipe()
+			c := Over(a, 4<<20)
+			done := make(chan error)
+			go func() {
+				m, err := c.Read()
+				if err == nil && len(m) != size {
+					err = io.ErrUnexpectedEOF
+				}
+				done <- err
+				_, err = c.Read() // and then nothing, for long
+				done <- err
+			}()
+			all := frame(final|binaryData, make([]byte, size))
+			for part := range slices.Chunk(all, 1400) {
+				time.Sleep(time.Duration(len(part)) * time.Second / 8000)
+				if _, err := b.Write(part); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := <-done; err != nil {
+				t.Fatalf("%d bytes: %v", size, err)
+			}
+			select {
+			case err := <-done:
+				t.Errorf("a connection on which nothing comes ended: %v", err)
+			case <-time.After(time.Hour):
+			}
+			b.Close()
+			<-done
+		})
+	}
+}
+
+// What the server itself takes its time for is not the peer's time.
+func TestPausesOfOursDoNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := net.Pipe()
+		c := Over(a, most)
+		both := join(frame(final|binaryData, []byte("one")), frame(final|binaryData, make([]byte, 3000)))
+		go func() { _, _ = b.Write(both[:2000]); _, _ = b.Write(both[2000:]) }()
+		if m, err := c.Read(); err != nil || string(m) != "one" {
+			t.Fatal(m, err)
+		}
+		time.Sleep(10 * patience)
+		if m, err := c.Read(); err != nil || len(m) != 3000 {
+			t.Errorf("%d bytes, %v", len(m), err)
+		}
+		b.Close()
 	})
 }
 
