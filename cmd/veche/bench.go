@@ -20,7 +20,8 @@ type benchCmd struct {
 
 type benchAllCmd struct{ loadFlags }
 
-// Run does all works as they are by default.
+// Run does all works as they are by default, but that idle connections are watched
+// for little more than a heartbeat.
 func (c benchAllCmd) Run(ctx context.Context, t *term) error {
 	talk := benchConversationsCmd{loadFlags: c.loadFlags, Rooms: 200, Members: 10, InFlight: 64, For: 10 * time.Second}
 	plain := talk
@@ -35,8 +36,9 @@ func (c benchAllCmd) Run(ctx context.Context, t *term) error {
 		benchStartCmd{loadFlags: c.loadFlags, Times: 5, Messages: 2_000_000},
 		talk, plain, among, ticks,
 		benchCatchUpCmd{loadFlags: c.loadFlags, Rooms: 100, Last: 50, Times: 30},
+		benchCatchUpCmd{loadFlags: c.loadFlags, Rooms: 100, Last: 50, Times: 1, Sealed: true},
 		benchAllHandsCmd{loadFlags: c.loadFlags, Online: []int{1000, 5000, 10_000}, Messages: 40},
-		benchIdleCmd{loadFlags: c.loadFlags, Online: 10_000, Settle: 5 * time.Second, For: time.Minute},
+		benchIdleCmd{loadFlags: c.loadFlags, Online: 10_000, Settle: 5 * time.Second, For: 30 * time.Second},
 		benchStormCmd{loadFlags: c.loadFlags, Online: 10_000, Rate: 100},
 		benchOverloadCmd{loadFlags: c.loadFlags, Rooms: 200, Times: 3, For: 2 * time.Minute},
 	}
