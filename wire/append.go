@@ -1,6 +1,9 @@
 package wire
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // What every message needs is written here by hand, since the library's way over
 // reflection costs more than storing the message does: the bytes are the same
@@ -52,38 +55,54 @@ func appendText(b []byte, s string) []byte {
 	return append(appendHead(b, cborText, uint64(len(s))), s...)
 }
 
-// encode returns v as the library would, where it is of a type that is written by
-// hand.
-func encode(v any) ([]byte, bool) {
+// appendTo appends v as the library would write it, where it is of a type that is
+// written by hand.
+func appendTo(b []byte, v any) ([]byte, bool) {
 	switch v := v.(type) {
 	case Frame:
 		if v.Error != nil {
-			return nil, false // rare
+			return b, false // rare
 		}
-		return v.append(make([]byte, 0, len(v.Body)+len(v.Method)+20)), true
+		return v.append(slices.Grow(b, len(v.Body)+len(v.Method)+20)), true
 	case Nudge:
-		return v.append(make([]byte, 0, v.size())), true
+		return v.append(slices.Grow(b, v.size())), true
 	case Entry:
-		return v.append(make([]byte, 0, v.size())), true
+		return v.append(slices.Grow(b, v.size())), true
 	case Receipt:
-		return v.append(make([]byte, 0, 64)), true
+		return v.append(slices.Grow(b, 64)), true
 	case LogPage:
 		n := 40
 		for i := range v.Entries {
 			n += v.Entries[i].size()
 		}
-		return v.append(make([]byte, 0, n)), true
+		return v.append(slices.Grow(b, n)), true
 	case SendMessage:
-		return v.append(make([]byte, 0, len(v.Body)+len(v.Blobs)*17+96)), true
+		return v.append(slices.Grow(b, len(v.Body)+len(v.Blobs)*17+96)), true
 	case SetCursor:
-		return v.append(make([]byte, 0, 64)), true
+		return v.append(slices.Grow(b, 64)), true
 	case Cursors:
-		return v.append(make([]byte, 0, 40+len(v.Cursors)*cursorSize)), true
+		return v.append(slices.Grow(b, 40+len(v.Cursors)*cursorSize)), true
 	case None:
-		return []byte{cborMap}, true
+		return append(b, cborMap), true
 	default:
-		return nil, false
+		return b, false
 	}
+}
+
+// Append appends v to b as Encode writes it.
+func Append(b []byte, v any) ([]byte, error) {
+	if b, ok := appendTo(b, v); ok {
+		return b, nil
+	}
+	c, err := encMode.Marshal(v)
+	return append(b, c...), err
+}
+
+// AppendEvent appends the frame of an event.
+func AppendEvent[T any](b []byte, ev Event[T], v T) ([]byte, error) {
+	b = append(appendHead(b, cborMap, 2), 0x61, 'b')
+	b, err := Append(b, v)
+	return appendText(append(b, 0x61, 'm'), ev.Name), err
 }
 
 func (f Frame) append(b []byte) []byte {

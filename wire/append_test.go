@@ -43,13 +43,28 @@ func FuzzAppend(f *testing.F) {
 			if err != nil {
 				continue // a name that is no UTF-8
 			}
-			got, ok := encode(v)
+			got, ok := appendTo(nil, v)
 			if !ok || !bytes.Equal(got, want) {
 				t.Fatalf("%T: %x, not %x", v, got, want)
+			}
+			if behind, ok := appendTo([]byte("before"), v); !ok || !bytes.Equal(behind, append([]byte("before"), want...)) {
+				t.Fatalf("%T after something else: %x", v, behind)
 			}
 			if cap(got) > len(got)+len(body)/4+1000 {
 				t.Errorf("%T of %d bytes takes %d", v, len(got), cap(got))
 			}
+		}
+		nudge := Nudge{Room: m.Room, Seq: n, Entry: &e}
+		inner, err := encMode.Marshal(nudge)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outer, err := encMode.Marshal(Frame{Method: OnNudge.Name, Body: inner})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := AppendEvent(nil, OnNudge, nudge); err != nil || !bytes.Equal(got, outer) {
+			t.Fatalf("an event is %x, %v, not %x", got, err, outer)
 		}
 		prev := Hash(sha256.Sum256(body))
 		want, err := encMode.Marshal([]any{headLabel, prev, m.Room, e.Seq, uint8(e.Kind), e.Account, e.Device, e.Client, e.Epoch, int64(e.Time), e.BodyHash()})

@@ -20,7 +20,7 @@ func BenchmarkMessage(b *testing.B) {
 		for b.Loop() {
 			var f Frame
 			var p SendMessage
-			if Decode(frame, &f) != nil || Decode(f.Body, &p) != nil {
+			if DecodeIn(frame, &f) != nil || DecodeIn(f.Body, &p) != nil {
 				b.Fatal("not read")
 			}
 		}
@@ -37,8 +37,7 @@ func BenchmarkMessage(b *testing.B) {
 		for b.Loop() {
 			r, _ := Encode(Receipt{Seq: e.Seq, Head: e.Head})
 			f, _ := Encode(Frame{ID: 9, Body: r})
-			n, _ := Encode(Nudge{Room: m.Room, Seq: e.Seq, Entry: &e})
-			g, _ := Encode(Frame{Method: OnNudge.Name, Body: n})
+			g, _ := AppendEvent(nil, OnNudge, Nudge{Room: m.Room, Seq: e.Seq, Entry: &e})
 			if len(f)+len(g) == 0 {
 				b.Fatal("nothing")
 			}

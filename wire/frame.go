@@ -145,7 +145,7 @@ var decMode = func() cbor.DecMode {
 
 // Encode returns v as deterministic CBOR.
 func Encode(v any) ([]byte, error) {
-	if b, ok := encode(v); ok {
+	if b, ok := appendTo(nil, v); ok {
 		return b, nil
 	}
 	return encMode.Marshal(v)
@@ -154,7 +154,15 @@ func Encode(v any) ([]byte, error) {
 // Decode reads exactly one value from b into v. Whatever is wrong with b, the
 // error is ErrFrame; memory and time are bounded by len(b).
 func Decode(b []byte, v any) error {
-	if decode(b, v) {
+	return decodeOf(b, v, false)
+}
+
+// DecodeIn is Decode for who has no other use for b: what is read may be part of
+// it.
+func DecodeIn(b []byte, v any) error { return decodeOf(b, v, true) }
+
+func decodeOf(b []byte, v any, share bool) error {
+	if decode(b, v, share) {
 		return nil
 	}
 	if err := decMode.Unmarshal(b, v); err != nil {

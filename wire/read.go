@@ -1,22 +1,22 @@
 package wire
 
 import (
+	"slices"
 	"unicode/utf8"
-
-	"github.com/fxamacker/cbor/v2"
 )
 
 // What every message is read from is read by hand too, if it is written as Encode
 // writes it. All else, be it other words for the same or malformed, is left to
 // the library: what is taken and what it means does not differ (FuzzRead).
 
-// decode reads b into v and reports whether it could. If not, v is as it was.
-func decode(b []byte, v any) bool {
+// decode reads b into v and reports whether it could. If not, v is as it was. With
+// share, strings of bytes are part of b.
+func decode(b []byte, v any, share bool) bool {
 	switch v := v.(type) {
 	case *Frame:
-		return v.read(b)
+		return v.read(b, share)
 	case *SendMessage:
-		return v.read(b)
+		return v.read(b, share)
 	case *SetCursor:
 		return v.read(b)
 	case *None:
@@ -29,8 +29,9 @@ func decode(b []byte, v any) bool {
 // reader reads deterministic CBOR. After the first thing that is something else
 // it reads nothing more, and bad is set.
 type reader struct {
-	b   []byte
-	bad bool
+	b     []byte
+	share bool
+	bad   bool
 }
 
 // head reads a major type with its number, in the shortest form.
@@ -84,7 +85,58 @@ func (r *reader) take(major byte) []byte {
 	return b
 }
 
-func (r *reader) bytes() []byte { return append([]byte{}, r.take(cborBytes)...) }
+func (r *reader) bytes() []byte { return r.own(r.take(cborBytes)) }
+
+// own is b, or a copy of it. What is appended to it overwrites nothing.
+func (r *reader) own(b []byte) []byte {
+	if r.share && b != nil {
+		return slices.Clip(b)
+	}
+	return append([]byte{}, b...)
+}
+
+// item takes one value, of whatever type, as it stands. It is called for what is
+// well-formed: nothing else is checked, and lengths may be longer than needed.
+func (r *reader) item() []byte {
+	whole := r.b
+	for items := uint64(1); items > 0 && !r.bad; items-- {
+		if len(r.b) == 0 {
+			r.bad = true
+			break
+		}
+		major, n := r.b[0]&0xe0, uint64(r.b[0]&0x1f)
+		r.b = r.b[1:]
+		if n >= 24 {
+			size := 1 << (n - 24)
+			if n > 27 || len(r.b) < size {
+				r.bad = true
+				break
+			}
+			n = 0
+			for _, c := range r.b[:size] {
+				n = n<<8 | uint64(c)
+			}
+			r.b = r.b[size:]
+		}
+		switch major {
+		case cborBytes, cborText:
+			if n > uint64(len(r.b)) {
+				r.bad = true
+				break
+			}
+			r.b = r.b[n:]
+		case cborArray, cborMap:
+			if n > uint64(len(r.b)) { // of which each takes a byte at least
+				r.bad = true
+				break
+			}
+			if items += n; major == cborMap {
+				items += n
+			}
+		}
+	}
+	return whole[:len(whole)-len(r.b)]
+}
 
 func (r *reader) id() (id [idSize]byte) {
 	if b := r.take(cborBytes); len(b) == idSize {
@@ -95,20 +147,15 @@ func (r *reader) id() (id [idSize]byte) {
 	return id
 }
 
-func (f *Frame) read(b []byte) bool {
+func (f *Frame) read(b []byte, share bool) bool {
 	if decMode.Wellformed(b) != nil {
 		return false
 	}
-	r, got := reader{b: b}, *f
+	r, got := reader{b: b, share: share}, *f
 	pairs := r.head(cborMap)
 	if r.key("b") {
 		pairs--
-		var raw cbor.RawMessage
-		rest, err := decMode.UnmarshalFirst(r.b, &raw)
-		if err != nil {
-			return false
-		}
-		got.Body, r.b = raw, rest
+		got.Body = r.own(r.item())
 	}
 	if r.key("i") {
 		pairs--
@@ -129,8 +176,8 @@ func (f *Frame) read(b []byte) bool {
 	return true
 }
 
-func (m *SendMessage) read(b []byte) bool {
-	r, got := reader{b: b}, *m
+func (m *SendMessage) read(b []byte, share bool) bool {
+	r, got := reader{b: b, share: share}, *m
 	pairs := r.head(cborMap)
 	r.must("body")
 	got.Body = r.bytes()

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"reflect"
+	"slices"
 	"testing"
 )
 
@@ -57,7 +58,11 @@ func FuzzRead(f *testing.F) {
 
 func same[T any](t *testing.T, b []byte) {
 	var byHand, byLibrary T
-	if !decode(b, &byHand) {
+	var shared T
+	if decode(slices.Clone(b), &byHand, false) != decode(b, &shared, true) || !reflect.DeepEqual(byHand, shared) {
+		t.Fatalf("%x is %+v, and %+v where it is shared", b, byHand, shared)
+	}
+	if byHand = *new(T); !decode(b, &byHand, false) {
 		var zero T
 		if !reflect.DeepEqual(byHand, zero) {
 			t.Fatalf("%x is refused and left %+v", b, byHand)
@@ -89,12 +94,39 @@ func TestWhatIsSentIsReadByHand(t *testing.T) {
 		}
 		var f Frame
 		var got SendMessage
-		if !decode(frame, &f) || !decode(f.Body, &got) || !reflect.DeepEqual(got, m) {
+		if !decode(frame, &f, false) || !decode(f.Body, &got, false) || !reflect.DeepEqual(got, m) {
 			t.Fatalf("%d: %x", n, frame)
 		}
 		clear(frame) // the reader's buffer, which is used again
-		if !bytes.Equal(got.Body, m.Body) || f.Method != RoomSend.Name || !decode(f.Body, &got) {
+		if !bytes.Equal(got.Body, m.Body) || f.Method != RoomSend.Name || !decode(f.Body, &got, false) {
 			t.Fatal("it depends on the bytes that it was read from")
 		}
+	}
+}
+
+// What is read without copying is read all the same, and what its owner appends
+// to it is not written into what comes behind.
+func TestWhatIsSharedIsNotWrittenInto(t *testing.T) {
+	m := SendMessage{Room: NewRoomID(), Client: NewClientID(), Epoch: 7, Body: Sealed("sealed")}
+	b, err := Encode(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame, err := Encode(Frame{ID: 1, Method: RoomSend.Name, Body: b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := slices.Clone(frame)
+	var f Frame
+	var got SendMessage
+	if err := DecodeIn(frame, &f); err != nil {
+		t.Fatal(err)
+	}
+	if err := DecodeIn(f.Body, &got); err != nil || !reflect.DeepEqual(got, m) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	_, _ = append(f.Body, 1, 2, 3), append(got.Body, 1, 2, 3)
+	if !bytes.Equal(frame, was) {
+		t.Errorf("%x became %x", was, frame)
 	}
 }

@@ -133,11 +133,20 @@ func (d CommitData) Encode() []byte {
 	return mustEncode(map[uint64]any{1: 1, 2: d.Seq, 3: d.Head, 4: d.Client})
 }
 
+// messageData is how the encoding of MessageData begins: a map of two, version 1,
+// and 16 bytes.
+var messageData = []byte{0xa2, 0x01, 0x01, 0x04, 0x50}
+
 // DecodeMessageData reads the authenticated_data of a message. Anything but a
 // deterministic CBOR map with exactly its keys, and perhaps ones above 15, is
 // ErrMalformed.
 func DecodeMessageData(b []byte) (d MessageData, err error) {
-	err = decodeData(b, map[uint64]any{4: &d.Client})
+	// As Encode writes it, which is what nearly every message brings.
+	if rest, ok := bytes.CutPrefix(b, messageData); ok && len(rest) == len(d.Client) {
+		d.Client = wire.ClientID(rest)
+	} else {
+		err = decodeData(b, map[uint64]any{4: &d.Client})
+	}
 	if err == nil && d.Client.IsZero() {
 		err = fmt.Errorf("%w: authenticated_data without a client id", ErrMalformed)
 	}

@@ -119,14 +119,11 @@ func (a *account) tell(to Audience, frame func() []byte) (n int) {
 // Frame encodes an event as it travels: a whole WebSocket message, which is
 // written to everybody who hears it.
 func Frame[T any](ev wire.Event[T], v T) []byte {
-	body, err := wire.Encode(v)
-	if err == nil {
-		body, err = wire.Encode(wire.Frame{Method: ev.Name, Body: body})
-	}
+	b, err := wire.AppendEvent(make([]byte, socket.HeaderRoom), ev, v)
 	if err != nil {
 		panic(fmt.Sprintf("encode %s: %v", ev.Name, err)) // our own types: cannot fail
 	}
-	return socket.Message(body)
+	return socket.Complete(b)
 }
 
 // tellPresence says whether an account is here, as long as that is cheap: a site

@@ -41,6 +41,19 @@ func Message(payload []byte) []byte {
 	return append(appendHeader(make([]byte, 0, maxHeader+len(payload)), binaryData, len(payload)), payload...)
 }
 
+// HeaderRoom is how many bytes Complete needs before a payload.
+const HeaderRoom = 10
+
+// Complete is Message for a payload that stands after HeaderRoom bytes of b: the
+// header is written before it.
+func Complete(b []byte) []byte {
+	var h [HeaderRoom]byte
+	head := appendHeader(h[:0], binaryData, len(b)-HeaderRoom)
+	from := HeaderRoom - len(head)
+	copy(b[from:], head)
+	return b[from:]
+}
+
 // Payload returns what Message made a frame of, for tests that listen.
 func Payload(frame []byte) []byte {
 	switch frame[1] {
