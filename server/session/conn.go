@@ -42,6 +42,8 @@ type session struct {
 	deaf    bool      // reads nothing, so that nothing can be heard
 	since   time.Time // when it began to listen, again
 	asked   time.Time // when the peer was asked last
+
+	behind *session // waits after this one; the carriers'
 }
 
 type request struct {
@@ -122,7 +124,7 @@ func (s *session) hello() error {
 		s.mu.Unlock()
 		return nil
 	}
-	s.out.answer(socket.Message(f), func() {})
+	s.out.answer(answer{socket.Message(f), func() {}})
 	s.sending = false
 	s.flush()
 	return nil
@@ -143,7 +145,7 @@ func (s *session) read() {
 			return
 		}
 		var f wire.Frame
-		if err := wire.Decode(b, &f); err != nil || f.ID <= last || f.Method == "" || f.Error != nil {
+		if err := wire.DecodeIn(b, &f); err != nil || f.ID <= last || f.Method == "" || f.Error != nil {
 			s.close(Violation)
 			return
 		}
@@ -306,14 +308,15 @@ func (s *session) reply(r request, body []byte, err error, written func()) {
 			s.cfg.Log.Error("request failed", "method", r.method.name, "device", s.who().Device, "err", err)
 		}
 	}
-	b, encErr := wire.Encode(f)
-	if encErr != nil || len(b) > wire.MaxResponse {
-		s.cfg.Log.Error("answer does not fit", "method", r.method.name, "size", len(b), "err", encErr)
+	var room [socket.HeaderRoom]byte
+	b, encErr := wire.Append(room[:], f)
+	if size := len(b) - len(room); encErr != nil || size > wire.MaxResponse {
+		s.cfg.Log.Error("answer does not fit", "method", r.method.name, "size", size, "err", encErr)
 		code = wire.Internal
-		b, _ = wire.Encode(wire.Frame{ID: r.id, Error: &wire.Error{Code: code}})
+		b, _ = wire.Append(room[:], wire.Frame{ID: r.id, Error: &wire.Error{Code: code}})
 	}
 	s.cfg.Observe(r.method.name, code, s.cfg.Now().Sub(r.began))
-	s.send(func(q *queue) { q.answer(socket.Message(b), written) })
+	s.send(answer{socket.Complete(b), written})
 }
 
 // who returns the actor as it stands.
@@ -323,7 +326,7 @@ func (s *session) who() Actor {
 	return s.actor
 }
 
-// start runs f on its own goroutine, unless the session is over.
+// start runs f on another goroutine, unless the session is over.
 func (s *session) start(f func()) {
 	s.mu.Lock()
 	if s.closed {
@@ -332,10 +335,10 @@ func (s *session) start(f func()) {
 	}
 	s.tasks.Add(1)
 	s.mu.Unlock()
-	go func() {
+	s.all.helpers.do(func() {
 		defer s.tasks.Done()
 		f()
-	}()
+	})
 }
 
 // beat asks a quiet peer whether it is there, and closes when it was asked and

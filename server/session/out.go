@@ -25,9 +25,7 @@ type answer struct {
 // catchUp stands for the events that were dropped.
 var catchUp = hub.Frame(wire.OnCatchUp, wire.CatchUp{})
 
-func (q *queue) answer(frame []byte, written func()) {
-	q.answers = append(q.answers, answer{frame, written})
-}
+func (q *queue) answer(a answer) { q.answers = append(q.answers, a) }
 
 // event adds one; dropped is true if it took the place of all that waited.
 func (q *queue) event(frame []byte) (dropped bool) {
@@ -46,6 +44,7 @@ func (q *queue) event(frame []byte) (dropped bool) {
 // batch is what leaves in one write.
 type batch struct {
 	frames  [][]byte
+	all     [][]byte // where frames are
 	written []func()
 	size    int
 }
@@ -61,15 +60,30 @@ func (b *batch) add(frame []byte) bool {
 	if b.size > 0 && b.size+len(frame) > maxBatch {
 		return false
 	}
-	b.frames, b.size = append(b.frames, frame), b.size+len(frame)
+	b.all, b.size = append(b.all, frame), b.size+len(frame)
+	b.frames = b.all
 	return true
 }
 
-func (b *batch) reset() {
-	clear(b.frames)
-	clear(b.written)
-	b.frames, b.written, b.size = b.frames[:0], b.written[:0], 0
+// left says that the frames have left, or never will.
+func (b *batch) left() {
+	for _, written := range b.written {
+		written()
+	}
 }
+
+func (b *batch) reset() {
+	clear(b.all)
+	clear(b.written)
+	b.frames, b.all, b.written, b.size = nil, b.all[:0], b.written[:0], 0
+}
+
+func (b *batch) giveBack() {
+	b.reset()
+	batches.Put(b)
+}
+
+func (q *queue) holds() bool { return len(q.answers) > 0 || len(q.events) > 0 }
 
 // take moves what is to be written next into b: answers first, because the
 // device waits for them and holds slots of its own.
@@ -95,14 +109,14 @@ func (q *queue) take(b *batch) {
 	}
 }
 
-// send puts something into the queue and has it written.
-func (s *session) send(put func(*queue)) {
+// send puts an answer into the queue and has it written.
+func (s *session) send(a answer) {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return
 	}
-	put(&s.out)
+	s.out.answer(a)
 	s.flush()
 }
 
@@ -117,32 +131,64 @@ func (s *session) flush() {
 	}
 	s.mu.Unlock()
 	if idle {
-		go s.write()
+		s.all.carriers.add(s)
 	}
 }
 
-// write empties the queue and ends.
-func (s *session) write() {
-	defer s.tasks.Done()
+// next takes what is to be written next. If that is nothing, whoever was writing
+// has ended.
+func (s *session) next(b *batch) bool {
+	s.mu.Lock()
+	s.out.take(b)
+	over := len(b.frames) == 0 || s.closed
+	if over {
+		s.sending = false
+	}
+	s.mu.Unlock()
+	if over {
+		b.giveBack()
+		s.tasks.Done()
+	}
+	return !over
+}
+
+// carry writes what the peer takes at once. Who has more, or takes nothing, is
+// left to others.
+func (s *session) carry() {
 	b := batches.Get().(*batch)
-	defer batches.Put(b)
+	if !s.next(b) {
+		return
+	}
+	n, taken, err := s.conn.Try(b.frames)
+	if b.frames = b.frames[n:]; !taken || err != nil || len(b.frames) > 0 {
+		go s.write(b)
+		return
+	}
+	b.left()
+	s.mu.Lock()
+	more := !s.closed && s.out.holds()
+	if !more {
+		s.sending = false
+	}
+	s.mu.Unlock()
+	if b.giveBack(); more {
+		s.all.carriers.add(s)
+	} else {
+		s.tasks.Done()
+	}
+}
+
+// write waits for the peer to take what carry has left, and all that came
+// meanwhile, and ends.
+func (s *session) write(b *batch) {
 	for {
-		s.mu.Lock()
-		s.out.take(b)
-		if len(b.frames) == 0 || s.closed {
-			s.sending = false
-			s.mu.Unlock()
-			b.reset()
-			return
-		}
-		s.mu.Unlock()
 		err := s.conn.Write(b.frames)
-		for _, written := range b.written {
-			written()
-		}
+		b.left()
 		b.reset()
 		if err != nil {
 			s.close(Silent)
+		}
+		if !s.next(b) {
 			return
 		}
 	}

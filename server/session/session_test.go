@@ -62,6 +62,8 @@ func (p *pipe) Write(frames [][]byte) error {
 	return nil
 }
 
+func (p *pipe) Try([][]byte) (int, bool, error) { return 0, false, nil } // it cannot be known
+
 func (p *pipe) Ping() error {
 	select {
 	case p.pings <- time.Now():

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,11 @@ import (
 type Conn interface {
 	Read() ([]byte, error)       // socket.ErrText for a message that is not binary
 	Write(frames [][]byte) error // made by socket.Message; ends when the peer takes nothing for long
-	Ping() error                 // asks the peer to say something; socket.ErrWriting while it has something to take
-	Heard() time.Time            // when bytes came last
+	// Try is Write without waiting: n frames are not to be written any more, and
+	// taken says that the peer has them. What is missing of either is Write's.
+	Try(frames [][]byte) (n int, taken bool, err error)
+	Ping() error      // asks the peer to say something; socket.ErrWriting while it has something to take
+	Heard() time.Time // when bytes came last
 	Close(s socket.Status, why string)
 	Release()
 }
@@ -85,6 +89,8 @@ type Config struct {
 type Sessions struct {
 	cfg      Config
 	shares   share
+	carriers carriers
+	helpers  *helpers
 	late     atomic.Uint64
 	catchUps atomic.Uint64
 
@@ -101,7 +107,7 @@ func New(cfg Config) (*Sessions, error) {
 	if cfg.Observe == nil {
 		cfg.Observe = func(string, wire.Code, time.Duration) {}
 	}
-	return &Sessions{cfg: cfg}, nil
+	return &Sessions{cfg: cfg, carriers: carriers{most: runtime.GOMAXPROCS(0)}, helpers: newHelpers()}, nil
 }
 
 // Serve serves conn for a until either end closes it; it returns when all that
@@ -116,6 +122,8 @@ func (s *Sessions) Serve(ctx context.Context, conn Conn, a Actor) {
 	s.running.Add(1)
 	s.mu.Unlock()
 	defer s.running.Done()
+	s.helpers.enter()
+	defer s.helpers.leave()
 	serve(ctx, s, conn, a)
 }
 

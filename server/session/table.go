@@ -76,7 +76,7 @@ func register[P, R any](t *Table, m wire.Method[P, R], action authz.Action, clas
 		call: func(ctx context.Context, a *Actor, params []byte) ([]byte, error) {
 			var p P
 			if _, none := any(p).(wire.None); !none || len(params) > 0 {
-				if err := wire.Decode(params, &p); err != nil {
+				if err := wire.DecodeIn(params, &p); err != nil {
 					return nil, wire.Refuse(wire.BadRequest, "parameters of %s: %v", m.Name, err)
 				}
 			}

@@ -50,7 +50,7 @@ var (
 // Release when it is done; everything else may be called by anybody.
 type Conn struct {
 	net  net.Conn
-	line *Line // nil: a read waits where it is
+	line *Line // nil: reads and writes wait where they are
 	max  int   // bytes of a message
 
 	heard atomic.Int64 // when bytes came last, in nanoseconds since 1970
@@ -71,6 +71,9 @@ type Conn struct {
 }
 
 func newConn(c net.Conn, early []byte, max int) *Conn {
+	if plain, ok := c.(*net.TCPConn); ok {
+		c = NewLine(plain)
+	}
 	s := &Conn{net: c, max: max, early: early, line: lineOf(c), writing: make(chan struct{}, 1)}
 	if s.line != nil && !s.line.hurry() {
 		s.line = nil
@@ -255,10 +258,19 @@ func (c *Conn) fill() error {
 		if have == 0 {
 			c.giveBack()
 		}
-		if err := c.line.more(); err != nil {
+		if err := c.more(); err != nil {
 			return c.ended(err)
 		}
 	}
+}
+
+// more waits until there is more to read. What TLS had to say meanwhile, and the
+// peer did not take, leaves first.
+func (c *Conn) more() error {
+	if c.line.behind() && c.Write(nil) != nil {
+		return ErrClosed
+	}
+	return c.line.more()
 }
 
 // read reads into p, without the buffer.
@@ -276,7 +288,7 @@ func (c *Conn) read(p []byte) (int, error) {
 			return 0, c.ended(err)
 		}
 		c.await(true)
-		if err := c.line.more(); err != nil {
+		if err := c.more(); err != nil {
 			return 0, c.ended(err)
 		}
 	}
@@ -385,32 +397,81 @@ func (c *Conn) fail(s Status, why string) error {
 	return fmt.Errorf("%w: %s", errBroken, why)
 }
 
-// Write writes frames, which Message made, in one write for each 16 KiB. A peer that takes nothing for 15 to 20 seconds ends the connection.
+// Write writes frames, which Message made, in one write for each 16 KiB. A peer
+// that takes nothing for 15 to 20 seconds ends the connection.
 func (c *Conn) Write(frames [][]byte) error {
 	c.writing <- struct{}{}
 	defer c.written()
-	if len(frames) == 1 {
-		return c.put(frames[0])
+	if err := c.catchUp(); err != nil {
+		return err
 	}
-	b := chunks.Get().(*[]byte)
-	defer chunks.Put(b)
-	to := (*b)[:0]
-	for _, f := range frames {
-		if len(to)+len(f) > chunk && len(to) > 0 {
-			if err := c.put(to); err != nil {
-				return err
-			}
-			to = to[:0]
-		}
-		if len(f) > chunk {
-			if err := c.put(f); err != nil {
-				return err
-			}
-			continue
-		}
-		to = append(to, f...)
+	_, err := c.chunks(frames, func(b []byte) (bool, error) { err := c.put(b); return err == nil, err })
+	return err
+}
+
+// Try is Write for who cannot wait. It returns how many of the frames are not to
+// be written any more, and whether the peer has taken those: if not, or if it is
+// fewer than all of them, Write waits for it and writes the rest.
+func (c *Conn) Try(frames [][]byte) (n int, taken bool, err error) {
+	if c.line == nil {
+		return 0, false, nil
 	}
-	return c.put(to)
+	select {
+	case c.writing <- struct{}{}:
+		defer c.written()
+	default:
+		return 0, false, nil
+	}
+	if c.line.behind() {
+		return 0, false, nil
+	}
+	taken = true
+	n, err = c.chunks(frames, func(b []byte) (bool, error) {
+		switch {
+		case !taken || len(b) > chunk:
+			return false, nil
+		case !c.allow():
+			return false, ErrClosed
+		}
+		if _, err := c.net.Write(b); err != nil {
+			return false, ended(err)
+		}
+		taken = !c.line.behind()
+		return true, nil
+	})
+	return n, taken, err
+}
+
+// chunks gives frames to put, as many at a time as one write takes, and returns
+// how many it has put.
+func (c *Conn) chunks(frames [][]byte, put func([]byte) (bool, error)) (n int, err error) {
+	var kept *[]byte
+	for err == nil && n < len(frames) {
+		more, size := 1, len(frames[n])
+		for n+more < len(frames) && size+len(frames[n+more]) <= chunk {
+			size += len(frames[n+more])
+			more++
+		}
+		b := frames[n]
+		if more > 1 {
+			if kept == nil {
+				kept = chunks.Get().(*[]byte)
+			}
+			b = (*kept)[:0]
+			for _, f := range frames[n : n+more] {
+				b = append(b, f...)
+			}
+		}
+		did := false
+		if did, err = put(b); !did {
+			break
+		}
+		n += more
+	}
+	if kept != nil {
+		chunks.Put(kept)
+	}
+	return n, err
 }
 
 func (c *Conn) written() { <-c.writing }
@@ -427,7 +488,26 @@ func (c *Conn) put(b []byte) error {
 		if _, err := c.net.Write(b[:n]); err != nil {
 			return ended(err)
 		}
+		if c.line != nil {
+			if err := c.line.flush(); err != nil {
+				return ended(err)
+			}
+		}
 		b = b[n:]
+	}
+	return nil
+}
+
+// catchUp waits until the peer has taken what Try left behind.
+func (c *Conn) catchUp() error {
+	if c.line == nil || !c.line.behind() {
+		return nil
+	}
+	if !c.allow() {
+		return ErrClosed
+	}
+	if err := c.line.flush(); err != nil {
+		return ended(err)
 	}
 	return nil
 }
@@ -462,6 +542,9 @@ func (c *Conn) Ping() error {
 		return ErrWriting
 	}
 	defer c.written()
+	if c.line != nil && c.line.behind() {
+		return ErrWriting
+	}
 	return c.put([]byte{final | ping, 0})
 }
 
@@ -485,7 +568,9 @@ func (c *Conn) end(payload []byte) {
 	c.writing <- struct{}{}
 	defer c.written()
 	f := append(appendHeader(make([]byte, 0, 2+len(payload)), closing, len(payload)), payload...)
-	_, _ = c.net.Write(f) // the peer may be gone
+	if _, err := c.net.Write(f); err == nil && c.line != nil { // the peer may be gone
+		_ = c.line.flush()
+	}
 }
 
 // Release waits, if this end has closed, for the peer to answer, so that what it

@@ -29,8 +29,15 @@ func (l *Line) Read(p []byte) (int, error) {
 
 var nothingYet = errors.New("nothing to read yet")
 
-func (l *Line) hurry() bool { return false }
-func (l *Line) more() error { return nil }
+func (l *Line) hurry() bool  { return false }
+func (l *Line) more() error  { return nil }
+func (l *Line) behind() bool { return false }
+func (l *Line) flush() error { return nil }
+
+func (l *Line) Write(b []byte) (int, error) {
+	l.computed(b)
+	return l.Conn.Write(b)
+}
 
 // SetWriteBuffer is that of the connection, if it has one.
 func (l *Line) SetWriteBuffer(n int) error {

@@ -1,13 +1,16 @@
 package socket
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
+	"io"
 	"math/big"
 	"net"
 	"testing"
@@ -99,6 +102,135 @@ func TestReaderThatWaitsBelowTLSMissesNothing(t *testing.T) {
 		}
 	}
 	c.Release()
+}
+
+// over gives both ends of a connection on loopback: the server's as a Conn, inside
+// of TLS or not, and the client's.
+func over(t *testing.T, inTLS bool) (*Conn, net.Conn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	if !inTLS {
+		return Over(server, most), client
+	}
+	s := tls.Server(NewLine(server), &tls.Config{Certificates: []tls.Certificate{certificate(t)}})
+	c := tls.Client(client, &tls.Config{InsecureSkipVerify: true})
+	done := make(chan error, 1)
+	go func() { done <- s.Handshake() }()
+	if err := errors.Join(c.Handshake(), <-done); err != nil {
+		t.Fatal(err)
+	}
+	return Over(s, most), c
+}
+
+// Try returns although the peer takes nothing, and what it left behind is neither
+// lost nor doubled nor out of order, whatever else is written meanwhile.
+func TestTryDoesNotWaitAndLosesNothing(t *testing.T) {
+	for name, inTLS := range map[string]bool{"plain": false, "TLS": true} {
+		t.Run(name, func(t *testing.T) {
+			c, peer := over(t, inTLS)
+			if c.line == nil {
+				t.Skip("this system waits")
+			}
+			var want [][]byte
+			var frames [][]byte
+			for i := 0; ; i++ {
+				frames = frames[:0]
+				for j := range 7 { // some fit one write, some do not
+					frames = append(frames, Message(bytes.Repeat([]byte{byte(i), byte(j)}, 1+(i*j*211)%7000)))
+				}
+				for _, f := range frames {
+					want = append(want, Payload(f))
+				}
+				n, taken, err := c.Try(frames)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if frames = frames[n:]; !taken {
+					break
+				}
+			}
+			if len(c.line.late) == 0 || len(c.line.late) > maxLate {
+				t.Errorf("%d bytes wait", len(c.line.late))
+			}
+			if n, taken, err := c.Try([][]byte{Message(nil)}); n != 0 || taken || err != nil {
+				t.Errorf("behind what waits it wrote %d, %v, %v", n, taken, err)
+			}
+			if err := c.Ping(); !errors.Is(err, ErrWriting) {
+				t.Errorf("a ping while something waits: %v", err)
+			}
+			wrote := make(chan error, 1)
+			go func() { wrote <- c.Write(frames) }()
+			got := bufio.NewReader(peer)
+			for i, w := range want {
+				if m, err := payload(got); err != nil || !bytes.Equal(m, w) {
+					t.Fatalf("message %d of %d is %d bytes, %v, not %d", i, len(want), len(m), err, len(w))
+				}
+			}
+			if err := <-wrote; err != nil {
+				t.Fatal(err)
+			}
+			if n, taken, err := c.Try([][]byte{Message([]byte("last"))}); n != 1 || !taken || err != nil {
+				t.Errorf("%d, %v, %v after all was taken", n, taken, err)
+			}
+			if m, err := payload(got); string(m) != "last" {
+				t.Errorf("%q, %v", m, err)
+			}
+		})
+	}
+}
+
+// payload reads a server's frame.
+func payload(r io.Reader) ([]byte, error) {
+	var h [4]byte
+	if _, err := io.ReadFull(r, h[:2]); err != nil {
+		return nil, err
+	}
+	n := int(h[1])
+	if n == 126 {
+		if _, err := io.ReadFull(r, h[2:]); err != nil {
+			return nil, err
+		}
+		n = int(binary.BigEndian.Uint16(h[2:]))
+	}
+	b := make([]byte, n)
+	_, err := io.ReadFull(r, b)
+	return b, err
+}
+
+// Who takes nothing and yet has TLS say something again and again (by updates of
+// keys, which it may ask for) does not fill the memory.
+func TestWhatWaitsInALineIsBounded(t *testing.T) {
+	c, _ := over(t, false)
+	if c.line == nil {
+		t.Skip("this system waits")
+	}
+	for range 10_000 {
+		_, err := c.line.Write(make([]byte, 8<<10))
+		if len(c.line.late) > maxLate {
+			t.Fatalf("%d bytes wait", len(c.line.late))
+		}
+		if errors.Is(err, errLate) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("80 MB were taken for a peer that reads nothing")
 }
 
 // The deadline of a message wakes a reader that waits below TLS too.

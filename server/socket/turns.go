@@ -26,11 +26,6 @@ func (t *turns) computed(b []byte) {
 	}
 }
 
-func (l *Line) Write(b []byte) (int, error) {
-	l.computed(b)
-	return l.Conn.Write(b)
-}
-
 // handshakeRead is a read that waits where it is.
 func (l *Line) handshakeRead(p []byte) (int, error) {
 	if l.came == nil {
