@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -14,18 +15,13 @@ import (
 // is alarmed.
 func TestStatementsThatWereLostArePublishedAgain(t *testing.T) {
 	t.Parallel()
-	r := restorableSite(t, "ann", "bob")
+	r, room := restorableCouncil(t, "ann", "bob")
 	ann, bob := r.Client("ann"), r.Client("bob")
-	room := ann.Group("council", "bob")
-	bob.Open("council")
 	two := r.FurtherDevice("ann")
 	testenv.Do(two, api.Recover, api.RecoveryKey{Key: ann.RecoveryKey})
 	two.Open("council")
 	r.people = append(r.people, two)
 	r.save()
-	for _, c := range r.people {
-		c.Ready()
-	}
 	stolen := testenv.Do(two, api.GetStatus, api.None{}).Device
 	// What ann keeps of her chain is not what a server says at that moment.
 	own := ann.Person("ann")
@@ -70,7 +66,7 @@ func TestStatementsThatWereLostArePublishedAgain(t *testing.T) {
 	}
 	var published atomic.Int64
 	ann.Link.Answers(func(method string, f *wire.Frame) {
-		if method == wire.DevicePublish.Name && f.Error == nil {
+		if method == wire.DeviceRepublish.Name && f.Error == nil {
 			published.Add(1)
 		}
 	})
@@ -85,4 +81,72 @@ func TestStatementsThatWereLostArePublishedAgain(t *testing.T) {
 		t.Errorf("ann's devices: %+v", list)
 	}
 	noFork(t, ann, bob)
+}
+
+// A device that was let in after the moment of the backup is unknown to the site.
+// Its person signs in, and it is again who it was, whichever of the account's
+// devices comes first: what it has said comes back, and nobody lets it in anew.
+func TestADeviceThatWasLetInSinceComesBack(t *testing.T) {
+	t.Parallel()
+	for _, alone := range []bool{false, true} {
+		name := "after another device of the account"
+		if alone {
+			name = "as the only one"
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, room := restorableCouncil(t, "ann", "bob")
+			ann, bob := r.Client("ann"), r.Client("bob")
+			r.says(ann, room, "first")
+			bob.Sees(room, "ann", "first")
+			r.save()
+			testenv.Do(ann, api.NewRecovery, api.None{}) // a statement before the one that lets it in
+			two := r.FurtherDevice("ann")
+			approve(t, ann, two)
+			two.Open("council")
+			two.Ready()
+			two.Sent(r.says(two, room, "from the new one"))
+			for _, c := range r.people {
+				c.Sees(room, "ann", "from the new one")
+			}
+			was := *testenv.Do(two, api.GetStatus, api.None{}).Device
+			if alone {
+				ann.Stop()
+			}
+			r.restore()
+			two.Link.Mend()
+			if !alone {
+				over(ann)
+			}
+			two.Until("signed out", func() bool { return testenv.Do(two, api.GetStatus, api.None{}).Phase == api.PhaseEnded })
+			e := testenv.Do(two, api.DoSignIn, api.SignIn{Name: "ann", Password: testenv.Password, Device: "the new one"})
+			if e.Phase != api.PhaseReady {
+				t.Errorf("signed in, it is %s", e.Phase)
+			}
+			over(two)
+			if is := testenv.Do(two, api.GetStatus, api.None{}).Device; *is != was {
+				t.Errorf("it comes back as %s, was %s", is, was)
+			}
+			if alone {
+				ann.Start()
+				over(ann)
+			}
+			over(bob)
+			two.Sent(r.says(two, room, "back"))
+			r.alike(room, []string{"first", "from the new one", "back"}, ann, bob)
+			starts := 0
+			for _, i := range two.Timeline(room) {
+				if i.Kind == api.ItemStart {
+					starts++
+				}
+			}
+			if got := two.Texts(room); starts != 1 || !slices.Equal(got, []string{"from the new one", "back"}) {
+				t.Errorf("it shows %q, and %d times that it came in", got, starts)
+			}
+			noFork(t, ann, bob, two)
+			if list := testenv.Do(ann, api.ListDevices, api.None{}).Devices; len(list) != 2 {
+				t.Errorf("ann's devices: %+v", list)
+			}
+		})
+	}
 }

@@ -178,13 +178,9 @@ func TestAWelcomeIsNotUsedAgainInAnotherLife(t *testing.T) {
 // server's doing.
 func TestWhatWasNotAcknowledgedIsSealedAnew(t *testing.T) {
 	t.Parallel()
-	r := restorableSite(t, "ann", "bob")
+	r, room := restorableCouncil(t, "ann", "bob")
 	ann, bob := r.Client("ann"), r.Client("bob")
-	room := ann.Group("council", "bob")
-	bob.Open("council")
 	r.save()
-	ann.Ready()
-	bob.Ready()
 	ann.Link.Answers(func(method string, f *wire.Frame) {
 		if method == wire.RoomSend.Name {
 			f.Body, f.Error = nil, &wire.Error{Code: wire.Internal, Text: "lost on the way"}
@@ -215,16 +211,9 @@ func TestWhatWasNotAcknowledgedIsSealedAnew(t *testing.T) {
 // Where somebody was brought back into a room, their call is not answered either.
 func TestNobodyAnswersACallOfWhoeverARestoreBringsBack(t *testing.T) {
 	t.Parallel()
-	r := &restorable{World: testenv.New(t, testenv.WithUsers("ann", "bob", "mal"), testenv.WithMedia(testenv.NewForwarder())), t: t}
+	r, room := restorableCouncil(t, "ann", "bob", "mal")
 	ann, bob, mal := r.Client("ann"), r.Client("bob"), r.Client("mal")
-	r.people = []*testenv.Client{ann, bob, mal}
-	room := ann.Group("council", "bob", "mal")
-	bob.Open("council")
-	mal.Open("council")
 	r.save()
-	for _, c := range r.people {
-		c.Ready()
-	}
 	testenv.Do(ann, api.RemoveMember, api.RoomPerson{Room: room, Member: ann.Person("mal")})
 	mal.Until("out", func() bool { return mal.Room("council").State == api.RoomLeft })
 	bob.Until("two", func() bool { return bob.Room("council").Members == 2 })

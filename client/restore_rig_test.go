@@ -1,10 +1,6 @@
 package client_test
 
 import (
-	"database/sql"
-	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -15,8 +11,8 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
-// restorable is a site that can be taken back to an earlier moment, with a
-// ledger of what its people were promised.
+// restorable is a site that can be taken back to an earlier moment by a backup of
+// then, with a ledger of what its people were promised.
 type restorable struct {
 	*testenv.World
 	t      *testing.T
@@ -25,7 +21,6 @@ type restorable struct {
 	books  ledger.Ledger
 }
 
-// restorableSite starts a site with people.
 func restorableSite(t *testing.T, names ...string) *restorable {
 	t.Helper()
 	r := &restorable{World: testenv.New(t, testenv.WithUsers(names...)), t: t}
@@ -33,6 +28,18 @@ func restorableSite(t *testing.T, names ...string) *restorable {
 		r.people = append(r.people, r.Client(n))
 	}
 	return r
+}
+
+// restorableCouncil is a site whose people are all in one group, which the first of them
+// has made.
+func restorableCouncil(t *testing.T, names ...string) (r *restorable, room wire.RoomID) {
+	t.Helper()
+	r = restorableSite(t, names...)
+	room = r.people[0].Group("council", names[1:]...)
+	for _, c := range r.people[1:] {
+		c.Open("council")
+	}
+	return r, room
 }
 
 // claims has what a client hears of the site's life be another one than it is.
@@ -49,53 +56,16 @@ func claims(c *testenv.Client, life wire.Life) {
 
 func anotherLife() wire.Life { return wire.Life{ID: wire.NewLifeID(), Began: wire.Now(time.Now())} }
 
-// save keeps the site as it is now.
-func (r *restorable) save() {
-	r.t.Helper()
-	r.Stop()
-	r.backup = r.t.TempDir()
-	if err := os.CopyFS(r.backup, os.DirFS(r.Dir)); err != nil {
-		r.t.Fatal(err)
-	}
-	r.Restart()
-	for _, c := range r.people {
-		c.Link.Mend()
-	}
-}
+// save backs the site up as it is now.
+func (r *restorable) save() { r.t.Helper(); r.backup = r.Backup() }
 
-// restore takes the site back to what was saved, in another life. Clients come
-// back by themselves unless they are stopped or cut off.
+// restore takes the site back to what was saved. Clients come back by themselves
+// unless they are stopped or cut off.
 func (r *restorable) restore() {
 	r.t.Helper()
-	r.Stop()
-	if err := os.RemoveAll(r.Dir); err != nil {
-		r.t.Fatal(err)
-	}
-	if err := os.CopyFS(r.Dir, os.DirFS(r.backup)); err != nil {
-		r.t.Fatal(err)
-	}
-	if err := os.Chmod(r.Dir, 0o700); err != nil {
-		r.t.Fatal(err)
-	}
-	r.newLife()
-	r.Restart()
+	r.Restore(r.backup)
 	for _, c := range r.people {
 		c.Link.Mend()
-	}
-}
-
-// newLife does to the stopped site's database what veche restore does.
-func (r *restorable) newLife() {
-	r.t.Helper()
-	d, err := sql.Open("sqlite", filepath.Join(r.Dir, "veche.db"))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	life := anotherLife()
-	_, err1 := d.Exec(`DELETE FROM key_package`)
-	_, err2 := d.Exec(`UPDATE site SET life = $1, life_ms = $2`, life.ID[:], int64(life.Began))
-	if err := errors.Join(err1, err2, d.Close()); err != nil {
-		r.t.Fatal(err)
 	}
 }
 

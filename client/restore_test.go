@@ -20,18 +20,12 @@ import (
 // again what they had sent.
 func TestWhatARestoredSiteHasLostComesBack(t *testing.T) {
 	t.Parallel()
-	r := restorableSite(t, "ann", "bob", "cyd")
+	r, room := restorableCouncil(t, "ann", "bob", "cyd")
 	ann, bob, cyd := r.Client("ann"), r.Client("bob"), r.Client("cyd")
-	room := ann.Group("council", "bob", "cyd")
-	bob.Open("council")
-	cyd.Open("council")
 	r.says(ann, room, "first")
 	bob.Sees(room, "ann", "first")
 	cyd.Sees(room, "ann", "first")
 	r.save()
-	for _, c := range r.people {
-		c.Ready()
-	}
 	cyd.Link.Cut() // sees nothing of what follows
 	r.says(ann, room, "a1")
 	bob.Sees(room, "ann", "a1")
@@ -65,18 +59,12 @@ func TestWhatARestoredSiteHasLostComesBack(t *testing.T) {
 // seals to them: an owner removes them again first, the others wait for that.
 func TestNobodySealsToWhoeverARestoreBringsBack(t *testing.T) {
 	t.Parallel()
-	r := restorableSite(t, "ann", "bob", "mal")
+	r, room := restorableCouncil(t, "ann", "bob", "mal")
 	ann, bob, mal := r.Client("ann"), r.Client("bob"), r.Client("mal")
-	room := ann.Group("council", "bob", "mal")
-	bob.Open("council")
-	mal.Open("council")
 	r.says(ann, room, "first")
 	bob.Sees(room, "ann", "first")
 	mal.Sees(room, "ann", "first")
 	r.save()
-	for _, c := range r.people {
-		c.Ready()
-	}
 	testenv.Do(ann, api.RemoveMember, api.RoomPerson{Room: room, Member: ann.Person("mal")})
 	mal.Until("out", func() bool { return mal.Room("council").State == api.RoomLeft })
 	r.says(ann, room, "secret")
@@ -114,15 +102,9 @@ func TestNobodySealsToWhoeverARestoreBringsBack(t *testing.T) {
 // Where nobody comes who could remove them, the person decides.
 func TestAPersonMayAcceptWhoIsBack(t *testing.T) {
 	t.Parallel()
-	r := restorableSite(t, "ann", "bob", "mal")
+	r, room := restorableCouncil(t, "ann", "bob", "mal")
 	ann, bob, mal := r.Client("ann"), r.Client("bob"), r.Client("mal")
-	room := ann.Group("council", "bob", "mal")
-	bob.Open("council")
-	mal.Open("council")
 	r.save()
-	for _, c := range r.people {
-		c.Ready()
-	}
 	testenv.Do(ann, api.RemoveMember, api.RoomPerson{Room: room, Member: ann.Person("mal")})
 	bob.Until("two", func() bool { return bob.Room("council").Members == 2 })
 	ann.Stop()
@@ -152,9 +134,6 @@ func TestWhoWasAddedSinceIsAddedAgain(t *testing.T) {
 	room := ann.Group("council", "bob")
 	bob.Open("council")
 	r.save()
-	for _, c := range r.people {
-		c.Ready()
-	}
 	testenv.Do(ann, api.AddMembers, api.RoomPeople{Room: room, Members: ann.People("cyd")})
 	cyd.Open("council")
 	r.says(cyd, room, "c1")
@@ -185,9 +164,6 @@ func TestADirectRoomThatWasLostIsMadeAgain(t *testing.T) {
 	r := restorableSite(t, "ann", "bob")
 	ann, bob := r.Client("ann"), r.Client("bob")
 	r.save()
-	for _, c := range r.people {
-		c.Ready()
-	}
 	room := ann.SendTo("bob", "a1").Room
 	bob.Sees(room, "ann", "a1")
 	bob.Send(room, "b1")
@@ -220,18 +196,12 @@ func noFork(t *testing.T, clients ...*testenv.Client) {
 func TestEditsDeletionsAndFilesComeBack(t *testing.T) {
 	t.Parallel()
 	for round := range rounds(2) {
-		r := restorableSite(t, "ann", "bob", "cyd")
+		r, room := restorableCouncil(t, "ann", "bob", "cyd")
 		ann, bob, cyd := r.Client("ann"), r.Client("bob"), r.Client("cyd")
-		room := ann.Group("council", "bob", "cyd")
-		bob.Open("council")
-		cyd.Open("council")
 		r.says(ann, room, "old")
 		old := bob.Sees(room, "ann", "old")
 		cyd.Sees(room, "ann", "old")
 		r.save()
-		for _, c := range r.people {
-			c.Ready()
-		}
 		edited := ann.Sent(r.says(ann, room, "edited"))
 		gone := bob.Sent(r.says(bob, room, "gone"))
 		path := filepath.Join(t.TempDir(), "plan.txt")
@@ -306,15 +276,9 @@ func rounds(short int) int {
 func TestEverybodyComesBackInAnyOrder(t *testing.T) {
 	t.Parallel()
 	for range rounds(1) {
-		r := restorableSite(t, "ann", "bob", "cyd")
+		r, room := restorableCouncil(t, "ann", "bob", "cyd")
 		ann, bob, cyd := r.Client("ann"), r.Client("bob"), r.Client("cyd")
-		room := ann.Group("council", "bob", "cyd")
-		bob.Open("council")
-		cyd.Open("council")
 		r.save()
-		for _, c := range r.people {
-			c.Ready()
-		}
 		var want []string
 		for n := range 12 {
 			c := r.people[rand.IntN(3)]
@@ -358,13 +322,9 @@ func TestACrashWhileComingOver(t *testing.T) {
 		if n%2 == 0 && os.Getenv("VECHE_LONG") == "" {
 			continue
 		}
-		r := restorableSite(t, "ann", "bob")
+		r, room := restorableCouncil(t, "ann", "bob")
 		ann, bob := r.Client("ann"), r.Client("bob")
-		room := ann.Group("council", "bob")
-		bob.Open("council")
 		r.save()
-		ann.Ready()
-		bob.Ready()
 		ann.Sent(r.says(ann, room, "a1"))
 		testenv.Do(ann, api.SetRole, api.SetOwner{Room: room, Member: ann.Person("bob"), Owner: true})
 		bob.Sent(r.says(bob, room, "b1"))
@@ -399,8 +359,6 @@ func TestARoomThatCannotBeComparedWaitsAlone(t *testing.T) {
 	bob.Open("good")
 	bob.Open("bad")
 	r.save()
-	ann.Ready()
-	bob.Ready()
 	for _, room := range []wire.RoomID{good, bad} {
 		ann.Sent(r.says(ann, room, "in "+room.String()))
 		bob.Sees(room, "ann", "in "+room.String())

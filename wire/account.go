@@ -96,6 +96,16 @@ type Published struct {
 	State   DeviceState `cbor:"state"` // of the asking device, after it
 }
 
+// Republish gives a site that was restored the statements of the account that it
+// has lost, oldest first, with the vault of the newest, all in one transaction.
+// They may list devices that the site does not know. Conflict means that another
+// device was first, or that the chain goes on otherwise there.
+type Republish struct {
+	Statements []SignedStatement `cbor:"statements"`
+	Vault      []byte            `cbor:"vault"`
+	Version    int64             `cbor:"version"` // of the vault that this one replaces, 0 if there is none
+}
+
 // Enrol asks the person's other devices to take this one in.
 type Enrol struct {
 	Key    []byte `cbor:"key"`    // Ed25519 public key of the device's leaves
@@ -203,6 +213,7 @@ var (
 	DirectoryPeople     = Method[ListPeople, People]{"directory.people", MaxSmall}
 	DirectoryStatements = Method[GetStatements, Statements]{"directory.statements", MaxSmall}
 	DevicePublish       = Method[Publish, Published]{"device.publish", MaxVault + MaxSmall}
+	DeviceRepublish     = Method[Republish, Published]{"device.republish", MaxChain + MaxVault + MaxSmall}
 	DeviceEnrol         = Method[Enrol, None]{"device.enrol", MaxSmall}
 	DeviceList          = Method[None, Devices]{"device.list", MaxSmall}
 	DeviceDrop          = Method[DropDevice, None]{"device.drop", MaxSmall}

@@ -1,5 +1,7 @@
 package wire
 
+import "slices"
+
 // Paths of the plain HTTP interface. Bodies are JSON, refusals are Error with a
 // matching status. docs/spec/sign-in.md.
 const (
@@ -58,12 +60,30 @@ type SignUp struct {
 	Cookie   bool   `json:"cookie,omitempty"`
 }
 
-// SignIn opens a session of a new device for an account that exists.
+// SignIn opens a session of a new device for an account that exists; or with
+// Again one of a device that the site has lost, if it has.
 type SignIn struct {
 	Name     string `json:"name"`
 	Password string `json:"password"`
 	Device   string `json:"device"`
 	Cookie   bool   `json:"cookie,omitempty"` // true: the session is set as a cookie and Token stays empty
+	Again    *Again `json:"again,omitempty"`
+}
+
+// Again is a device of the account that was let in, and that a restored site may
+// not know any more. docs/spec/restore.md.
+type Again struct {
+	Device DeviceID `json:"device"`
+	Key    []byte   `json:"key"`    // Ed25519 public key of its leaves
+	Unlock []byte   `json:"unlock"` // HPKE public key to which the vault's key is sealed
+	Proof  []byte   `json:"proof"`  // signature of AgainProof with Key
+}
+
+// AgainProof returns what a device signs with the key of its leaves to show that
+// it holds it. The label is no beginning of anything that MLS signs: that begins
+// with the length of its own label (RFC 9420 §5.1.2).
+func AgainProof(account AccountID, device DeviceID) []byte {
+	return slices.Concat([]byte("veche sign-in again v1\x00"), account[:], device[:])
 }
 
 // Reset gives an account another password by a link that an administrator made,

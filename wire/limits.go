@@ -17,6 +17,7 @@ const (
 	MaxMessage = 128 << 10 // one sealed message: 16k characters of four bytes, content fields, padding
 	MaxCommit  = 4<<20 - 4096
 	MaxVault   = 256 << 10 // a vault with a lock for each of MaxDevices
+	MaxChain   = 1 << 20   // statements that are published again at a time
 
 	MaxJSON = 64 << 10 // body of a sign-in request
 

@@ -40,6 +40,9 @@ func (a *Account) settle(ctx context.Context) error {
 	}
 	a.publish.Lock()
 	defer a.publish.Unlock()
+	if err := a.comeBack(ctx, self, a.deviceKeys()); err != nil {
+		return err
+	}
 	chain, err := a.unpinned(ctx)
 	switch {
 	case err != nil:

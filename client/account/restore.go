@@ -101,6 +101,10 @@ func (a *Account) statements(ctx context.Context) (all []wire.SignedStatement, e
 func (a *Account) Republish(ctx context.Context) error {
 	a.publish.Lock()
 	defer a.publish.Unlock()
+	return a.republish(ctx)
+}
+
+func (a *Account) republish(ctx context.Context) error {
 	return a.retry(func() error {
 		pinned, kept, err := a.ownChain(ctx)
 		if err != nil {
@@ -123,14 +127,25 @@ func (a *Account) Republish(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		version := v.Version
-		for _, s := range kept.Statements[len(there):] {
-			res, err := session.Call(ctx, a.cfg.Session, wire.DevicePublish, wire.Publish{Statement: s, Vault: kept.Vault, Version: version})
+		for lost := kept.Statements[len(there):]; len(lost) > 0; {
+			n := fits(lost)
+			res, err := session.Call(ctx, a.cfg.Session, wire.DeviceRepublish, wire.Republish{Statements: lost[:n], Vault: kept.Vault, Version: v.Version})
 			if err != nil {
-				return fmt.Errorf("publish a statement again: %w", err)
+				return fmt.Errorf("publish statements again: %w", err)
 			}
-			version = res.Version
+			lost, v.Version = lost[n:], res.Version
 		}
 		return nil
 	})
+}
+
+// fits returns how many statements are published at a time.
+func fits(list []wire.SignedStatement) int {
+	size := 0
+	for i, s := range list {
+		if size += len(s.Body) + len(s.Signature) + 32; size > wire.MaxChain {
+			return max(i, 1)
+		}
+	}
+	return len(list)
 }

@@ -67,12 +67,18 @@ func (a *Account) SignUp(ctx context.Context, p api.SignUp) (api.Entered, error)
 	return a.enter(ctx, path, req, p.Device)
 }
 
-// SignIn opens a session for this device, or goes on with the one that ended.
+// SignIn opens a session for this device: it goes on with the one that ended,
+// comes back as the device that it was where a restored site has lost that, or is
+// a new one.
 func (a *Account) SignIn(ctx context.Context, p api.SignIn) (api.Entered, error) {
 	if e, ok, err := a.revive(ctx, p); ok || err != nil {
 		return e, err
 	}
-	req := wire.SignIn{Name: p.Name, Password: p.Password, Device: p.Device, Cookie: a.cfg.Link.Cookie()}
+	again, err := a.again(ctx)
+	if err != nil {
+		return api.Entered{}, err
+	}
+	req := wire.SignIn{Name: p.Name, Password: p.Password, Device: p.Device, Cookie: a.cfg.Link.Cookie(), Again: again}
 	return a.enter(ctx, wire.PathSignin, req, p.Device)
 }
 
@@ -97,14 +103,21 @@ func (a *Account) enterWith(ctx context.Context, path, token string, req any, de
 		}
 		return api.Entered{}, err
 	}
-	if self, ok := a.Self(); ok && self.Device == in.Device {
+	self, had := a.Self()
+	same := had && self.Account == in.Account && self.Device == in.Device
+	if same && in.Token == "" && (in.State != wire.DevicePending || self.State == wire.DevicePending) {
 		return a.goOn(ctx)
 	}
 	e := &entry{done: make(chan struct{})}
 	a.mu.Lock()
 	a.entry = e
 	a.mu.Unlock()
-	if err := a.settleIn(ctx, in, keys, device); err != nil {
+	if same {
+		err = a.resume(ctx, in, device)
+	} else {
+		err = a.settleIn(ctx, in, keys, device)
+	}
+	if err != nil {
 		return api.Entered{}, err
 	}
 	t := time.NewTimer(entryWait)

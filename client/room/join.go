@@ -222,6 +222,9 @@ func (w joiner) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c compos
 	if !first && !w.out {
 		return nil // joined anew: what was missed is said where it was
 	}
+	if err := w.dropStart(tx); err != nil {
+		return err
+	}
 	if g.Epoch() == 1 {
 		return putBeginning(tx, place, c)
 	}
@@ -231,6 +234,25 @@ func (w joiner) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c compos
 // startSub is the place of the line that says that the device came in here,
 // behind what the same entry changed.
 const startSub = 1000
+
+// dropStart takes away where the device came in before, which a restored site has
+// lost.
+func (w joiner) dropStart(tx *store.Tx) error {
+	rows, err := store.UnstoredItems(tx, w.id)
+	if err != nil {
+		return err
+	}
+	for _, i := range rows {
+		if i.Kind != string(api.ItemStart) {
+			continue
+		}
+		if err := store.DeleteItem(tx, w.id, i.ID); err != nil {
+			return err
+		}
+		tx.OnCommit(func() { w.cfg.Feed.Items(w.id, i.ID) })
+	}
+	return nil
+}
 
 // putBeginning writes the lines of a room that we are in from its first commit
 // on: there is nothing older that we could not read. Its maker is then the only

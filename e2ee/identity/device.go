@@ -81,6 +81,11 @@ func (k *DeviceKeys) Leaf() []byte {
 // Unlock returns the public key to which the vault is sealed.
 func (k *DeviceKeys) Unlock() []byte { return k.Reveal().unlock.PublicKey().Bytes() }
 
+// Prove signs that whoever shows it holds the key of the device's leaves.
+func (k *DeviceKeys) Prove(account wire.AccountID, device wire.DeviceID) []byte {
+	return ed25519.Sign(ed25519.NewKeyFromSeed(k.Reveal().leaf[:]), wire.AgainProof(account, device))
+}
+
 // Signer returns the key that signs as the device's leaves, for a suite that
 // signs with Ed25519.
 func (k *DeviceKeys) Signer(suite mls.Suite) (group.Signer, error) {

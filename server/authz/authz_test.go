@@ -26,6 +26,7 @@ func TestWhoMayAtAll(t *testing.T) {
 		{SessionOpen, []Actor{nobody}, nil},
 		{SessionUse, []Actor{waiting, present, chief}, []Actor{nobody, gone}},
 		{DevicePublish, []Actor{waiting, present}, []Actor{nobody, gone}},
+		{DeviceRepublish, []Actor{waiting, present}, []Actor{nobody, gone}},
 		{PeopleRead, []Actor{present, chief}, []Actor{nobody, waiting, gone}},
 		{RoomList, []Actor{present}, []Actor{nobody, waiting, gone}},
 		{RoomCreate, []Actor{present}, []Actor{nobody, waiting, gone}},

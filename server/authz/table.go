@@ -23,15 +23,16 @@ const (
 	AccountSignOut Action = "account.signout"
 	AccountAdmin   Action = "account.admin"
 
-	PeopleRead     Action = "people.read"
-	StatementsRead Action = "statements.read"
-	DevicePublish  Action = "device.publish"
-	DeviceEnrol    Action = "device.enrol"
-	DeviceRead     Action = "device.read" // one's own devices, one's own vault
-	DeviceDrop     Action = "device.drop"
-	KeyUpload      Action = "key.upload"
-	KeyRead        Action = "key.read"
-	KeyClaim       Action = "key.claim"
+	PeopleRead      Action = "people.read"
+	StatementsRead  Action = "statements.read"
+	DevicePublish   Action = "device.publish"
+	DeviceRepublish Action = "device.republish" // what a restored site has lost
+	DeviceEnrol     Action = "device.enrol"
+	DeviceRead      Action = "device.read" // one's own devices, one's own vault
+	DeviceDrop      Action = "device.drop"
+	KeyUpload       Action = "key.upload"
+	KeyRead         Action = "key.read"
+	KeyClaim        Action = "key.claim"
 
 	RoomCreate  Action = "room.create"
 	RoomList    Action = "room.list"
@@ -108,15 +109,16 @@ var table = map[Action]rule{
 	AccountSignOut: {admin, Account, nil},
 	AccountAdmin:   {admin, Account, nil},
 
-	PeopleRead:     {active, Site, nil},
-	StatementsRead: {pending, Account, ownWhilePending},
-	DevicePublish:  {pending, Own, nil},
-	DeviceEnrol:    {pending, Own, nil},
-	DeviceRead:     {pending, Own, nil},
-	DeviceDrop:     {active, Own, nil},
-	KeyUpload:      {active, Own, nil},
-	KeyRead:        {active, Own, nil},
-	KeyClaim:       {active, Account, nil},
+	PeopleRead:      {active, Site, nil},
+	StatementsRead:  {pending, Account, ownWhilePending},
+	DevicePublish:   {pending, Own, nil},
+	DeviceRepublish: {pending, Own, nil},
+	DeviceEnrol:     {pending, Own, nil},
+	DeviceRead:      {pending, Own, nil},
+	DeviceDrop:      {active, Own, nil},
+	KeyUpload:       {active, Own, nil},
+	KeyRead:         {active, Own, nil},
+	KeyClaim:        {active, Account, nil},
 
 	RoomCreate:  {active, Site, nil},
 	RoomList:    {active, Own, nil},

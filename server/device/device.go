@@ -78,11 +78,11 @@ func Active(tx *db.Tx, account wire.AccountID, id wire.DeviceID) (bool, error) {
 	return state == string(wire.DeviceActive), err
 }
 
-// create makes a pending device. The oldest that wait make room for it.
-func create(tx *db.Tx, account wire.AccountID, name string, now time.Time) (wire.DeviceID, []wire.DeviceID, error) {
-	id := wire.NewDeviceID()
+// create makes a pending device. The oldest that wait make room for it; they are
+// returned.
+func create(tx *db.Tx, account wire.AccountID, id wire.DeviceID, name string, now time.Time) (dropped []wire.DeviceID, err error) {
 	var waiting []wire.DeviceID
-	err := tx.Each(func(r *db.Rows) error {
+	err = tx.Each(func(r *db.Rows) error {
 		var d wire.DeviceID
 		if err := r.Scan(&d); err != nil {
 			return err
@@ -91,21 +91,20 @@ func create(tx *db.Tx, account wire.AccountID, name string, now time.Time) (wire
 		return nil
 	}, `SELECT id FROM device WHERE account_id = $1 AND state = $2 ORDER BY created_ms, id`, account, string(wire.DevicePending))
 	if err != nil {
-		return id, nil, fmt.Errorf("list waiting devices: %w", err)
+		return nil, fmt.Errorf("list waiting devices: %w", err)
 	}
-	var dropped []wire.DeviceID
 	for len(waiting) >= maxPending {
 		if err := forget(tx, waiting[0]); err != nil {
-			return id, nil, err
+			return nil, err
 		}
 		dropped = append(dropped, waiting[0])
 		waiting = waiting[1:]
 	}
 	const add = `INSERT INTO device (id, account_id, name, state, created_ms, seen_ms) VALUES ($1, $2, $3, $4, $5, $5)`
 	if _, err := tx.Exec(add, id, account, shown(name), string(wire.DevicePending), now.UnixMilli()); err != nil {
-		return id, nil, fmt.Errorf("add device: %w", err)
+		return nil, fmt.Errorf("add device: %w", err)
 	}
-	return id, dropped, nil
+	return dropped, nil
 }
 
 // shown cuts a device's name, which its client made up, to what can be shown.

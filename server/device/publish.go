@@ -39,6 +39,7 @@ func Newest(tx *db.Tx, account wire.AccountID) (*statement.Verified, error) {
 type Change struct {
 	Device wire.DeviceID
 	State  wire.DeviceState
+	Anew   bool // who was connected under its id is somebody else
 }
 
 // Publish appends a statement and replaces the vault, both or neither. Actor is
@@ -49,17 +50,36 @@ func Publish(tx *db.Tx, account wire.AccountID, actor wire.DeviceID, state wire.
 	if err != nil {
 		return wire.Published{}, nil, err
 	}
-	next, err := follow(prev, account, p.Statement)
+	next, err := appendTo(tx, account, prev, p.Statement, now)
 	if err != nil {
 		return wire.Published{}, nil, err
+	}
+	changes, err := apply(tx, account, prev, next, activate)
+	if err != nil {
+		return wire.Published{}, nil, err
+	}
+	return published(tx, account, actor, state, next, changes, p.Vault, p.Version)
+}
+
+// appendTo checks s against the chain and appends it.
+func appendTo(tx *db.Tx, account wire.AccountID, prev *statement.Verified, s wire.SignedStatement, now time.Time) (*statement.Verified, error) {
+	next, err := follow(prev, account, s)
+	if err != nil {
+		return nil, err
 	}
 	if next.Time.Time().After(now.Add(maxAhead)) {
-		return wire.Published{}, nil, wire.Refuse(wire.BadRequest, "the statement is from the future: check this device's clock")
+		return nil, wire.Refuse(wire.BadRequest, "the statement is from the future: check this device's clock")
 	}
-	changes, err := apply(tx, account, prev, next)
-	if err != nil {
-		return wire.Published{}, nil, err
+	const add = `INSERT INTO statement (account_id, seq, body, signature) VALUES ($1, $2, $3, $4)`
+	if _, err := tx.Exec(add, account, next.Seq, s.Body, s.Signature); err != nil {
+		return nil, fmt.Errorf("append statement %d of %s: %w", next.Seq, account, err)
 	}
+	return next, nil
+}
+
+// published replaces the vault after the chain has come to newest, which changed
+// devices, unless actor is none of those that it lists.
+func published(tx *db.Tx, account wire.AccountID, actor wire.DeviceID, state wire.DeviceState, newest *statement.Verified, changes []Change, vault []byte, known int64) (wire.Published, []Change, error) {
 	for _, c := range changes {
 		if c.Device == actor {
 			state = c.State
@@ -68,15 +88,11 @@ func Publish(tx *db.Tx, account wire.AccountID, actor wire.DeviceID, state wire.
 	if state == wire.DevicePending {
 		return wire.Published{}, nil, wire.Refuse(wire.BadRequest, "a pending device publishes the statement that lists it, nothing else")
 	}
-	const add = `INSERT INTO statement (account_id, seq, body, signature) VALUES ($1, $2, $3, $4)`
-	if _, err := tx.Exec(add, account, next.Seq, p.Statement.Body, p.Statement.Signature); err != nil {
-		return wire.Published{}, nil, fmt.Errorf("append statement %d of %s: %w", next.Seq, account, err)
-	}
-	version, err := setVault(tx, account, p.Vault, p.Version)
+	version, err := setVault(tx, account, vault, known)
 	if err != nil {
 		return wire.Published{}, nil, err
 	}
-	return wire.Published{Seq: next.Seq, Version: version, State: state}, changes, nil
+	return wire.Published{Seq: newest.Seq, Version: version, State: state}, changes, nil
 }
 
 // follow checks s against the chain. One that would have been right a moment
@@ -94,8 +110,9 @@ func follow(prev *statement.Verified, account wire.AccountID, s wire.SignedState
 	return nil, wire.Refuse(wire.BadRequest, "%v", err)
 }
 
-// apply moves the states of devices to what next says.
-func apply(tx *db.Tx, account wire.AccountID, prev, next *statement.Verified) (changes []Change, err error) {
+// apply moves the states of devices to what next says, and lets in by enter those
+// that it adds.
+func apply(tx *db.Tx, account wire.AccountID, prev, next *statement.Verified, enter func(*db.Tx, wire.AccountID, statement.Device) (anew bool, err error)) (changes []Change, err error) {
 	for _, d := range next.Devices {
 		var was statement.Device
 		var listed bool
@@ -104,33 +121,34 @@ func apply(tx *db.Tx, account wire.AccountID, prev, next *statement.Verified) (c
 		}
 		switch {
 		case !listed:
-			if err := activate(tx, account, d); err != nil {
+			anew, err := enter(tx, account, d)
+			if err != nil {
 				return nil, err
 			}
-			changes = append(changes, Change{d.ID, wire.DeviceActive})
+			changes = append(changes, Change{d.ID, wire.DeviceActive, anew})
 		case was.Active() && !d.Active():
 			if err := revoke(tx, account, d.ID); err != nil {
 				return nil, err
 			}
-			changes = append(changes, Change{d.ID, wire.DeviceRevoked})
+			changes = append(changes, Change{d.ID, wire.DeviceRevoked, false})
 		}
 	}
 	return changes, nil
 }
 
 // activate makes a pending device active that asked for it with these keys.
-func activate(tx *db.Tx, account wire.AccountID, d statement.Device) error {
+func activate(tx *db.Tx, account wire.AccountID, d statement.Device) (anew bool, err error) {
 	var state string
 	var key, unlock []byte
 	const get = `SELECT state, leaf_key, unlock_key FROM device WHERE id = $1 AND account_id = $2`
-	err := tx.QueryRow(get, d.ID, account).Scan(&state, &key, &unlock)
+	err = tx.QueryRow(get, d.ID, account).Scan(&state, &key, &unlock)
 	if err != nil && !errors.Is(err, db.ErrNone) {
-		return fmt.Errorf("read device %s: %w", d.ID, err)
+		return false, fmt.Errorf("read device %s: %w", d.ID, err)
 	}
 	if err != nil || state != string(wire.DevicePending) || string(key) != string(d.Key[:]) || sha256.Sum256(unlock) != d.Unlock {
-		return wire.Refuse(wire.BadRequest, "the statement adds a device that did not ask for it with these keys")
+		return false, wire.Refuse(wire.BadRequest, "the statement adds a device that did not ask for it with these keys")
 	}
-	return move(tx, account, d.ID, wire.DeviceActive)
+	return false, move(tx, account, d.ID, wire.DeviceActive)
 }
 
 // move changes the state of a device, for those who remember it too.

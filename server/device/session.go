@@ -45,24 +45,32 @@ func (t Token) hash() wire.Hash { return sha256.Sum256([]byte(t.text)) }
 // Opened is a device that just came, with its session.
 type Opened struct {
 	Device  wire.DeviceID
+	State   wire.DeviceState
 	Token   Token
 	Dropped []wire.DeviceID // that waited longest and made room: their connections must end
 }
 
 // Open makes a pending device of the account, with its session.
 func Open(tx *db.Tx, account wire.AccountID, name string, now time.Time) (Opened, error) {
-	id, dropped, err := create(tx, account, name, now)
+	id := wire.NewDeviceID()
+	dropped, err := create(tx, account, id, name, now)
 	if err != nil {
 		return Opened{}, err
 	}
+	t, err := openSession(tx, id, now)
+	return Opened{id, wire.DevicePending, t, dropped}, err
+}
+
+// openSession makes the only session of a device.
+func openSession(tx *db.Tx, id wire.DeviceID, now time.Time) (Token, error) {
 	var b [tokenBytes]byte
 	rand.Read(b[:])
 	t := Token{base64.RawURLEncoding.EncodeToString(b[:])}
 	const add = `INSERT INTO session (hash, device_id, created_ms, seen_ms, proved_ms) VALUES ($1, $2, $3, $3, $3)`
 	if _, err := tx.Exec(add, t.hash(), id, now.UnixMilli()); err != nil {
-		return Opened{}, fmt.Errorf("open session: %w", err)
+		return Token{}, fmt.Errorf("open session: %w", err)
 	}
-	return Opened{id, t, dropped}, nil
+	return t, nil
 }
 
 // Session is who a token belongs to.

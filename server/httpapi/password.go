@@ -88,7 +88,7 @@ func (a *API) reset(c *call, p wire.Reset) (wire.SignedIn, error) {
 			tx.OnCommit(func() { a.record(c, audit.Entry{Kind: audit.PasswordReset, Account: who.ID, Device: has.Device}) })
 			return has.Device, device.Prove(tx, has.Device, a.cfg.Now())
 		}
-		opened, err = a.open(c, tx, audit.PasswordReset, who, p.Device)
+		opened, err = a.open(c, tx, audit.PasswordReset, who, p.Device, nil)
 		return opened.Device, err
 	})
 	if err != nil {

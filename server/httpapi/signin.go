@@ -43,7 +43,7 @@ func (a *API) link(c *call, p wire.Link) (info wire.LinkInfo, err error) {
 }
 
 func (a *API) setup(c *call, p wire.SignUp) (wire.SignedIn, error) {
-	return a.let(c, audit.SignedUp, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
+	return a.let(c, audit.SignedUp, p.Device, nil, p.Cookie, func(and account.And) (account.Account, error) {
 		return a.cfg.Accounts.SetUp(c.r.Context(), p.Token, p.Org, p.Name, p.Password, a.announced(and))
 	})
 }
@@ -52,13 +52,13 @@ func (a *API) signup(c *call, p wire.SignUp) (wire.SignedIn, error) {
 	if p.Org != "" {
 		return wire.SignedIn{}, wire.Refuse(wire.BadRequest, "only the first person names the organisation")
 	}
-	return a.let(c, audit.SignedUp, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
+	return a.let(c, audit.SignedUp, p.Device, nil, p.Cookie, func(and account.And) (account.Account, error) {
 		return a.cfg.Accounts.SignUp(c.r.Context(), p.Token, p.Name, p.Password, a.announced(and))
 	})
 }
 
 func (a *API) signin(c *call, p wire.SignIn) (wire.SignedIn, error) {
-	in, err := a.let(c, audit.SignedIn, p.Device, p.Cookie, func(and account.And) (account.Account, error) {
+	in, err := a.let(c, audit.SignedIn, p.Device, p.Again, p.Cookie, func(and account.And) (account.Account, error) {
 		t := account.Try{Name: p.Name, Password: p.Password, From: c.from(), Known: c.known()}
 		return a.cfg.Accounts.SignIn(c.r.Context(), t, and)
 	})
@@ -83,12 +83,12 @@ func (a *API) announced(and account.And) account.And {
 	}
 }
 
-// let lets somebody in by enter, with a new device and its session, all in one
-// transaction.
-func (a *API) let(c *call, kind audit.Kind, deviceName string, cookie bool, enter func(account.And) (account.Account, error)) (wire.SignedIn, error) {
+// let lets somebody in by enter, with a new device, or the one that a restored
+// site has lost, and its session, all in one transaction.
+func (a *API) let(c *call, kind audit.Kind, deviceName string, again *wire.Again, cookie bool, enter func(account.And) (account.Account, error)) (wire.SignedIn, error) {
 	var opened device.Opened
 	who, err := enter(func(tx *db.Tx, who account.Account) (err error) {
-		opened, err = a.open(c, tx, kind, who, deviceName)
+		opened, err = a.open(c, tx, kind, who, deviceName, again)
 		return err
 	})
 	if err != nil {
@@ -97,9 +97,13 @@ func (a *API) let(c *call, kind audit.Kind, deviceName string, cookie bool, ente
 	return a.welcome(c, who, opened, cookie), nil
 }
 
-// open makes a device of somebody who comes in, with its session.
-func (a *API) open(c *call, tx *db.Tx, kind audit.Kind, who account.Account, deviceName string) (device.Opened, error) {
-	opened, err := device.Open(tx, who.ID, deviceName, a.cfg.Now())
+// open makes a device of somebody who comes in, or takes the one that a restored
+// site has lost, with its session.
+func (a *API) open(c *call, tx *db.Tx, kind audit.Kind, who account.Account, deviceName string, again *wire.Again) (device.Opened, error) {
+	opened, err := a.openDevice(tx, who.ID, deviceName, again)
+	if err != nil {
+		return opened, err
+	}
 	tx.OnCommit(func() {
 		a.record(c, audit.Entry{Kind: kind, Account: who.ID, Device: opened.Device})
 		for _, d := range opened.Dropped {
@@ -107,12 +111,12 @@ func (a *API) open(c *call, tx *db.Tx, kind audit.Kind, who account.Account, dev
 			a.cfg.Hub.End(who.ID, d, wire.Unauthenticated)
 		}
 	})
-	return opened, err
+	return opened, nil
 }
 
 // welcome gives somebody the session that was opened for them.
 func (a *API) welcome(c *call, who account.Account, opened device.Opened, cookie bool) wire.SignedIn {
-	res := wire.SignedIn{Account: who.ID, Device: opened.Device, State: wire.DevicePending, Name: who.Name}
+	res := wire.SignedIn{Account: who.ID, Device: opened.Device, State: opened.State, Name: who.Name}
 	if !cookie {
 		res.Token = opened.Token.Secret()
 		return res
@@ -120,6 +124,21 @@ func (a *API) welcome(c *call, who account.Account, opened device.Opened, cookie
 	http.SetCookie(c, c.cookie("", opened.Token.Secret(), cookieAge))
 	a.remember(c, who.ID)
 	return res
+}
+
+func (a *API) openDevice(tx *db.Tx, who wire.AccountID, name string, again *wire.Again) (device.Opened, error) {
+	if again != nil {
+		life, err := account.LifeOf(tx)
+		if err != nil {
+			return device.Opened{}, err
+		}
+		if life.Began != 0 {
+			if o, ok, err := device.OpenAgain(tx, who, name, *again, a.cfg.Now()); err != nil || ok {
+				return o, err
+			}
+		}
+	}
+	return device.Open(tx, who, name, a.cfg.Now())
 }
 
 func (a *API) whoami(c *call) (wire.SignedIn, error) {

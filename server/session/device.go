@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 
+	"github.com/veche-im/veche/server/account"
 	"github.com/veche-im/veche/server/audit"
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
@@ -19,6 +20,7 @@ type devices struct{ Deps }
 func DeviceMethods(t *Table, d Deps) {
 	h := devices{d}
 	Writes(t, wire.DevicePublish, authz.DevicePublish, limit.Change, h.publish)
+	Writes(t, wire.DeviceRepublish, authz.DeviceRepublish, limit.Change, h.republish)
 	Writes(t, wire.DeviceEnrol, authz.DeviceEnrol, limit.Change, h.enrol)
 	Reads(t, wire.DeviceList, authz.DeviceRead, limit.Ask, h.list)
 	Writes(t, wire.DeviceDrop, authz.DeviceDrop, limit.Change, h.drop)
@@ -74,7 +76,29 @@ func (h devices) drop(ctx context.Context, a *Actor, p wire.DropDevice) (wire.No
 	})
 }
 
-func (h devices) publish(ctx context.Context, a *Actor, p wire.Publish) (res wire.Published, err error) {
+func (h devices) publish(ctx context.Context, a *Actor, p wire.Publish) (wire.Published, error) {
+	return h.appends(ctx, a, func(tx *db.Tx, state wire.DeviceState) (wire.Published, []device.Change, error) {
+		return device.Publish(tx, a.Account, a.Device, state, p, h.Now())
+	})
+}
+
+// republish takes what a site that was restored has lost. One that never was has
+// lost nothing.
+func (h devices) republish(ctx context.Context, a *Actor, p wire.Republish) (wire.Published, error) {
+	return h.appends(ctx, a, func(tx *db.Tx, state wire.DeviceState) (wire.Published, []device.Change, error) {
+		life, err := account.LifeOf(tx)
+		if err != nil {
+			return wire.Published{}, nil, err
+		}
+		if life.Began == 0 {
+			return wire.Published{}, nil, wire.Refuse(wire.BadRequest, "this site was never restored")
+		}
+		return device.Republish(tx, a.Account, a.Device, state, p, h.Now())
+	})
+}
+
+// appends lets add append to the account's chain, and everybody hear of it.
+func (h devices) appends(ctx context.Context, a *Actor, add func(*db.Tx, wire.DeviceState) (wire.Published, []device.Change, error)) (res wire.Published, err error) {
 	err = h.DB.Update(ctx, func(tx *db.Tx) error {
 		d, err := device.Get(tx, a.Account, a.Device)
 		if err != nil {
@@ -84,7 +108,7 @@ func (h devices) publish(ctx context.Context, a *Actor, p wire.Publish) (res wir
 			return authz.ErrDenied
 		}
 		var changes []device.Change
-		if res, changes, err = device.Publish(tx, a.Account, a.Device, d.State, p, h.Now()); err != nil {
+		if res, changes, err = add(tx, d.State); err != nil {
 			return err
 		}
 		for _, c := range changes {
@@ -94,6 +118,10 @@ func (h devices) publish(ctx context.Context, a *Actor, p wire.Publish) (res wir
 			}
 			tx.OnCommit(func() {
 				h.Audit.Record(audit.Entry{Kind: kind, Account: a.Account, Device: c.Device, From: a.From})
+				if c.Anew {
+					h.Audit.Record(audit.Entry{Kind: audit.SessionEnded, Account: a.Account, Device: c.Device, From: a.From, Why: "replaced"})
+					h.Hub.End(a.Account, c.Device, wire.Unauthenticated)
+				}
 				h.Hub.Become(a.Account, c.Device, c.State)
 			})
 			if err := h.tellDevice(tx, a.Account, c.Device); err != nil {
