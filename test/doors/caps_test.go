@@ -36,6 +36,7 @@ var limits = map[string]struct {
 	"MaxMessage":      {try: capMessage},
 	"MaxCommit":       {try: capCommit},
 	"MaxVault":        {try: capVault},
+	"MaxChain":        {try: capParameters(wire.DeviceRepublish.Name, wire.MaxChain+wire.MaxVault+wire.MaxSmall)},
 	"MaxJSON":         {try: capJSON},
 	"MaxDevices":      {try: capDevices},
 	"MaxLeaves":       {seen: "server/room/large_test.go TestARoomHas5000DevicesAtMost"},

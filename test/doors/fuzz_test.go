@@ -231,6 +231,7 @@ func FuzzSocket(f *testing.F) {
 	seed(wire.DirectoryStatements.Name, wire.GetStatements{Of: []wire.StatementsFrom{{Account: ann.Session.Account, From: 1}}})
 	seed(wire.DeviceEnrol.Name, ann.Keys.Enrol())
 	seed(wire.DeviceDrop.Name, wire.DropDevice{Device: bob.Session.Device})
+	seed(wire.DeviceRepublish.Name, wire.Republish{Statements: []wire.SignedStatement{{Body: []byte{0xa0}, Signature: make([]byte, 64)}}, Vault: []byte{1}, Version: 1})
 	seed(wire.DevicePublish.Name, wire.Publish{Statement: wire.SignedStatement{Body: []byte{0xa0}, Signature: make([]byte, 64)}, Vault: []byte{1}, Version: 1})
 	seed(wire.KeyUpload.Name, wire.UploadKeys{Packages: [][]byte{{1, 2}}, LastResort: []byte{3}})
 	seed(wire.KeyClaim.Name, wire.ClaimKeys{Accounts: []wire.AccountID{ann.Session.Account}, Devices: []wire.DeviceID{{1}}})

@@ -192,6 +192,10 @@ func deviceRows() []row {
 		}, func(_ *world, a *actor, _ wire.Published) { a.who.Root.Took(next) }).
 			because("a waiting device publishes the statement that lists it, nothing else"),
 		ask(wire.DevicePublish, "the next statement of somebody else", func(w *world, _ *actor) wire.Publish { return w.zoe.Root.Sign(func(*statement.Body) {}) }),
+		ask(wire.DeviceRepublish, "the next statement of one's own", func(_ *world, a *actor) wire.Republish {
+			p := a.who.Root.Sign(func(*statement.Body) {})
+			return wire.Republish{Statements: []wire.SignedStatement{p.Statement}, Vault: p.Vault, Version: p.Version}
+		}).because("a site that was never restored has lost nothing"),
 	}
 }
 
