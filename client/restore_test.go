@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -113,6 +114,9 @@ func TestAPersonMayAcceptWhoIsBack(t *testing.T) {
 	over(mal)
 	bob.Until("waits", func() bool { return len(bob.Room("council").Back) == 1 })
 	q := bob.Send(room, "hello mal")
+	if _, err := bob.WaitSent(t.Context(), room, q.ID); api.FailureOf(err).Code != api.Held || !strings.Contains(err.Error(), "mal") {
+		t.Errorf("whoever waits for it is told: %v", err)
+	}
 	testenv.Do(bob, api.AcceptRoom, api.RoomPeople{Room: room, Members: bob.People("ann")}) // not who is asked about
 	if back := bob.Room("council").Back; len(back) != 1 {
 		t.Errorf("bob accepted ann, and waits for %v", back)

@@ -165,7 +165,8 @@ func (c *Client) nameOf(ctx context.Context, id wire.RoomID) string {
 }
 
 // WaitSent waits until the server has acknowledged a message, and returns the
-// row then. A message that was refused is an api.Failure with the row's code.
+// row then. A message that was refused is an api.Failure with the row's code; one
+// that waits for its person is api.Held.
 func (c *Client) WaitSent(ctx context.Context, id wire.RoomID, item string) (api.Item, error) {
 	if err := c.WaitOnline(ctx); err != nil {
 		return api.Item{}, err
@@ -195,6 +196,9 @@ func (c *Client) WaitSent(ctx context.Context, id wire.RoomID, item string) (api
 		case list[0].State != api.ItemSaved:
 			return list[0], nil
 		}
+		if err := c.undecided(ctx, now); err != nil {
+			return list[0], err
+		}
 		status := c.account.Changed()
 		if s := c.account.Status(); s.Phase != api.PhaseReady || s.Connection == api.NoServer {
 			return list[0], api.Fail(api.Offline, "the connection was lost; the message is stored and will be sent")
@@ -208,8 +212,43 @@ func (c *Client) WaitSent(ctx context.Context, id wire.RoomID, item string) (api
 	}
 }
 
+// undecided is api.Held where a room seals nothing because a restore has brought
+// people back into it, and this device does not take them out by itself.
+func (c *Client) undecided(ctx context.Context, id wire.RoomID) error {
+	back, err := c.broughtBack(ctx, id)
+	if err != nil || len(back) == 0 {
+		return err
+	}
+	if err := c.rooms.Do(ctx, id, nil); err != nil {
+		return nil // where it stands is not known yet: whoever waits goes on
+	}
+	if back, err = c.broughtBack(ctx, id); err != nil || len(back) == 0 {
+		return err
+	}
+	m, err := c.oneRoom(ctx, id)
+	if err != nil {
+		return failure(err)
+	}
+	var names []string
+	for _, b := range m.Back {
+		names = append(names, b.Name)
+	}
+	return api.Fail(api.Held, "a restore of the server has brought back: %s", strings.Join(names, ", "))
+}
+
+func (c *Client) broughtBack(ctx context.Context, id wire.RoomID) (back []wire.AccountID, err error) {
+	err = c.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
+		back, _, err = room.Back(tx, id)
+		return err
+	})
+	if err != nil {
+		return nil, failure(err)
+	}
+	return back, nil
+}
+
 // WaitIdle waits until nothing waits to be sent in a room: edits, deletions and
-// names too, which have no row of their own.
+// names too, which have no row of their own. Its failures are those of WaitSent.
 func (c *Client) WaitIdle(ctx context.Context, id wire.RoomID) error {
 	if err := c.WaitOnline(ctx); err != nil {
 		return err
@@ -226,6 +265,9 @@ func (c *Client) WaitIdle(ctx context.Context, id wire.RoomID) error {
 		}
 		if m.Queued == 0 {
 			return nil
+		}
+		if err := c.undecided(ctx, now); err != nil {
+			return err
 		}
 		if s := c.account.Status(); s.Phase != api.PhaseReady || s.Connection == api.NoServer {
 			return api.Fail(api.Offline, "the connection was lost; what waits is stored and will be sent")

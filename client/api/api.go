@@ -60,6 +60,7 @@ const (
 	ProveFirst   FailureCode = "prove"         // ask for the person's password, call "prove", then this again
 	LastAdmin    FailureCode = "last_admin"    // the site would be left without an administrator
 	Damaged      FailureCode = "damaged_store" // the device's own database cannot be read
+	Held         FailureCode = "held"          // the room seals nothing before its person has decided who may read: Room.Back
 	ServerHurt   FailureCode = "damaged_site"  // a part of the server's database cannot be read
 )
 

@@ -16,6 +16,7 @@ const (
 	exitUsage    = 2 // the command line makes no sense
 	exitOffline  = 3 // the server cannot be reached; trying again later may help
 	exitSignedIn = 4 // nobody is signed in here, or this device is not let in yet
+	exitHeld     = 5 // what was written is kept here, and waits for the person to decide who may read it
 )
 
 // usageError says that the person asked for something that cannot be meant.
@@ -40,6 +41,8 @@ func status(err error) int {
 		return exitOffline
 	case api.SignedOut, api.NotEnrolled:
 		return exitSignedIn
+	case api.Held:
+		return exitHeld
 	default:
 		return exitFailed
 	}
@@ -88,6 +91,7 @@ var failureWords = map[api.FailureCode]string{
 	api.Distrusted:   "refused, because the server or a member did what must not be; nothing was changed",
 	api.Unopenable:   "it could not be opened",
 	api.Unsupported:  "this version cannot do that",
+	api.Held:         "the message is kept here, and leaves when you have decided who may read it",
 	api.InternalFail: "something went wrong inside",
 	api.Guessable:    "that password is too easy to guess",
 	api.ProveFirst:   "your password is needed first",

@@ -88,6 +88,8 @@ func (c loginCmd) open(ctx context.Context, t *term) (*profile, error) {
 		if err != nil {
 			return nil, err
 		}
+		// Only the server knows whether the session still stands.
+		_ = p.waitOnline(ctx)
 		status, err := do(ctx, p, api.GetStatus, api.None{})
 		if err != nil || status.Phase == api.PhaseReady || (status.Phase != api.PhaseFresh && s.URL != origin) {
 			p.close()

@@ -56,7 +56,7 @@ type commands struct {
 
 const about = `Private messaging for an organisation, on its own server, sealed from end to end.
 
-ROOM is a conversation's id, a group's name, or @NAME for the direct chat with a person. Exit status: 0 done, 1 refused or failed, 2 wrong use, 3 the server cannot be reached, 4 not signed in or not let in yet.`
+ROOM is a conversation's id, a group's name, or @NAME for the direct chat with a person. Exit status: 0 done, 1 refused or failed, 2 wrong use, 3 the server cannot be reached, 4 not signed in or not let in yet, 5 kept here until you decide who may read it.`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/veche-im/veche/client"
 	"github.com/veche-im/veche/client/api"
@@ -120,13 +121,27 @@ func (p *profile) tellRestored(ctx context.Context) {
 	}
 }
 
+// broughtBack says whom a restore has brought back into a conversation, and what
+// to do about it.
 func broughtBack(r api.Room) string {
-	var names []string
+	var names, args []string
 	for _, b := range r.Back {
 		names = append(names, b.Name)
+		args = append(args, quoted(b.Name))
 	}
+	who := r.ID.String() + " " + strings.Join(args, " ")
 	return "A restore of the server has brought back: " + strings.Join(names, ", ") +
-		".\nNothing is sent here until they are removed (veche room remove), or you accept them by name (veche room accept)."
+		".\nNothing is sent here until you say that they may read it: veche room accept " + who +
+		"\nor an owner takes them out: veche room remove " + who
+}
+
+// quoted is a word that a shell takes as it is: people choose their names.
+func quoted(s string) string {
+	plain := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_-.", r) }
+	if s != "" && s[0] != '-' && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // catchUp reads all that is new if the server can be reached; if not, it says
@@ -197,7 +212,7 @@ func (p *profile) findRoom(ctx context.Context, name string) (api.Room, error) {
 func (p *profile) sent(ctx context.Context, q api.Queued, wait time.Duration) (sentRow, error) {
 	row := sentRow{Room: q.Room, ID: q.ID}
 	deadline := time.Now().Add(wait)
-	for {
+	for told := wait <= 0; ; told = true {
 		item, err := p.waitSent(ctx, api.ItemRef(q))
 		if err == nil {
 			row.Seq = item.Seq
@@ -210,16 +225,30 @@ func (p *profile) sent(ctx context.Context, q api.Queued, wait time.Duration) (s
 			row.Room = at.Room.ID
 			return row, nil
 		}
-		if !errors.Is(err, api.Fail(api.Offline, "")) {
+		switch f := api.FailureOf(err); {
+		case ctx.Err() != nil:
+			row.Queued = true
+			return row, api.Fail(api.Cancelled, "the message is stored here, and leaves with the next command that reaches the server unless it has left")
+		case f.Code == api.Held:
+			row.Queued = true
+			room, e := do(ctx, p, api.GetRoom, api.RoomRef{Room: q.Room})
+			if e != nil {
+				return row, e
+			}
+			p.t.note("%s", broughtBack(room.Room))
+			return row, err
+		case f.Code != api.Offline:
 			return row, err
 		}
 		if time.Now().After(deadline) {
 			row.Queued = true
 			return row, api.Fail(api.Offline, "the message is stored here and leaves with the next command that reaches the server")
 		}
+		if !told {
+			p.t.note("The server cannot be reached. The message is stored here; to interrupt loses nothing.")
+		}
 		select {
-		case <-ctx.Done():
-			return row, ctx.Err()
+		case <-ctx.Done(): // said above
 		case <-time.After(retryPause):
 		}
 	}

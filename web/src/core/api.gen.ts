@@ -401,6 +401,7 @@ export type FailureCode =
   | "prove"
   | "last_admin"
   | "damaged_store"
+  | "held"
   | "damaged_site";
 
 /** File is an attachment. Name has been made safe to show and to save. */
