@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/link"
 	"github.com/veche-im/veche/client/store"
 	"github.com/veche-im/veche/wire"
 )
@@ -111,7 +112,7 @@ func (a *Account) revive(ctx context.Context, p api.SignIn) (e api.Entered, ok b
 	// A browser shows its cookie, which may be somebody else's by now.
 	var in wire.SignedIn
 	err = a.http(ctx, "POST", wire.PathProve, token, wire.Prove{Password: p.Password, Device: self.Device}, &in)
-	if wire.CodeOf(err) == wire.Unauthenticated {
+	if wire.CodeOf(err) == wire.Unauthenticated || errors.Is(err, link.ErrUnreachable) { // an older server has no such door
 		return e, false, nil
 	}
 	if err != nil {
