@@ -69,6 +69,13 @@ func siteURL(host string, l net.Addr) string {
 	return "https://" + net.JoinHostPort(host, port)
 }
 
+// usualPort reports whether a listener is on the port that https means where none
+// is named.
+func usualPort(l net.Addr) bool {
+	_, port, err := net.SplitHostPort(l.String())
+	return err == nil && port == "443"
+}
+
 // reachable guesses by which name or address others find the listener.
 func reachable(l net.Addr) string {
 	if ap, err := netip.ParseAddrPort(l.String()); err == nil && !ap.Addr().IsUnspecified() {

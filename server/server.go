@@ -301,7 +301,7 @@ func (s *Server) Run(ctx context.Context) error {
 // serve starts the doors. The https port's connections pass the sorter first.
 func (s *Server) serve(ctx context.Context, run func(context.Context, string, func(context.Context) error)) ([]*door, *sorter) {
 	sorter := newSorter(s.listeners.https, s.certs.TLS(), s.cfg.MediaTCP, s.cfg.MediaTURN)
-	https := newDoor(s.api.Handler(httpapi.Door{}), s.cfg.Log)
+	https := newDoor(s.api.Handler(httpapi.Door{Strict: usualPort(s.listeners.https.Addr())}), s.cfg.Log)
 	https.TLSConfig = sorter.tls
 	doors := []*door{https}
 	s.metrics.doors(sorter, https)

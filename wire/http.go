@@ -89,11 +89,15 @@ func AgainProof(account AccountID, device DeviceID) []byte {
 // Reset gives an account another password by a link that an administrator made,
 // and opens a session of a new device, as SignIn does. It opens nothing that is
 // sealed: the device waits to be let in like any other.
+//
+// Keep is a device of that account whose session, which may be locked, the request
+// shows: it stays, and no other is made.
 type Reset struct {
-	Token    string `json:"token"`
-	Password string `json:"password"` // the new one
-	Device   string `json:"device"`
-	Cookie   bool   `json:"cookie,omitempty"`
+	Token    string   `json:"token"`
+	Password string   `json:"password"` // the new one
+	Device   string   `json:"device"`
+	Keep     DeviceID `json:"keep,omitzero"`
+	Cookie   bool     `json:"cookie,omitempty"`
 }
 
 // ChangePassword changes the password of the account. A wrong Old is NotFound and

@@ -78,7 +78,7 @@ func (a *Account) Reset(ctx context.Context, p api.ResetPassword) (api.Entered, 
 	if had {
 		token = a.former()
 	}
-	req := wire.Reset{Token: p.Token, Password: p.Password, Device: p.Device, Cookie: a.cfg.Link.Cookie()}
+	req := wire.Reset{Token: p.Token, Password: p.Password, Device: p.Device, Keep: self.Device, Cookie: a.cfg.Link.Cookie()}
 	return a.enterWith(ctx, wire.PathReset, token, req, p.Device)
 }
 

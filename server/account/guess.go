@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/ccojocar/zxcvbn-go/data"
 	"golang.org/x/text/unicode/norm"
@@ -25,6 +26,8 @@ const (
 	fewAround = 4
 	// fewLetters is how many letters besides names of the context do.
 	fewLetters = 3
+	// longest is how long a password is looked into for a known word.
+	longest = 64
 	// shortGroup is the longest group that, repeated, is a word of nobody's.
 	shortGroup = 4
 )
@@ -152,23 +155,43 @@ var leet = strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s",
 // common reports whether p is a known word or password, as it stands or with a
 // little around it.
 func common(p string) (bool, error) {
-	core := strings.TrimFunc(p, func(r rune) bool { return !unicode.IsLetter(r) })
-	at := strings.Index(p, core)
-	before, after := p[:at], p[at+len(core):]
-	words := []string{p, leet.Replace(p)}
-	if len(before)+len(after) <= fewAround || (easyRuns([]rune(before)) && easyRuns([]rune(after))) {
-		words = append(words, core, leet.Replace(core))
+	words := make(map[string]bool)
+	for _, w := range cores([]rune(p)) {
+		words[w] = true
 	}
-	for _, list := range lists {
-		b, err := data.Asset(list) // unpacked each time: it takes some milliseconds, and a new password is rare
+	for i, list := range lists {
+		b, err := data.Asset(list) // unpacked each time: it takes a millisecond, and a new password is rare
 		if err != nil {
 			return false, fmt.Errorf("read the list of common passwords: %w", err)
 		}
-		for _, w := range words {
-			if len([]rune(w)) > shortGroup && !strings.ContainsAny(w, `"\`) && bytes.Contains(b, []byte(`"`+w+`"`)) {
+		for w := range bytes.SplitSeq(b, []byte{'"'}) { // JSON, in which they stand in quotes
+			if !words[string(w)] {
+				continue
+			}
+			if n := utf8.RuneCount(w); n > shortGroup || n == shortGroup && i == 0 {
 				return true, nil
 			}
 		}
 	}
 	return false, nil
+}
+
+// cores returns p and what is left of it without what is little around it, all
+// also with the letters for which other characters stand.
+func cores(p []rune) (words []string) {
+	add := func(w []rune) { words = append(words, string(w), leet.Replace(string(w))) }
+	noLetters := func(s []rune) bool { return !slices.ContainsFunc(s, unicode.IsLetter) }
+	little := func(s []rune) bool { return len(s) <= fewAround || easyRuns(s) }
+	add(p)
+	if len(p) > longest {
+		return words
+	}
+	for a := 0; a < len(p) && noLetters(p[:a]) && little(p[:a]); a++ {
+		for b := len(p); b > a && noLetters(p[b:]) && little(p[b:]); b-- {
+			if near := len(p) - (b - a); near > 0 && (near <= fewAround || a == 0 || b == len(p)) {
+				add(p[a:b])
+			}
+		}
+	}
+	return words
 }

@@ -31,7 +31,7 @@ const (
 	SignInRefused  Kind = "sign_in_refused" // why: unknown, wrong, shut, too_many
 	SignedOut      Kind = "signed_out"
 	SessionEnded   Kind = "session_ended"  // why: unused, never_enrolled, replaced, turned_away
-	SessionLocked  Kind = "session_locked" // by an administrator; how many with what
+	SessionLocked  Kind = "session_locked" // why: administrator, too_old
 	DeviceEnrolled Kind = "device_enrolled"
 	DeviceRevoked  Kind = "device_revoked"
 
@@ -81,7 +81,6 @@ type Entry struct {
 	From    netip.Addr     // who asked; written as its network
 	What    string         // which door, action or limit: a name of ours, never somebody's words
 	Why     string
-	N       int // how many; 0 is not written
 }
 
 // Log writes entries. A nil Log writes none.
@@ -93,6 +92,7 @@ type Log struct {
 	rate   *rate.Limiter
 	unsaid int
 	told   map[whom]time.Time // when what is told seldom was told last
+	swept  time.Time          // when what is over was taken out of told
 }
 
 // whom is who is told of once a minute, and for what.
@@ -143,9 +143,6 @@ func (l *Log) Record(e Entry) {
 			a = append(a, slog.String(name, s))
 		}
 	}
-	if e.N > 0 {
-		a = append(a, slog.Int("n", e.N))
-	}
 	if unsaid > 0 {
 		a = append(a, slog.Int("unsaid", unsaid))
 	}
@@ -184,7 +181,8 @@ func (l *Log) first(e Entry, now time.Time) bool {
 	if at, ok := l.told[w]; ok && now.Sub(at) < every && !now.Before(at) {
 		return false
 	}
-	if len(l.told) >= maxKept {
+	if len(l.told) >= maxKept && (now.Sub(l.swept) >= every/6 || now.Before(l.swept)) {
+		l.swept = now
 		for k, at := range l.told {
 			if now.Sub(at) >= every || now.Before(at) {
 				delete(l.told, k)

@@ -110,6 +110,11 @@ type Door struct {
 	// a loopback host, so that no web site can reach it through a name of its
 	// own that resolves to 127.0.0.1.
 	Local bool
+	// Strict has browsers use https alone for the site's name from now on, on all
+	// its ports: for the https port that is the usual one, 443, where that is what
+	// everybody means by the name. On another, somebody else may well speak http
+	// under the same name.
+	Strict bool
 }
 
 // Handler returns the handler of a door.
@@ -122,6 +127,9 @@ func (a *API) Handler(d Door) http.Handler {
 	// method, a cleaned path) have them too.
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
+		if d.Strict {
+			w.Header().Set("Strict-Transport-Security", strict)
+		}
 		hurry(w)
 		mux.ServeHTTP(w, r)
 	})

@@ -78,7 +78,7 @@ func (a *API) shown(c *call, password string) account.Shown {
 // the device that they have, if they show its session along, or else on a new one.
 func (a *API) reset(c *call, p wire.Reset) (wire.SignedIn, error) {
 	var has device.Session
-	if err := a.authenticate(c, true); err == nil {
+	if err := a.authenticate(c, true); err == nil && c.session.Device == p.Keep {
 		has = c.session
 	}
 	var opened device.Opened

@@ -70,6 +70,11 @@ func rightsOf(w *world, a *actor) rights {
 	// oneself.
 	_, err = testenv.Try(s, wire.InviteCreate, wire.None{})
 	is("invite", err)
+	_, err = testenv.Try(s, wire.AccountReset, wire.AccountRef{Account: w.ted.Session.Account})
+	if wire.CodeOf(err) == wire.ProveFirst { // the right is there, and so is the password
+		err = nil
+	}
+	is("reset passwords", err)
 	return r
 }
 
@@ -211,6 +216,40 @@ func tries() map[string]func(w *world, a *actor, rnd *rand.Rand) {
 		},
 		"sign in once more": func(w *world, a *actor, rnd *rand.Rand) {
 			w.SignIn(a.who.Session.Name) // another device, which waits: it gives this one nothing
+		},
+		"do to accounts what administrators do": func(w *world, a *actor, rnd *rand.Rand) {
+			of := wire.AccountRef{Account: []wire.AccountID{w.tess.Session.Account, a.who.Session.Account, w.zoe.Session.Account}[rnd.IntN(3)]}
+			if rnd.IntN(2) == 0 {
+				w.prove(a)
+			}
+			if a.name == adminS { // who may: the rest of the site is to stay as it is
+				of.Account = w.tess.Session.Account
+			}
+			_, err := testenv.Try(a.who.Socket, wire.AccountReset, of)
+			sent(err)
+			_, err = testenv.Try(a.who.Socket, wire.AccountOpen, of)
+			sent(err)
+			_, err = testenv.Try(a.who.Socket, wire.AccountShut, of)
+			sent(err)
+			_, err = testenv.Try(a.who.Socket, wire.AccountSignOut, of)
+			sent(err)
+		},
+		"make oneself an administrator": func(w *world, a *actor, rnd *rand.Rand) {
+			if rnd.IntN(2) == 0 {
+				w.prove(a)
+			}
+			_, err := testenv.Try(a.who.Socket, wire.AccountAdmin, wire.MakeAdmin{Account: a.who.Session.Account, Admin: true})
+			sent(err)
+		},
+		"show and change the password": func(w *world, a *actor, rnd *rand.Rand) {
+			w.Post(wire.PathProve, a.token, wire.Prove{Password: testenv.Password, Device: []wire.DeviceID{{}, a.who.Session.Device, w.zoe.Session.Device}[rnd.IntN(3)]}, nil)
+			w.Post(wire.PathPassword, a.token, wire.ChangePassword{Old: testenv.Password, New: testenv.Password}, nil)
+		},
+		"use a link to a new password": func(w *world, a *actor, rnd *rand.Rand) {
+			name := []string{"Zoe", a.who.Session.Name}[rnd.IntN(2)]
+			w.Post(wire.PathReset, a.token, wire.Reset{
+				Token: w.resetOf(name), Password: testenv.Password, Device: "x", Keep: []wire.DeviceID{{}, a.who.Session.Device, w.zoe.Session.Device}[rnd.IntN(3)],
+			}, nil)
 		},
 		"connect anew": func(w *world, a *actor, rnd *rand.Rand) {
 			a.who.Socket.Close()
