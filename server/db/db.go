@@ -420,7 +420,7 @@ func (d *DB) step(j *job) error {
 	if j.err = j.ctx.Err(); j.err != nil {
 		return nil
 	}
-	d.memory.touched = d.memory.touched[:0]
+	d.memory.begin()
 	tx := &Tx{conn: d.writer, db: d}
 	j.err = call(tx, j)
 	if tx.lost != nil {

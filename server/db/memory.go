@@ -3,6 +3,7 @@ package db
 import (
 	"iter"
 	"maps"
+	"slices"
 )
 
 // maxMemory is how many facts the writer remembers: those of some tens of
@@ -15,18 +16,24 @@ const maxMemory = 100_000
 // A fact is always one that the database holds, or will hold if this transaction
 // commits: whoever writes what a fact says forgets it or remembers the new one
 // in the same job; a job that is undone forgets all that it touched, a
-// transaction that is undone everything. To forget is always right.
+// transaction that is undone everything. To forget is always right. What a job has
+// forgotten it does not remember again: whatever it reads before it has written, or
+// between two writes, is not what will be there in the end.
 type memory struct {
 	facts   map[any]any
 	touched []any // keys of the job that is running
+	changed []any // those that it has forgotten
 }
 
 func newMemory() memory { return memory{facts: make(map[any]any)} }
 
 func (m *memory) clear() {
 	clear(m.facts)
-	m.touched = m.touched[:0]
+	m.begin()
 }
+
+// begin is called before each job.
+func (m *memory) begin() { m.touched, m.changed = m.touched[:0], m.changed[:0] }
 
 func (m *memory) forgetTouched() {
 	for _, key := range m.touched {
@@ -57,7 +64,7 @@ func (tx *Tx) Recall(key any) any {
 // is kept is not changed any more; a newer fact replaces it. In View it does
 // nothing.
 func (tx *Tx) Remember(key, fact any) {
-	if tx.db == nil {
+	if tx.db == nil || slices.Contains(tx.db.memory.changed, key) {
 		return
 	}
 	tx.db.memory.facts[key] = fact
@@ -67,10 +74,12 @@ func (tx *Tx) Remember(key, fact any) {
 // Facts is all that is remembered, for those who hold it against the rows.
 func (tx *Tx) Facts() iter.Seq2[any, any] { return maps.All(tx.db.memory.facts) }
 
-// Forget drops a fact. Whoever changes what it says calls it in the same job.
+// Forget drops a fact, until the end of the job. Whoever changes what it says calls
+// it in the same job.
 func (tx *Tx) Forget(key any) {
 	if tx.db != nil {
 		delete(tx.db.memory.facts, key)
+		tx.db.memory.changed = append(tx.db.memory.changed, key)
 	}
 }
 

@@ -70,12 +70,15 @@ func (rs *Rooms) look(tx *db.Tx, id wire.RoomID) (remembered, error) {
 }
 
 // own has the job change what it likes of a room: its row is as it should be in
-// the database, and whatever is remembered of it is forgotten. It is called
-// before anything is written.
+// the database, and whatever is remembered of it is forgotten, until the job is
+// over. The order matters, and db holds to it: it is called before anything is
+// written, or fails; and what was left to be written is, before it is forgotten.
 func own(tx *db.Tx, id wire.RoomID) error {
-	err := tx.Settle(known(id))
+	if err := tx.Settle(known(id)); err != nil {
+		return err // and others count on what is remembered
+	}
 	tx.Forget(known(id))
-	return err
+	return nil
 }
 
 // ofMember returns the row of a room if the account is a member. It asks for the

@@ -1,6 +1,7 @@
 package room_test
 
 import (
+	"errors"
 	"runtime"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/veche-im/veche/mls/group"
 	"github.com/veche-im/veche/server/db"
 	devices "github.com/veche-im/veche/server/device"
+	"github.com/veche-im/veche/server/room"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -159,6 +161,67 @@ func TestOneTransactionIsAsIfOneAfterTheOther(t *testing.T) {
 	bob.sync(id)
 	if st, err := s.rooms.Get(s.ctx, bob.Actor, id); err != nil || st.Epoch != bob.in[id].group.Epoch() || st.Head != bob.in[id].head {
 		t.Errorf("the room stands at %+v, %v", st, err)
+	}
+}
+
+// Whoever changes a room owns it first. In the wrong order that fails, or changes
+// nothing of what others rely on: what is looked at before it is written is not
+// remembered as if it stood, and what others have left to be written is not lost.
+func TestARoomIsOwnedBeforeItIsChanged(t *testing.T) {
+	s := newSite(t)
+	ann := s.person()
+	id := ann.makeGroup()
+	change := func(tx *db.Tx) error {
+		_, err := tx.Exec(`UPDATE room SET proposals = proposals + 1 WHERE id = $1`, id)
+		return err
+	}
+	undo := func(tx *db.Tx) error {
+		err := room.Own(tx, id)
+		if err == nil {
+			_, err = tx.Exec(`UPDATE room SET proposals = 0 WHERE id = $1`, id)
+		}
+		return err
+	}
+	var sent, owned error
+	for i, job := range []func(*db.Tx) error{
+		func(tx *db.Tx) error { return errors.Join(room.Own(tx, id), change(tx)) },
+		func(tx *db.Tx) error { return errors.Join(s.rooms.Look(tx, id), room.Own(tx, id), change(tx)) },
+		func(tx *db.Tx) error { return errors.Join(room.Own(tx, id), s.rooms.Look(tx, id), change(tx)) },
+		func(tx *db.Tx) error {
+			return errors.Join(room.Own(tx, id), change(tx), s.rooms.Look(tx, id), change(tx))
+		},
+	} {
+		message := ann.sealing(id, "a message")
+		s.together(
+			func() { _, sent = s.rooms.Send(s.ctx, ann.Actor, message) },
+			func() { owned = s.db.Update(s.ctx, job) },
+		)
+		s.must(sent)
+		s.must(owned)
+		s.must(s.db.Update(s.ctx, undo))
+		if n := s.count(`SELECT seq FROM room WHERE id = $1`, id); n != int64(i+2) {
+			t.Errorf("job %d: the room stands at %d", i, n)
+		}
+	}
+	// Written first, and then owned: it is refused, and the message stays.
+	message := ann.sealing(id, "the last")
+	s.together(
+		func() { _, sent = s.rooms.Send(s.ctx, ann.Actor, message) },
+		func() {
+			owned = s.db.Update(s.ctx, func(tx *db.Tx) error {
+				if err := change(tx); err != nil {
+					return err
+				}
+				return room.Own(tx, id)
+			})
+		},
+	)
+	s.must(sent)
+	if owned == nil {
+		t.Error("a job that wrote before it owned the room was let through")
+	}
+	if n := s.count(`SELECT seq + 1000 * proposals FROM room WHERE id = $1`, id); n != 6 {
+		t.Errorf("the room stands at %d", n)
 	}
 }
 

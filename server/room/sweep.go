@@ -140,6 +140,9 @@ func (rs *Rooms) delete(ctx context.Context, id wire.RoomID) error {
 	for err == nil {
 		var more bool
 		err = rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+			if err := own(tx, id); err != nil {
+				return err
+			}
 			const some = `DELETE FROM room_entry WHERE room_id = $1 AND seq IN (SELECT seq FROM room_entry WHERE room_id = $1 LIMIT $2)`
 			n, err := tx.Exec(some, id, int64(sweepBatch))
 			if err != nil {
@@ -148,7 +151,6 @@ func (rs *Rooms) delete(ctx context.Context, id wire.RoomID) error {
 			if more = n > 0; more {
 				return nil
 			}
-			tx.Forget(known(id)) // nobody can have changed it, being no member
 			_, err = tx.Exec(`DELETE FROM room WHERE id = $1`, id)
 			return err
 		})
