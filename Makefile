@@ -40,7 +40,7 @@ WASM_SOURCES := $(filter client/% e2ee/% mls/% wire/% internal/% cmd/veche-wasm/
 WEB_SOURCES  := $(shell git ls-files -co --exclude-standard -- web ':!web/test' ':!web/demo' ':!web/dist')
 
 .PHONY: run build web lint test steps bench sizes bench-load bench-mls bench-calls bench-ejabberd fuzz reproduce vuln clean needs-build needs-test \
-	test-go test-wasm test-js test-web test-screens test-browser lint-go lint-web
+	test-go test-wasm test-js test-web test-screens test-browser test-calls test-people lint-go lint-web
 
 run: build
 	bin/veche serve --data $(DATA) $(ARGS)
@@ -69,18 +69,19 @@ bin/tally: $(wildcard test/tally/*.go)
 lint: lint-go lint-web
 
 # Each line is tried even if the one before it fails, and counts as one check.
+# The flags are those of bin/veche, so that nothing is compiled twice.
 lint-go: bin/tally | needs-build
-	@status=0; \
-	$(TALLY) step checks test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard -- '*.go') | tee /dev/stderr)" || status=1; \
-	$(TALLY) step checks go vet ./... || status=1; \
-	$(TALLY) step checks go tool staticcheck ./... || status=1; \
+	@status=0; export CGO_ENABLED=0 GOFLAGS="$$(go env GOFLAGS) -trimpath"; \
+	$(TALLY) step lint-go test -z "$$(gofmt -l $$(git ls-files -co --exclude-standard -- '*.go') | tee /dev/stderr)" || status=1; \
+	$(TALLY) step lint-go go vet ./... || status=1; \
+	$(TALLY) step lint-go go tool staticcheck ./... || status=1; \
 	exit $$status
 
 # The types come from the worker's parts too, which the build makes.
 lint-web: bin/.web bin/tally
 	@status=0; \
-	$(TALLY) step checks npm --prefix web run --silent types || status=1; \
-	$(TALLY) step checks npm --prefix web run --silent lint || status=1; \
+	$(TALLY) step lint-web npm --prefix web run --silent types || status=1; \
+	$(TALLY) step lint-web npm --prefix web run --silent lint || status=1; \
 	exit $$status
 
 # All steps are taken even if one fails, then the runners' own counts are added
@@ -91,13 +92,15 @@ test: | needs-build needs-test
 	@status=0; $(MAKE) --no-print-directory -k steps || status=1; \
 	  $(TALLY) sum || status=1; exit $$status
 
-# The screens wait for the browser most of the time, so they run beside Go's.
-# The stories with people and calls have the machine to themselves.
+# Two at a time where one alone would leave a core idle: the screens wait for
+# the browser while Go computes; of the stories with people only those with calls
+# ask much of the machine, one after the other.
+TWO := --no-print-directory -k -j2 -Otarget
 steps:
 	@status=0; \
-	$(MAKE) --no-print-directory -k lint test-wasm test-js test-web || status=1; \
-	$(MAKE) --no-print-directory -k -j2 -Otarget test-go test-screens || status=1; \
-	$(MAKE) --no-print-directory test-browser || status=1; \
+	$(MAKE) $(TWO) lint-go lint-web test-wasm test-js test-web || status=1; \
+	$(MAKE) $(TWO) test-go test-screens || status=1; \
+	$(MAKE) $(TWO) test-calls test-people || status=1; \
 	exit $$status
 
 # Another implementation of MLS, for mls/group to be tested against.
@@ -105,15 +108,18 @@ test/interop/node_modules/.package-lock.json: test/interop/package-lock.json | n
 	cd test/interop && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# What takes long begins first, or the last minute is one package's; of three at
+# once one waits for a clock or a socket. lint-go has vetted.
+LONG := client mls/group test/crash server/db test/calls server/backup server/room server sfu mls test/canary
 test-go: bin/veche bin/tally test/interop/node_modules/.package-lock.json
-	VECHE_BIN=$(CURDIR)/bin/veche go test $(RACE) -timeout 30m -json ./... | $(TALLY) go go
+	VECHE_BIN=$(CURDIR)/bin/veche go test $(RACE) -p 3 -vet=off -timeout 30m -json $(addprefix ./,$(LONG)) ./... | $(TALLY) go go
 
 # The client core must build for the browser and stay free of what it must not
 # hold; the sizes are those that a browser downloads.
 test-wasm: bin/veche bin/tally
 	@status=0; \
-	GOOS=js GOARCH=wasm $(TALLY) step checks go vet ./cmd/veche-wasm ./client/link/wsjs ./client/store/browser ./e2ee/... ./mls/... ./wire || status=1; \
-	$(TALLY) step checks node test/sizes.mjs || status=1; \
+	GOOS=js GOARCH=wasm $(TALLY) step wasm go vet -trimpath ./cmd/veche-wasm ./client/link/wsjs ./client/store/browser ./e2ee/... ./mls/... ./wire || status=1; \
+	$(TALLY) step wasm node test/sizes.mjs || status=1; \
 	exit $$status
 
 # What has a second implementation for the browser is tested there too: sealing
@@ -129,9 +135,17 @@ test-web: web/node_modules/.package-lock.json bin/tally
 test-screens: web/node_modules/.package-lock.json bin/tally
 	npm --prefix web run --silent test:screens | $(TALLY) text screens
 
-# People with real browsers and the server.
-test-browser: bin/veche bin/tally
-	VECHE_BIN=$(CURDIR)/bin/veche node --test --test-concurrency=1 test/browser/*.test.mjs | $(TALLY) text browser
+# People with real browsers and the server: those who call, and the others.
+# PICTURES=all keeps what they see in every language, theme and width.
+CALLS  := $(wildcard test/browser/call*.test.mjs)
+PEOPLE := $(filter-out $(CALLS),$(wildcard test/browser/*.test.mjs))
+test-browser: test-calls test-people
+
+test-calls test-people: bin/veche bin/tally
+test-calls:
+	VECHE_BIN=$(CURDIR)/bin/veche node --test --test-concurrency=1 $(CALLS) | $(TALLY) text calls
+test-people:
+	VECHE_BIN=$(CURDIR)/bin/veche node --test --test-concurrency=1 $(PEOPLE) | $(TALLY) text people
 
 # What has no aims first, so that the summary of the aims stands at the end. What
 # cannot be measured here says so, and the rest goes on.
