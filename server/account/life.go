@@ -36,7 +36,7 @@ func EnsureLife(tx *db.Tx) error {
 }
 
 // NewLife begins another life: the site was taken back to an earlier moment, and
-// devices are to expect that. A site that nobody set up is authz.ErrDenied.
+// devices are to expect that. Links to new passwords end with the old one. A site that nobody set up is authz.ErrDenied.
 func NewLife(tx *db.Tx, now time.Time) (wire.Life, error) {
 	l := wire.Life{ID: wire.NewLifeID(), Began: wire.Now(now)}
 	n, err := tx.Exec(`UPDATE site SET life = $1, life_ms = $2 WHERE id = 1`, l.ID, int64(l.Began))
@@ -45,6 +45,10 @@ func NewLife(tx *db.Tx, now time.Time) (wire.Life, error) {
 	}
 	if n == 0 {
 		return wire.Life{}, authz.ErrDenied
+	}
+	// One that was used since would be good again.
+	if _, err := tx.Exec(`DELETE FROM link WHERE kind = $1`, string(ResetLink)); err != nil {
+		return wire.Life{}, fmt.Errorf("void the links to new passwords: %w", err)
 	}
 	return l, nil
 }

@@ -339,7 +339,8 @@ func TestARestoreTouchesNoSiteThatIsThere(t *testing.T) {
 func TestARestoreBeginsANewLife(t *testing.T) {
 	good := unpack(t, whole(t))
 	change(t, good, `INSERT INTO call VALUES (randomblob(16), randomblob(16), randomblob(16), randomblob(16), 1, 0, 0, NULL);
-		INSERT INTO blob SELECT randomblob(16), account_id, 100, 50, 0, 1 FROM blob LIMIT 1`)
+		INSERT INTO blob SELECT randomblob(16), account_id, 100, 50, 0, 1 FROM blob LIMIT 1;
+		INSERT INTO link (hash, kind, account_id, expires_ms, used_ms) SELECT randomblob(32), 'reset', id, 1.9e12, 0 FROM account LIMIT 1`)
 	dir := filepath.Join(t.TempDir(), "data")
 	now := time.UnixMilli(1_800_000_000_000)
 	rep, err := server.Restore(t.Context(), server.StoppedConfig{Data: dir, Now: func() time.Time { return now }}, bytes.NewReader(pack(t, good, true)), false)
@@ -359,6 +360,7 @@ func TestARestoreBeginsANewLife(t *testing.T) {
 		`SELECT count(*) FROM call`:                           0,
 		`SELECT count(*) FROM blob WHERE have = 50`:           0,
 		`SELECT count(*) FROM blob WHERE size = 100`:          1,
+		`SELECT count(*) FROM link WHERE kind = 'reset'`:      0,
 		`SELECT count(*) FROM session`:                        2,
 		`SELECT count(*) FROM site WHERE life_ms = 1.8e12`:    1,
 		`SELECT count(*) FROM statement`:                      2,
