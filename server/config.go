@@ -31,8 +31,9 @@ type Config struct {
 	Metrics string // metrics and profiles, loopback alone; empty means DefaultMetrics, skipped when busy; "off" none
 	Host    string // the name or address by which people reach the server; empty asks the system
 	Version string
-	Contact string // whom to tell of a fault of security, for security.txt; empty: nothing is served
-	Web     fs.FS  // the web app as built; nil serves a page that says it is missing
+	Contact string   // whom to tell of a fault of security, for security.txt; empty: nothing is served
+	Proxies []string // addresses and networks of reverse proxies, which are believed for whom they ask
+	Web     fs.FS    // the web app as built; nil serves a page that says it is missing
 	Log     *slog.Logger
 
 	// Started is called by Run as soon as requests are served, with what the
@@ -65,12 +66,14 @@ type Config struct {
 	// Fatal is called when the disk can no longer be trusted. It is expected to
 	// end the process; nil has Run return the error at once, without draining.
 	Fatal func(error)
+
+	proxies httpapi.Proxies // Proxies, by check
 }
 
 const off = "off"
 
 // check fills in the defaults.
-func (c *Config) check() error {
+func (c *Config) check() (err error) {
 	if c.Data == "" {
 		return errors.New("no data directory is named")
 	}
@@ -94,6 +97,9 @@ func (c *Config) check() error {
 		if err := httpapi.CheckContact(c.Contact); err != nil {
 			return fmt.Errorf("security contact %q: %w", c.Contact, err)
 		}
+	}
+	if c.proxies, err = httpapi.ParseProxies(c.Proxies); err != nil {
+		return fmt.Errorf("reverse proxies: %w", err)
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -165,7 +165,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.rooms, err = room.New(room.Config{
-		DB: s.db, Hub: s.hub, People: device.People{}, Blobs: s.blobs, Log: log, Now: s.cfg.Now, Believed: s.age.Sweep,
+		DB: s.db, Hub: s.hub, People: device.People{}, Blobs: s.blobs, Log: log, Now: s.cfg.Now, Limit: s.limit, Believed: s.age.Sweep,
 		Left: func(r wire.RoomID, a wire.AccountID, d wire.DeviceID) { s.calls.Left(r, a, d) },
 	}); err != nil {
 		return err
@@ -197,7 +197,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.metrics.load(s, sessions)
 	if s.api, err = httpapi.New(httpapi.Config{
 		DB: s.db, Hub: s.hub, Accounts: accounts, Sessions: sessions, Blobs: s.blobs, Limit: s.limit, Log: log, Now: s.cfg.Now, Age: s.age.Now,
-		Version: s.cfg.Version, Contact: s.cfg.Contact, Web: s.cfg.Web, CA: s.certs.CA(), Observe: s.metrics.route,
+		Version: s.cfg.Version, Contact: s.cfg.Contact, Proxies: s.cfg.proxies, Web: s.cfg.Web, CA: s.certs.CA(), Observe: s.metrics.route,
 		SessionMax: s.cfg.SessionMax, Audit: s.audit,
 	}); err != nil {
 		return err

@@ -36,6 +36,7 @@ type serveCmd struct {
 	Public   []string `placeholder:"ADDR" help:"Addresses at which devices reach this server for calls, where a router stands between (default: found out)."`
 	CallSize int      `placeholder:"N" help:"How many devices one call takes at most (default 1000)."`
 	Contact  string   `name:"security-contact" placeholder:"URI" help:"Whom to tell of a fault of security, like mailto:security@example.org (served as /.well-known/security.txt)."`
+	Proxies  []string `name:"trusted-proxy" placeholder:"CIDR" help:"Addresses or networks of reverse proxies, which are believed for whom they ask (X-Forwarded-For; default: nobody is)."`
 	Sessions int      `name:"session-max" placeholder:"DAYS" help:"Have devices show the password again this many days after it was shown last (default 0: never)."`
 	Log      string   `name:"log" enum:"text,json" default:"text" help:"How to write the log: text, or json for programs that read it."`
 	Verbose  bool     `short:"v" help:"Log every small thing."`
@@ -74,7 +75,7 @@ func (c serveCmd) Run(ctx context.Context, t *term) error {
 		Media: calls, CallSize: c.CallSize, MediaTCP: overTCP, MediaTURN: overTURN, MediaAt: where,
 		Data: c.Data, HTTPS: c.Listen, HTTP: c.Local, Metrics: c.Metrics, Host: c.Host,
 		SessionMax: time.Duration(c.Sessions) * 24 * time.Hour,
-		Version:    version, Contact: c.Contact, Web: app,
+		Version:    version, Contact: c.Contact, Web: app, Proxies: c.Proxies,
 		Started: func(i server.Info) { fmt.Fprint(t.out, i) },
 		Log:     log,
 		// The state of the disk is unknown: whatever this process would still do,

@@ -55,9 +55,10 @@ type Config struct {
 	Now      func() time.Time
 	Age      func() time.Time // the moment by which sessions that nobody used are over; nil means Now
 	Version  string
-	Contact  string // where faults of security are reported, for security.txt; empty: it is not served
-	Web      fs.FS  // the web app as built; nil serves a page that says it is missing
-	CA       []byte // DER of the site's certificate authority, for people to install; nil without one
+	Contact  string  // where faults of security are reported, for security.txt; empty: it is not served
+	Proxies  Proxies // that are believed for whom they ask; empty: nobody is
+	Web      fs.FS   // the web app as built; nil serves a page that says it is missing
+	CA       []byte  // DER of the site's certificate authority, for people to install; nil without one
 
 	// SessionMax is how long after the password was shown a session is locked, until
 	// it is shown again; 0 for never.
@@ -148,6 +149,7 @@ type call struct {
 	http.ResponseWriter
 	r       *http.Request
 	door    Door
+	from    netip.Addr     // of the peer, or for whom a proxy asks
 	session device.Session // zero without one
 	token   device.Token
 }
@@ -155,15 +157,6 @@ type call struct {
 // actor says who asks, for authz.
 func (c *call) actor() authz.Actor {
 	return authz.Actor{Account: c.session.Account, Device: c.session.Device, State: c.session.State, Admin: c.session.Admin}
-}
-
-// from is the address of the peer.
-func (c *call) from() netip.Addr {
-	ap, err := netip.ParseAddrPort(c.r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr()
 }
 
 // serve wraps a route in what all share.
@@ -183,7 +176,7 @@ func (a *API) serve(d Door, r route) http.Handler {
 			}
 			a.cfg.Observe(r.pattern, rec.status, a.cfg.Now().Sub(began))
 		}()
-		c := &call{ResponseWriter: rec, r: req, door: d}
+		c := &call{ResponseWriter: rec, r: req, door: d, from: a.cfg.Proxies.client(req)}
 		if err := a.pass(c, r); err != nil {
 			a.fail(c, r, err)
 		}
@@ -205,7 +198,7 @@ func (a *API) pass(c *call, r route) error {
 		return err
 	}
 	// Before who asks is looked up, which is what a flood would cost.
-	if err := a.cfg.Limit.Allow(r.class, limit.Who{From: c.from()}); err != nil {
+	if err := a.cfg.Limit.Allow(r.class, limit.Who{From: c.from}); err != nil {
 		a.record(c, audit.Entry{Kind: audit.Limited, What: r.class.Name})
 		return err
 	}
@@ -213,7 +206,7 @@ func (a *API) pass(c *call, r route) error {
 	slots := a.transfers
 	if authz.Anonymous(r.action) {
 		slots = a.pages
-		if from := limit.Network(c.from()); r.bytes {
+		if from := limit.Network(c.from); r.bytes {
 			if !a.ofPages.enter(from, networkPages) {
 				return &wire.Error{Code: wire.Busy, Text: "too many files at a time", RetryAfter: 2000}
 			}

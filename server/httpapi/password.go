@@ -71,7 +71,7 @@ func (a *API) prove(c *call, p wire.Prove) (wire.SignedIn, error) {
 
 // shown is a password that somebody shows who has a session.
 func (a *API) shown(c *call, password string) account.Shown {
-	return account.Shown{Account: c.session.Account, Password: password, From: c.from(), Known: c.known()}
+	return account.Shown{Account: c.session.Account, Password: password, From: c.from, Known: c.known()}
 }
 
 // reset gives an account another password by a link, and lets its person in: on
@@ -106,7 +106,7 @@ func (a *API) reset(c *call, p wire.Reset) (wire.SignedIn, error) {
 
 // record writes an event down that a request has brought about.
 func (a *API) record(c *call, e audit.Entry) {
-	e.From = c.from()
+	e.From = c.from
 	a.cfg.Audit.Record(e)
 }
 

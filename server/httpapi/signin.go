@@ -59,7 +59,7 @@ func (a *API) signup(c *call, p wire.SignUp) (wire.SignedIn, error) {
 
 func (a *API) signin(c *call, p wire.SignIn) (wire.SignedIn, error) {
 	in, err := a.let(c, audit.SignedIn, p.Device, p.Again, p.Cookie, func(and account.And) (account.Account, error) {
-		t := account.Try{Name: p.Name, Password: p.Password, From: c.from(), Known: c.known()}
+		t := account.Try{Name: p.Name, Password: p.Password, From: c.from, Known: c.known()}
 		return a.cfg.Accounts.SignIn(c.r.Context(), t, and)
 	})
 	a.refused(c, audit.SignInRefused, err)

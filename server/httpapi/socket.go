@@ -33,7 +33,7 @@ func (a *API) socket(c *call) error {
 		})
 		return nil
 	}
-	who := session.Actor{Actor: c.actor(), Name: c.session.Name, Local: localAddr(ws.NetConn()), From: c.from()}
+	who := session.Actor{Actor: c.actor(), Name: c.session.Name, Local: localAddr(ws.NetConn()), From: c.from}
 	// The connection outlives the request; Drain ends it.
 	ctx := context.WithoutCancel(c.r.Context())
 	a.serving.Go(func() {

@@ -130,7 +130,6 @@ func (l *Limiter) Count(tallies ...Tally) (undo func(), wait time.Duration) {
 	}
 	if k.wait > 0 {
 		k.undo()
-		l.refused.Add(1)
 	}
 	return k.undo, k.wait
 }
@@ -289,5 +288,5 @@ func (l *Limiter) giveBack(key uint64, every time.Duration) {
 	}
 }
 
-// Refused returns how often something was not allowed.
+// Refused returns how often Allow did not.
 func (l *Limiter) Refused() uint64 { return l.refused.Load() }

@@ -10,6 +10,7 @@ import (
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -57,7 +58,7 @@ type Blobs interface {
 	ReleaseRoom(tx *db.Tx, room wire.RoomID) (more bool, err error)
 }
 
-// Config says what Rooms work with. All is required but Now.
+// Config says what Rooms work with. All is required but Now and what follows.
 type Config struct {
 	DB     *db.DB
 	Hub    *hub.Hub
@@ -65,6 +66,7 @@ type Config struct {
 	Blobs  Blobs
 	Log    *slog.Logger
 	Now    func() time.Time // nil means time.Now
+	Limit  *limit.Limiter   // nil is one of their own, on the clock Now
 	// Believed is the moment that a sweep may believe it is; nil means Now.
 	Believed func(context.Context) (time.Time, error)
 	// Left hears, after the commit, that an account is no longer a member, or, with
@@ -78,7 +80,6 @@ type Rooms struct {
 	cfg    Config
 	trees  treeCache
 	tails  tails
-	typing typists
 
 	progress progress
 
@@ -94,6 +95,9 @@ func New(cfg Config) (*Rooms, error) {
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
+	}
+	if cfg.Limit == nil {
+		cfg.Limit = limit.New(cfg.Now)
 	}
 	if cfg.Believed == nil {
 		cfg.Believed = func(context.Context) (time.Time, error) { return cfg.Now(), nil }

@@ -75,11 +75,12 @@ func TestWhatIsNotForOneTakesAsLongAsWhatIsNotThere(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var said []string
 			for range 5 {
-				a, b := inTurns(tt.n, tt.there, tt.none)
+				a, b := inTurns(trials(t, tt.n), tt.there, tt.none)
+				said = append(said, fmt.Sprintf("%v and %v", a, b))
 				if float64(a) < 1.5*float64(b) && float64(b) < 1.5*float64(a) {
+					t.Log(said)
 					return
 				}
-				said = append(said, fmt.Sprintf("%v and %v", a, b))
 			}
 			t.Errorf("what is there and not for one, and what is not there, differ: %v", said)
 		})

@@ -185,3 +185,41 @@ func TestAnOfficeMayMistype(t *testing.T) {
 		t.Errorf("%d guesses in three minutes, want 4", n)
 	}
 }
+
+// saying is a transport that says for whom it asks, as a proxy does.
+type saying struct {
+	http.RoundTripper
+	client string
+}
+
+func (s saying) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Set("X-Forwarded-For", s.client)
+	return s.RoundTripper.RoundTrip(r)
+}
+
+// Behind a proxy that the site was told of people are counted by their own
+// addresses, and nobody else is believed.
+func TestAProxyIsBelievedAndNobodyElse(t *testing.T) {
+	site := testenv.Start(t, testenv.WithConfig(func(cfg *server.Config) { cfg.Proxies = []string{"127.0.0.5"} }))
+	site.SetUp("Ann")
+	by := func(peer, said string) *http.Client {
+		c := from(site, peer)
+		return &http.Client{Transport: saying{c.Transport, said}, Timeout: c.Timeout}
+	}
+	try := func(what string, c *http.Client, password string, want int) {
+		t.Helper()
+		if s, _ := signIn(t, site, c, "Ann", password); s != want {
+			t.Errorf("%s: %d, want %d", what, s, want)
+		}
+	}
+	for range 5 {
+		try("a failure of somebody", by("127.0.0.5", "203.0.113.1"), wrong, 404)
+	}
+	try("their next", by("127.0.0.5", "203.0.113.1"), testenv.Password, 503)
+	try("with another address in front", by("127.0.0.5", "198.51.100.77, 203.0.113.1"), testenv.Password, 503)
+	try("somebody else behind the proxy", by("127.0.0.5", "198.51.100.1"), testenv.Password, 200)
+	for i := range 5 {
+		try("a failure of who is no proxy", by("127.0.9.6", fmt.Sprintf("192.0.2.%d", i)), wrong, 404)
+	}
+	try("their next under yet another name", by("127.0.9.6", "192.0.2.99"), testenv.Password, 503)
+}
