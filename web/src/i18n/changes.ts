@@ -1,5 +1,5 @@
 import type { Change, Notice } from "../core/api.gen.ts";
-import { names } from "./format.ts";
+import { moment, names } from "./format.ts";
 import type { Key, Text } from "./text.ts";
 
 // changeText says what happened to a room, in one sentence. me is the reader's
@@ -41,6 +41,7 @@ export function noticeText(t: Text, notice: Notice, who: string, room: string): 
   const values = {
     who: who || t("notice.someone"),
     room: room ? t("notice.room", { name: room }) : t("notice.someRoom"),
+    when: moment(t, notice.time),
   };
   return { title: t(`notice.${notice.code}`), text: t(`notice.${notice.code}Text`, values) };
 }

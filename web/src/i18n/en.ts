@@ -475,13 +475,13 @@ export const en = {
   "notice.new_deviceText": "If that was not you, remove it now and change your recovery key.",
   "notice.password_changed": "Your password was changed",
   "notice.password_changedText":
-    "It was changed on another of your devices. If that was not you, change it again and remove devices that are not yours.",
+    "On another of your devices, {when}. If that was not you, change it again and remove devices that are not yours.",
   "notice.password_reset": "Your password was replaced",
   "notice.password_resetText":
-    "It was replaced with a link that an administrator made. If you did not ask for one, talk to them.",
+    "{when}, with a link that an administrator made. If that was not you, talk to them and remove devices that are not yours.",
   "notice.reset_link": "A link for a new password was made",
   "notice.reset_linkText":
-    "An administrator made a link with which your password can be replaced. If you did not ask for it, talk to them.",
+    "{when}: an administrator made a link with which your password can be replaced. If you did not ask for it, talk to them.",
   "notice.storage": "This browser may delete your messages",
   "notice.storageText":
     "It did not promise to keep what Veche stores. Bookmark or install Veche, or allow it to store data permanently.",

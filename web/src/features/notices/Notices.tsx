@@ -1,5 +1,5 @@
 import { Bell, ShieldAlert } from "lucide-react";
-import type { Notice } from "../../core/api.gen.ts";
+import type { Notice, NoticeCode } from "../../core/api.gen.ts";
 import { noticeText } from "../../i18n/changes.ts";
 import { moment } from "../../i18n/format.ts";
 import { useText } from "../../i18n/text.ts";
@@ -9,6 +9,9 @@ import type { Snapshots } from "../../model/store.ts";
 import { useSnapshot } from "../../model/useSnapshot.ts";
 import { Button } from "../../ui/Button.tsx";
 import css from "./Notices.module.css";
+
+// What is told in full by its words.
+const told: ReadonlySet<NoticeCode> = new Set(["password_changed", "password_reset", "reset_link"]);
 
 // Notices tells the person what they must know: severe ones across the top,
 // news in a corner. They stay until dismissed.
@@ -44,7 +47,7 @@ export function NoticeStack({
             <div>
               <h2>{title}</h2>
               <p>{text}</p>
-              {n.text && (
+              {n.text && !told.has(n.code) && (
                 <details>
                   <summary>{t("notice.details")}</summary>
                   <p lang="en">{n.text}</p>
@@ -60,7 +63,7 @@ export function NoticeStack({
                     {t("notice.password")}
                   </Button>
                 )}
-                {(n.code === "new_device" || n.code === "password_changed") && (
+                {(n.code === "new_device" || told.has(n.code)) && (
                   <Button look="quiet" onClick={() => onSettings("devices")}>
                     {t("notice.devices")}
                   </Button>

@@ -89,8 +89,9 @@ export default function Settings({
   const devices = useSnapshot(model.devices.list);
   const pending = devices?.filter((d) => d.state === "pending").length ?? 0;
   const shown = tabs.filter((tab) => !tab.admins || status.admin);
-  const current = part ?? "appearance";
-  const heading = shown.find((tab) => tab.part === current);
+  // Who is no longer an administrator loses sight of what only they do.
+  const heading = shown.find((tab) => tab.part === part) ?? shown[0];
+  const current = heading?.part ?? "appearance";
   return (
     <Dialog
       title={t("settings.title")}
