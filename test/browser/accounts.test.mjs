@@ -99,11 +99,11 @@ step("the link is used up, and says so", async () => {
   await late.close();
 });
 
-step("his account is shut: he is out everywhere, and not let in", async () => {
+step("his account is shut: he is out everywhere, and not let in", async (t) => {
   await act("people.close", "people.closeTitle");
   const began = Date.now();
   for (const p of [laptop, phone]) await p.page.getByRole("heading", { name: p.t("ended.title") }).waitFor();
-  console.log(`# out everywhere after ${Date.now() - began} ms`);
+  t.diagnostic(`out everywhere after ${Date.now() - began} ms`);
   await phone.page.getByLabel(phone.t("entry.password"), { exact: true }).fill(phone.password);
   await button(phone.page, phone.t("ended.again")).click();
   await phone.page.getByText(phone.t("password.wrong")).waitFor();

@@ -12,7 +12,7 @@ function form(
   purpose: Purpose,
   ways: Partial<Ways> = {},
   desk = new Desk({ checkLink: () => ({ kind: "invite", org: "Org" }) }),
-  who = "",
+  me = "",
 ) {
   const asked: unknown[] = [];
   const note = (how: unknown) => {
@@ -25,7 +25,7 @@ function form(
     purpose,
     "TOKEN",
     "Firefox on Linux",
-    who,
+    me,
   );
   return { f, asked, state: () => f.state.snapshot() };
 }
@@ -147,6 +147,26 @@ describe("a link to a new password", () => {
     f.edit("password", "long enough");
     await f.submit();
     expect(state().step).toBe("dead");
+  });
+  test("of somebody else replaces nobody who is at home here, however it is pressed", async () => {
+    const { f, state, asked } = form("reset", {}, link(), "Bob");
+    await f.check();
+    expect(state()).toMatchObject({ step: "other", who: "Ann" });
+    f.edit("password", "long enough");
+    await f.submit();
+    expect(asked).toEqual([]);
+  });
+  test("of one's own works where one is at home; an invite does not", async () => {
+    const own = form("reset", {}, link(), "Ann");
+    await own.f.check();
+    expect(own.state().step).toBe("form");
+    const invite = form("reset", {}, undefined, "Ann");
+    await invite.f.check();
+    invite.f.edit("name", "Bob");
+    invite.f.edit("password", "long enough");
+    await invite.f.submit();
+    expect(invite.state().step).toBe("dead");
+    expect(invite.asked).toEqual([]);
   });
   test("leaves a device that waits to be let in to the screen that says so", async () => {
     const waits = async () => ({ ok: true, value: { phase: "enrolling" } }) as const;

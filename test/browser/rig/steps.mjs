@@ -88,7 +88,8 @@ export async function settings(p, part) {
   const item = p.page.getByRole("menuitem", { name: p.t("settings.title") });
   if (await item.count()) await item.click();
   const dialog = p.page.getByRole("dialog", { name: p.t("settings.title") });
-  await dialog.getByRole("button", { name: p.t(`settings.${part}`) }).click();
+  // A count may follow the name.
+  await dialog.getByRole("navigation").getByRole("button", { name: new RegExp(`^${p.t(`settings.${part}`)}`) }).click();
   return dialog;
 }
 

@@ -120,7 +120,7 @@ function EntryScreen({
   );
   // biome-ignore lint/correctness/useExhaustiveDependencies: one form, even if the language changes under it
   const form = useMemo(
-    () => new EntryForm(model.core, ways, link?.purpose ?? "signIn", link?.token ?? "", deviceName(t)),
+    () => new EntryForm(model.core, ways, link?.purpose ?? "signIn", link?.token ?? "", deviceName(t), me),
     [model, ways, link],
   );
   useEffect(() => {

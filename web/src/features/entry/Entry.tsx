@@ -46,8 +46,7 @@ export function Entry({
       </Card>
     );
   }
-  // Nobody who is inside makes a second account here, by whatever page.
-  if (step === "dead" || (me && (purpose === "join" || purpose === "setup"))) {
+  if (step === "dead") {
     return (
       <Card title={t("entry.linkDead")} lead={t(purpose === "reset" ? "reset.deadLead" : "entry.linkDeadLead")}>
         {leave}
@@ -61,7 +60,7 @@ export function Entry({
       </Card>
     );
   }
-  if (me && who !== me) {
+  if (step === "other") {
     return (
       <Card title={t("reset.otherTitle", { name: who })} lead={t("reset.otherLead", { me })}>
         {leave}

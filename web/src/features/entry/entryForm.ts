@@ -9,9 +9,10 @@ export type Purpose = "setup" | "join" | "signIn" | "again" | "reset";
 export type FieldName = "org" | "name" | "password" | "device";
 
 export interface EntryState {
-  // checking: what the link is good for is being asked; dead: for nothing;
-  // done: a device that is let in already has its new password.
-  readonly step: "checking" | "unreachable" | "dead" | "form" | "working" | "done";
+  // checking: what the link is good for is being asked; dead: for nothing; other:
+  // for somebody else than who is at home in this browser; done: a device that is
+  // let in already has its new password.
+  readonly step: "checking" | "unreachable" | "dead" | "other" | "form" | "working" | "done";
   readonly purpose: Purpose;
   readonly who: string; // again, reset: whose account it is
   readonly org: string; // of the server, as it says of itself
@@ -35,12 +36,16 @@ export class EntryForm {
   readonly #core: Pick<Core, "call">;
   readonly #ways: Ways;
   readonly #token: string;
+  readonly #me: string;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(core: Pick<Core, "call">, ways: Ways, purpose: Purpose, token: string, device: string, who = "") {
+  // me is the name of who is at home in this browser, if anybody is.
+  constructor(core: Pick<Core, "call">, ways: Ways, purpose: Purpose, token: string, device: string, me = "") {
     this.#core = core;
     this.#ways = ways;
     this.#token = token;
+    this.#me = me;
+    const who = purpose === "again" ? me : "";
     this.state = new Store<EntryState>({
       step: "checking",
       purpose,
@@ -81,7 +86,7 @@ export class EntryForm {
 
   async submit(): Promise<void> {
     const { step, purpose, values } = this.state.snapshot();
-    if (step === "working") return;
+    if (step === "working" || step === "other" || step === "dead") return;
     const wrong = faults(purpose, values);
     if (Object.keys(wrong).length > 0) return this.state.update({ wrong });
     this.state.update({ step: "working", wrong: {} });
@@ -115,12 +120,15 @@ export class EntryForm {
     }
   }
 
-  // opened takes what the link is good for, whatever page it was opened on.
+  // opened takes what the link is good for, whatever page it was opened on. Where
+  // somebody is at home it may replace their own password and nothing else: to let
+  // another account in would cost them what is stored here.
   #opened(link: LinkInfo): void {
     const purpose = link.kind === "setup" || link.kind === "reset" ? link.kind : "join";
     const { values } = this.state.snapshot();
     const who = purpose === "reset" ? (link.name ?? "") : "";
-    this.state.update({ step: "form", org: link.org, purpose, who, values: { ...values, name: who || values.name } });
+    const step = !this.#me || who === this.#me ? "form" : who ? "other" : "dead";
+    this.state.update({ step, org: link.org, purpose, who, values: { ...values, name: who || values.name } });
   }
 }
 
