@@ -367,10 +367,15 @@ func TestDamageIsSeenAtOpen(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "veche.db")
 			d := open(t, db.Config{Path: path})
-			for range 500 {
-				if err := d.Update(t.Context(), func(tx *db.Tx) error { return add(tx, wire.NewRoomID(), 1) }); err != nil {
-					t.Fatal(err)
+			if err := d.Update(t.Context(), func(tx *db.Tx) error {
+				for range 500 {
+					if err := add(tx, wire.NewRoomID(), 1); err != nil {
+						return err
+					}
 				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
 			}
 			d.Close()
 			b, err := os.ReadFile(path)

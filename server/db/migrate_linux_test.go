@@ -1,38 +1,56 @@
 package db_test
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"modernc.org/sqlite"
 
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/wire"
 )
 
-const migrateChild = "VECHE_TEST_MIGRATE"
+const (
+	migrateChild = "VECHE_TEST_MIGRATE"
+	migrateDies  = "VECHE_TEST_MIGRATE_DIES"
+)
+
+const heavyRows = 3000
 
 // heavy is a step that takes a while: rows of its own, and a change to each row
-// that was there.
+// that was there. It passes places at which a process can be made to die.
 var heavy = db.Schema{Noun: "thing", Steps: append(things.Steps[:2:2], `
 	CREATE TABLE heavy (n BIGINT PRIMARY KEY, body BYTEA NOT NULL);
-	INSERT INTO heavy WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 30000) SELECT n, randomblob(100) FROM c;
-	UPDATE thing SET note = 'changed';
+	INSERT INTO heavy WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 3000) SELECT n, randomblob(100) FROM c WHERE here(n);
 	CREATE INDEX heavy_body ON heavy (body);
+	UPDATE thing SET note = 'changed' WHERE here('changed');
 `)}
+
+// deadly makes here(at) the end of this process; here() of anything else is true.
+func deadly(at string) {
+	sqlite.MustRegisterScalarFunction("here", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		if fmt.Sprint(args[0]) == at {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+		return int64(1), nil
+	})
+}
 
 // Whenever a migration is killed, the file is the old one or the new one, never
 // between, and the next start finishes it.
 func TestAMigrationThatIsKilledHasHappenedOrNot(t *testing.T) {
 	if path := os.Getenv(migrateChild); path != "" {
-		fmt.Println("begin")
+		deadly(os.Getenv(migrateDies))
 		d, err := db.Open(context.Background(), db.Config{Path: path, Schemas: []db.Schema{heavy}, Log: discard})
 		if err != nil {
 			t.Fatal(err)
@@ -58,61 +76,67 @@ func TestAMigrationThatIsKilledHasHappenedOrNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	migrate := func(path string, life time.Duration) time.Duration {
+	// migrate migrates in a process of its own. killed says when it is to die, if at
+	// all, and is given the process and when it is over.
+	migrate := func(path, dies string, killed func(kill func(), over <-chan struct{})) error {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestAMigrationThatIsKilledHasHappenedOrNot$")
-		cmd.Env = append(os.Environ(), migrateChild+"="+path)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
+		cmd.Env = append(os.Environ(), migrateChild+"="+path, migrateDies+"="+dies)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		lines := bufio.NewReader(out)
-		if _, err := lines.ReadString('\n'); err != nil {
-			t.Fatal(err)
-		}
-		began := time.Now()
-		if life > 0 {
-			defer time.AfterFunc(life, func() { _ = cmd.Process.Kill() }).Stop()
-		}
-		_, _ = io.Copy(io.Discard, lines) // until it ends
-		if err := cmd.Wait(); life == 0 && err != nil {
-			t.Fatal(err)
-		}
-		return time.Since(began)
+		over := make(chan struct{})
+		var watch sync.WaitGroup
+		watch.Go(func() { killed(func() { _ = cmd.Process.Kill() }, over) })
+		err := cmd.Wait()
+		close(over)
+		watch.Wait()
+		return err
 	}
-	fresh := func() string {
-		path := filepath.Join(t.TempDir(), "veche.db")
-		if err := os.WriteFile(path, image, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return path
-	}
-	whole := migrate(fresh(), 0)
-	var before, after, between int
-	for range 4 {
-		path := fresh()
-		migrate(path, whole/10+rand.N(whole))
-		if st, err := os.Stat(path + "-wal"); err == nil && st.Size() > 1<<20 {
-			between++ // it was at work
-		}
-		switch v := versionOf(t, path, rows); v {
-		case 2:
-			before++
-		case 3:
-			after++
-		default:
-			t.Errorf("the schema is %d", v)
-		}
-		migrate(path, 0)
-		if v := versionOf(t, path, rows); v != 3 {
-			t.Errorf("after another start the schema is %d", v)
-		}
-	}
-	t.Logf("killed in %v: %d before, %d after; %d of them with pages on disk", whole, before, after, between)
-	if before == 0 {
-		t.Error("no migration was killed before its end: the test tests nothing")
+	spare := func(func(), <-chan struct{}) {}
+	for _, tt := range []struct {
+		name, dies string
+		want       int // 0: either
+	}{
+		{"while rows are added", "1500", 2},
+		{"when all but the commit is done", "changed", 2},
+		{"in the commit", "", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "veche.db")
+			if err := os.WriteFile(path, image, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			// Nothing reaches the log before the commit: it fits the writer's cache.
+			inCommit := func(kill func(), over <-chan struct{}) {
+				for {
+					select {
+					case <-over:
+						return
+					case <-time.After(50 * time.Microsecond):
+						if st, err := os.Stat(path + "-wal"); err == nil && st.Size() > 100<<10 {
+							kill()
+						}
+					}
+				}
+			}
+			if tt.dies != "" {
+				inCommit = spare
+			}
+			if err := migrate(path, tt.dies, inCommit); err == nil && tt.want != 0 {
+				t.Fatal("nothing killed it")
+			}
+			v := versionOf(t, path, rows)
+			if v != tt.want && (tt.want != 0 || v != 2 && v != 3) {
+				t.Errorf("the schema is %d", v)
+			}
+			t.Logf("the schema is %d", v)
+			if err := migrate(path, "", spare); err != nil {
+				t.Errorf("the next start: %v", err)
+			}
+			if v := versionOf(t, path, rows); v != 3 {
+				t.Errorf("after another start the schema is %d", v)
+			}
+		})
 	}
 }
 
@@ -138,7 +162,7 @@ func versionOf(t *testing.T, path string, rows int) (v int) {
 	if v == 3 {
 		want = [3]int{rows, 1, 1}
 		var n int
-		if err := c.QueryRow(`SELECT count(*) FROM heavy`).Scan(&n); err != nil || n != 30000 {
+		if err := c.QueryRow(`SELECT count(*) FROM heavy`).Scan(&n); err != nil || n != heavyRows {
 			t.Errorf("%d heavy rows, %v", n, err)
 		}
 	}
