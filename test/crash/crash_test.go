@@ -25,7 +25,7 @@ import (
 // commands too. Whatever happened: L1 to L7. Here the whole client takes part,
 // which takes long for each message; TestKilledUnderLoad has the mass.
 func TestKilledWhilePeopleTalk(t *testing.T) {
-	n := asked(t, "VECHE_TALK_KILLS", 6)
+	n := asked(t, "VECHE_TALK_KILLS", 4)
 	seed := seed(t)
 
 	s := rig.New(t, "Crash", "ann")
@@ -40,7 +40,11 @@ func TestKilledWhilePeopleTalk(t *testing.T) {
 	}
 	fate := rand.New(rand.NewPCG(seed, 99))
 	for range n {
+		told := talk.ledger.Count(ledger.Ack)
 		pause(ctx, time.Duration(fate.IntN(900))*time.Millisecond)
+		if fate.IntN(2) == 0 { // often enough that they get on
+			until(t, "an answer", func() bool { return talk.ledger.Count(ledger.Ack) > told })
+		}
 		s.Kill()
 		s.Start()
 	}
@@ -52,9 +56,6 @@ func TestKilledWhilePeopleTalk(t *testing.T) {
 	t.Logf("figures: %d sends meant, %d acknowledged, %d commands killed, %d rows seen on the way", l.Count(ledger.Intent), l.Count(ledger.Ack), talk.cut.Load(), l.Count(ledger.Seen))
 	for _, b := range ledger.Judge(l.Records(), talk.members) {
 		t.Error(b)
-	}
-	if l.Count(ledger.Ack) < n/2 {
-		t.Errorf("only %d messages were acknowledged in %d lives of the server: the test tests little", l.Count(ledger.Ack), n)
 	}
 	if code := s.Stop(); code != 0 {
 		t.Errorf("asked to stop, the server ended with %d", code)

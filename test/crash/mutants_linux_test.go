@@ -18,23 +18,23 @@ import (
 // rounds to do so.
 var mutants = []struct {
 	name, file, old, new string
-	round                func(*powered) error // of a server that does not even start
+	round                func(*testing.T, *powered) error // of a server that does not even start
 	most                 int
 }{
 	{
 		"it does not wait for the disk", "server/db/conn.go",
 		`"synchronous(FULL)"`, `"synchronous(NORMAL)"`,
-		func(p *powered) error { p.live(1); return nil }, 60,
+		func(t *testing.T, p *powered) error { p.live(t, 1); return nil }, 60,
 	},
 	{
 		"it answers before the commit", "server/db/db.go",
 		"j.onCommit = tx.onCommit\n", "j.onCommit = tx.onCommit\n\t\tclose(j.done)\n\t\tj.done = make(chan struct{})\n",
-		func(p *powered) error { p.disk.Slow(20 * time.Millisecond); p.live(1); return nil }, 60,
+		func(t *testing.T, p *powered) error { p.disk.Slow(20 * time.Millisecond); p.live(t, 1); return nil }, 60,
 	},
 	{
 		"it goes on after a failed sync", "server/db/db.go",
 		"case failed, damaged:", "case damaged:",
-		func(p *powered) error {
+		func(_ *testing.T, p *powered) error {
 			p.failWrite()
 			pause(context.Background(), 200*time.Millisecond)
 			p.cut()
@@ -44,7 +44,7 @@ var mutants = []struct {
 	{
 		"it believes what the kernel remembers of a failed write", "server/db/db.go",
 		"if err := believeTheDisk(d.cfg.Path); err != nil {", "if err := error(nil); err != nil {",
-		func(p *powered) error {
+		func(_ *testing.T, p *powered) error {
 			p.failWrite()
 			p.Ended()
 			cutOff(p)
@@ -54,7 +54,7 @@ var mutants = []struct {
 	{
 		"it does not know what it has seen before", "server/room/send.go",
 		"Client: p.Client, Epoch", "Client: wire.NewClientID(), Epoch",
-		func(p *powered) error { p.live(1); return nil }, 5,
+		func(t *testing.T, p *powered) error { p.live(t, 1); return nil }, 5,
 	},
 }
 
@@ -77,7 +77,7 @@ func TestRigsNoticeBrokenServers(t *testing.T) {
 			for round := 1; round <= m.most; round++ {
 				p.Site.Start()
 				p.Crowd.Start(p.URL)
-				err := m.round(p)
+				err := m.round(t, p)
 				p.disk.Heal()
 				if err != nil {
 					t.Logf("figures: noticed in round %d: %v", round, err)

@@ -37,9 +37,10 @@ func (p *powered) cut() {
 
 // live lets the site work, and sometimes only begin, and cuts the power in the
 // middle, n times. It is up afterwards.
-func (p *powered) live(n int) {
+func (p *powered) live(t *testing.T, n int) {
+	t.Helper()
 	for range n {
-		pause(context.Background(), time.Duration(p.fate.IntN(500))*time.Millisecond)
+		work(t, p.Crowd, p.fate)
 		p.cut()
 		for p.fate.IntN(3) == 0 {
 			p.Launch()
@@ -53,21 +54,17 @@ func (p *powered) live(n int) {
 // The power goes under load. Whatever the disk had in its cache then may be
 // there, or not, or torn.
 func TestPowerCutUnderLoad(t *testing.T) {
-	n := asked(t, "VECHE_CUTS", 5)
+	n := asked(t, "VECHE_CUTS", 4)
 	p := onDisk(t, 64+3*n, crowd.Config{})
 	p.Site.Start()
 	p.Crowd.Start(p.URL)
-	p.live(n)
+	p.live(t, n)
 	finish(t, p.Crowd, p.Site)
 	if code := p.Stop(); code != 0 {
 		t.Errorf("asked to stop, the server ended with %d", code)
 	}
 	dense(t, p.Site)
-	f := p.Figures()
-	t.Logf("figures: %d power cuts; %v; %d flushes of the disk", n, f, p.disk.Flushes())
-	if f.Acknowledged < 20*n {
-		t.Errorf("only %d answers in %d lives: the test tests little", f.Acknowledged, n)
-	}
+	t.Logf("figures: %d power cuts; %v; %d flushes of the disk", n, p.Figures(), p.disk.Flushes())
 }
 
 // The rig must be able to see a loss: on a disk that says it has written and
@@ -79,7 +76,7 @@ func TestADiskThatLiesIsFoundOut(t *testing.T) {
 	p.Crowd.Start(p.URL)
 	const most = 10
 	for cuts := 1; cuts <= most; cuts++ {
-		p.live(1)
+		p.live(t, 1)
 		if err := p.Finish(t.Context(), p.URL); err != nil {
 			t.Fatal(err)
 		}
