@@ -165,8 +165,9 @@ func (c *Client) nameOf(ctx context.Context, id wire.RoomID) string {
 }
 
 // WaitSent waits until the server has acknowledged a message, and returns the
-// row then. A message that was refused is an api.Failure with the row's code; one
-// that waits for its person is api.Held.
+// row then. A message that was refused is an api.Failure with the row's code, as is
+// one that the server cannot take now: that one is saved and leaves later. One that
+// waits for its person is api.Held.
 func (c *Client) WaitSent(ctx context.Context, id wire.RoomID, item string) (api.Item, error) {
 	if err := c.WaitOnline(ctx); err != nil {
 		return api.Item{}, err
@@ -195,6 +196,8 @@ func (c *Client) WaitSent(ctx context.Context, id wire.RoomID, item string) (api
 			return list[0], api.Fail(list[0].Fail, "the message was refused")
 		case list[0].State != api.ItemSaved:
 			return list[0], nil
+		case list[0].Fail != "":
+			return list[0], api.Fail(list[0].Fail, "the server cannot take it now; the message is stored and will be sent")
 		}
 		if err := c.undecided(ctx, now); err != nil {
 			return list[0], err

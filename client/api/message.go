@@ -38,7 +38,7 @@ type Item struct {
 	Name   string          `json:"name"` // of From, as known now
 	Mine   bool            `json:"mine"`
 	State  ItemState       `json:"state"`
-	Fail   FailureCode     `json:"fail,omitempty"`
+	Fail   FailureCode     `json:"fail,omitempty"` // why it was refused; of one that is saved, why the server cannot take it yet
 	Time   wire.Millis     `json:"time"`
 	Text   string          `json:"text"`           // as written (Markdown)
 	Rich   []Block         `json:"rich,omitempty"` // Text parsed, for showing

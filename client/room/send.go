@@ -219,9 +219,24 @@ func (w outlet) deliver(ctx context.Context, o store.Outgoing) (again bool, err 
 			return false, fmt.Errorf("entry for %s in epoch %d: %w", w.id, o.Epoch, err)
 		}
 		return true, nil
+	case code == wire.NoSpace:
+		return false, w.waits(ctx, o, api.NoSpace, err)
+	case code == wire.Busy:
+		return false, w.waits(ctx, o, api.Busy, err)
 	default:
 		return false, w.refused(ctx, o, err)
 	}
+}
+
+// waits has the person see why an entry waits. It leaves when the server can take
+// it, so the error, which makes it wait, is returned.
+func (w outlet) waits(ctx context.Context, o store.Outgoing, code api.FailureCode, why error) error {
+	if o.Item == "" {
+		return why
+	}
+	return errors.Join(why, w.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		return timeline.Waits(tx, w.id, o.Item, code, func(ids ...string) { w.cfg.Feed.Items(w.id, ids...) })
+	}))
 }
 
 // acknowledged notes that the server has an entry, then takes it as what it

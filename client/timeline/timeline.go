@@ -261,7 +261,22 @@ func Acknowledged(tx *store.Tx, room wire.RoomID, item string, r wire.Receipt, c
 	if err != nil {
 		return err
 	}
-	i.State, i.Seq, i.Time = string(api.ItemSent), r.Seq, r.Time
+	i.State, i.Fail, i.Seq, i.Time = string(api.ItemSent), "", r.Seq, r.Time
+	tx.OnCommit(func() { changed(item) })
+	return store.PutItem(tx, i)
+}
+
+// Waits notes why a message waits here: the server cannot take it now. It leaves by
+// itself later.
+func Waits(tx *store.Tx, room wire.RoomID, item string, why api.FailureCode, changed func(ids ...string)) error {
+	i, err := store.GetItem(tx, room, item)
+	if errors.Is(err, store.ErrNone) || err == nil && (i.State != string(api.ItemSaved) || i.Fail == string(why)) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	i.Fail = string(why)
 	tx.OnCommit(func() { changed(item) })
 	return store.PutItem(tx, i)
 }

@@ -225,6 +225,7 @@ func (p *profile) sent(ctx context.Context, q api.Queued, wait time.Duration) (s
 			row.Room = at.Room.ID
 			return row, nil
 		}
+		full := item.State == api.ItemSaved && item.Fail != "" // or too busy
 		switch f := api.FailureOf(err); {
 		case ctx.Err() != nil:
 			row.Queued = true
@@ -237,14 +238,21 @@ func (p *profile) sent(ctx context.Context, q api.Queued, wait time.Duration) (s
 			}
 			p.t.note("%s", broughtBack(room.Room))
 			return row, err
-		case f.Code != api.Offline:
+		case f.Code != api.Offline && !full:
 			return row, err
 		}
 		if time.Now().After(deadline) {
 			row.Queued = true
+			if full {
+				return row, api.Fail(item.Fail, "the server cannot take the message now; it is stored here and leaves with the next command that finds the server able to")
+			}
 			return row, api.Fail(api.Offline, "the message is stored here and leaves with the next command that reaches the server")
 		}
-		if !told {
+		switch {
+		case told:
+		case full:
+			p.t.note("The server's disk is full, or it has too much to do. The message is stored here; to interrupt loses nothing.")
+		default:
 			p.t.note("The server cannot be reached. The message is stored here; to interrupt loses nothing.")
 		}
 		select {

@@ -146,10 +146,11 @@ func (l *local) answer(ctx context.Context, m message) (json.RawMessage, error) 
 			return nil, err
 		}
 		item, err := l.waitSent(ctx, ref)
+		a := waited{Item: item}
 		if err != nil {
-			return nil, err
+			a.Failure = api.FailureOf(err)
 		}
-		return json.Marshal(item)
+		return json.Marshal(a)
 	default:
 		result, failure := l.c.Mux().Call(ctx, m.Call, m.Params)
 		if failure != nil {
@@ -262,9 +263,21 @@ func (r *remote) waitCaughtUp(ctx context.Context) error {
 	return r.call(ctx, callCaughtUp, api.None{}, &api.None{})
 }
 
-func (r *remote) waitSent(ctx context.Context, ref api.ItemRef) (item api.Item, err error) {
-	err = r.call(ctx, callSent, ref, &item)
-	return item, err
+func (r *remote) waitSent(ctx context.Context, ref api.ItemRef) (api.Item, error) {
+	var a waited
+	if err := r.call(ctx, callSent, ref, &a); err != nil {
+		return api.Item{}, err
+	}
+	if a.Failure != nil {
+		return a.Item, a.Failure
+	}
+	return a.Item, nil
+}
+
+// waited is what waitSent answers: of a message that waits here, both.
+type waited struct {
+	Item    api.Item
+	Failure *api.Failure
 }
 
 func (r *remote) changed() <-chan struct{} { return r.bell.next() }

@@ -15,10 +15,15 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
-// fill leaves not a block free.
 func (p *powered) fill(t *testing.T) {
 	t.Helper()
-	f, err := os.OpenFile(p.filler(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	fill(t, p.filler())
+}
+
+// fill has a file at path take all that is free, to the last block.
+func fill(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}

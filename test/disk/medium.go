@@ -114,11 +114,13 @@ func (m *medium) write(b []byte, off int64) syscall.Errno {
 
 func (m *medium) flush() syscall.Errno {
 	m.mu.Lock()
-	slow := m.slow
-	m.mu.Unlock()
-	time.Sleep(slow)
-	m.mu.Lock()
 	defer m.mu.Unlock()
+	for began := time.Now(); time.Since(began) < m.slow; { // which may end meanwhile
+		rest := min(m.slow-time.Since(began), 10*time.Millisecond)
+		m.mu.Unlock()
+		time.Sleep(rest)
+		m.mu.Lock()
+	}
 	for m.off {
 		m.power.Wait()
 	}

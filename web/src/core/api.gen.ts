@@ -455,6 +455,7 @@ export interface Item {
   readonly name: string;
   readonly mine: boolean;
   readonly state: ItemState;
+  /** why it was refused; of one that is saved, why the server cannot take it yet */
   readonly fail?: FailureCode;
   readonly time: Millis;
   /** as written (Markdown) */

@@ -162,6 +162,8 @@ export const en = {
   "chat.unopenable": "This message could not be opened on this device",
   "chat.unknown": "A newer version of Veche is needed to show this",
   "chat.notSent": "Not sent.",
+  "chat.waitsFull": "Kept here: the server's disk is full. It is sent by itself when there is room.",
+  "chat.waitsBusy": "Kept here: the server has too much to do. It is sent by itself.",
   "chat.replyTo": "Reply to {name}",
   "chat.you": "You",
   "chat.actions": "Message actions",

@@ -139,6 +139,11 @@ export const MessageRow = memo(function MessageRow({
             {t("chat.alone")}
           </p>
         )}
+        {item.state === "saved" && (item.fail === "no_space" || item.fail === "busy") && (
+          <p className={css.alone} role="status">
+            {t(item.fail === "no_space" ? "chat.waitsFull" : "chat.waitsBusy")}
+          </p>
+        )}
         {item.state === "failed" && (
           <p className={css.failed}>
             {t("chat.notSent")} {item.fail && item.fail !== "internal" && t(`fail.${item.fail}`)}{" "}
