@@ -79,8 +79,9 @@ func (c *Client) waitPhase(ctx context.Context, cond func(api.Status) (bool, err
 		case api.Connecting, api.Online:
 			tried = true
 		case api.NoServer:
-			if tried {
-				return false, api.Fail(api.Offline, "the server cannot be reached: %v", c.account.Why())
+			why := c.account.Why()
+			if tried && wire.CodeOf(why) != wire.Unauthenticated { // else it is about to be known that the session has ended
+				return false, api.Fail(api.Offline, "the server cannot be reached: %v", why)
 			}
 		}
 		return false, nil

@@ -33,7 +33,7 @@ func (c peopleCmd) Run(ctx context.Context, t *term) error {
 	}
 	return list(t, c.JSON, people.People, func(person api.Person) any { return person },
 		[]string{"NAME", "IS"}, func(person api.Person) []string {
-			return []string{person.Name, marks(person.Me, "you", person.Admin, "administrator", person.Online, "online")}
+			return []string{person.Name, marks(person.Me, "you", person.Admin, "administrator", person.Online, "online", person.Shut, "account shut")}
 		})
 }
 

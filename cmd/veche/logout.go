@@ -38,7 +38,8 @@ func (c logoutCmd) Run(ctx context.Context, t *term) error {
 
 func (c logoutCmd) signOut(ctx context.Context, p *profile) error {
 	if c.Forget {
-		if err := p.needServer(ctx); err != nil {
+		// Where the server has ended the session there is nothing to tell it.
+		if err := p.needServer(ctx); err != nil && !errors.Is(err, api.Fail(api.SignedOut, "")) {
 			return err
 		}
 	}

@@ -204,6 +204,43 @@ gone=$(v ann2 devices --json | grep '"this":true' | field device)
 v ann device revoke "$gone"
 claim "a device that was removed hears nothing more" not v ann2 send "$room" "from beyond"
 
+# --- passwords, and accounts that are shut -----------------------------------
+admin() { "$VECHE" admin "$@" --data "$data" 2>>"$dir/err"; }
+signin() { v "$1" login "$url" --name bob --password-file "$2" --ca "$ca"; }
+echo "qwerty12345" >"$dir/easy.pw"
+echo "seven lazy badgers" >"$dir/bob2.pw"
+echo "eight eager otters" >"$dir/bob3.pw"
+claim "a password that is easily guessed is refused" not v bob password --old-file "$dir/bob.pw" --new-file "$dir/easy.pw"
+claim "so is a change with a wrong old one" not v bob password --old-file "$dir/bob2.pw" --new-file "$dir/bob3.pw"
+claim "the old one changes it" v bob password --old-file "$dir/bob.pw" --new-file "$dir/bob2.pw"
+claim "the old one is good no longer" not signin bob-old "$dir/bob.pw"
+link=$(admin reset bob)
+claim "an administrator makes a link to a new one" has "$link" "$url/reset#"
+code=$(v bob2 login "$link" --password-file "$dir/bob3.pw" --ca "$ca" --json | field code)
+claim "the link sets it, and its device waits to be let in" test -n "$code"
+claim "it works once" not v bob4 login "$link" --password-file "$dir/bob.pw" --ca "$ca"
+claim "the person's own device is asked" has "$(v bob devices --json)" "$code"
+claim "and lets it in" v bob device approve "$code"
+v bob2 rooms >/dev/null
+v ann send @bob "with a new password" >/dev/null
+claim "then it reads what follows" has "$(texts bob2 @ann)" "with a new password"
+claim "an account is shut" admin shut bob
+claim "everybody sees that" has "$(v ann people)" "account shut"
+v bob send @ann "still here" >/dev/null
+claim "its devices are signed out" test $? = 4
+claim "nobody signs in to it" not signin bob-new "$dir/bob3.pw"
+claim "the last administrator is not shut" not admin shut ann
+claim "it is opened again" admin open bob
+claim "with a wrong password nobody goes on" not signin bob "$dir/bob.pw"
+claim "its device goes on with the right one" has "$(signin bob "$dir/bob3.pw")" "Signed in as bob"
+v ann send @bob "welcome back, bob" >/dev/null
+claim "as the device that it was" has "$(texts bob @ann)" "welcome back, bob"
+claim "whoever is signed out by the administrator" admin sign-out bob
+v bob2 send @ann "still here" >/dev/null
+claim "has to show the password" test $? = 4
+claim "and goes on then" has "$(signin bob2 "$dir/bob3.pw")" "Signed in as bob"
+claim "all of it is in the log, and no password" same "$(grep -c -e event=password_changed -e event=reset_link_made -e event=password_reset -e event=account_shut "$dir/server.log")-$(grep -c -F -f "$dir/bob2.pw" -f "$dir/bob3.pw" "$dir/server.log")" "4-0"
+
 v bob logout --forget
 claim "a device that forgets leaves no key and no message behind" not test -e "$dir/bob/key" -o -e "$dir/bob/veche.db"
 
