@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -275,17 +276,21 @@ func (d *DB) write() {
 		}
 		batch := []*job{first}
 		d.alone = max(0, d.alone-1)
-	more:
-		for len(batch) < maxBatch && d.alone == 0 {
+		for yielded := false; len(batch) < maxBatch && d.alone == 0; {
 			select {
 			case j, ok := <-d.jobs:
-				if !ok {
-					break more
+				if ok {
+					batch = append(batch, j)
+					continue
 				}
-				batch = append(batch, j)
 			default:
-				break more
+				if !yielded { // to those who are about to write: they share this sync
+					yielded = true
+					runtime.Gosched()
+					continue
+				}
 			}
+			break
 		}
 		for len(batch) > 0 {
 			part := batch
