@@ -38,10 +38,15 @@ func (c *carriers) add(s *session) {
 	}
 }
 
+// stride is how many a carrier brings before others get the processor.
+const stride = 64
+
 // work brings what there is, and ends.
 func (c *carriers) work() {
-	runtime.Gosched() // those who are about to say more get to it
-	for {
+	for n := 0; ; n++ {
+		if n%stride == 0 {
+			runtime.Gosched() // at first to those who are about to say more
+		}
 		c.mu.Lock()
 		s := c.first
 		if s == nil {
@@ -54,6 +59,8 @@ func (c *carriers) work() {
 		}
 		s.behind = nil
 		c.mu.Unlock()
-		s.carry()
+		if s.carry() {
+			runtime.Gosched() // to who answers
+		}
 	}
 }

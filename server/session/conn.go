@@ -37,6 +37,7 @@ type session struct {
 	working bool
 	out     queue
 	sending bool
+	back    bool // see carry
 	ending  bool // takes no more requests
 	closed  bool
 	deaf    bool      // reads nothing, so that nothing can be heard

@@ -153,16 +153,26 @@ func (s *session) next(b *batch) bool {
 }
 
 // carry writes what the peer takes at once. Who has more, or takes nothing, is
-// left to others.
-func (s *session) carry() {
+// left to others. Who is about to be answered is put back once, behind all that
+// wait, and carry says so: what a device is told of its own message then leaves
+// with the answer.
+func (s *session) carry() (back bool) {
+	s.mu.Lock()
+	back = s.working && !s.back && len(s.out.answers) == 0 && !s.closed
+	s.back = back
+	s.mu.Unlock()
+	if back {
+		s.all.carriers.add(s)
+		return true
+	}
 	b := batches.Get().(*batch)
 	if !s.next(b) {
-		return
+		return false
 	}
 	n, taken, err := s.conn.Try(b.frames)
 	if b.frames = b.frames[n:]; !taken || err != nil || len(b.frames) > 0 {
 		go s.write(b)
-		return
+		return false
 	}
 	b.left()
 	s.mu.Lock()
@@ -176,6 +186,7 @@ func (s *session) carry() {
 	} else {
 		s.tasks.Done()
 	}
+	return false
 }
 
 // write waits for the peer to take what carry has left, and all that came

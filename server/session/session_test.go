@@ -840,6 +840,26 @@ func TestBurstLeavesInOneWrite(t *testing.T) {
 	})
 }
 
+// What a device is told may leave with an answer that is about to come. It does not
+// wait for one that is not.
+func TestEventDoesNotWaitForAnAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		p := d.connect(t)
+		p.ask(t, 1, slow.Name, number{1})
+		synctest.Wait() // it is being carried out, and waits at the gate
+		hub.Tell(d.hub, hub.Account(ann.Account), wire.OnCatchUp, wire.CatchUp{})
+		if f := p.take(t); f.Method != wire.OnCatchUp.Name {
+			t.Errorf("heard %+v", f)
+		}
+		d.gate <- struct{}{}
+		if f := p.take(t); f.ID != 1 {
+			t.Errorf("heard %+v", f)
+		}
+		p.Close(0, "")
+	})
+}
+
 // An event that goes to many is one slice of bytes, and takes no memory for each.
 func TestHearingAllocatesLittle(t *testing.T) {
 	s := &session{sending: true} // somebody is writing: what is heard waits
