@@ -45,3 +45,27 @@ test("the recovery key stays on screen until the person has kept it, whatever th
   model.session.keyIsKept();
   expect(model.session.entrance.snapshot().recoveryKey).toBeUndefined();
 });
+
+test("who is signed out from afar is out of the call too, and keeps the chats", async () => {
+  const desk = new Desk({
+    status: () => ({ phase: "ready" }),
+    rooms: () => ({ rooms: [{ id: room, time: 1, title: "Crew", unread: 0 }] }),
+    people: () => ({ people: [] }),
+    devices: () => ({ devices: [] }),
+    notices: () => ({ notices: [] }),
+    calls: () => ({ calls: [{ id: "call", room, ended: false }], rings: [] }),
+  });
+  const model = new Model(desk);
+  model.start();
+  await vi.waitFor(() => expect(model.calls.list.snapshot().byRoom.size).toBe(1));
+  const leave = vi.fn();
+  model.calls.live.set({ leave } as never);
+  desk.say("status", { phase: "ended" });
+  expect(leave).toHaveBeenCalled();
+  expect(model.calls.live.snapshot()).toBeUndefined();
+  expect(model.calls.list.snapshot().byRoom.size).toBe(0);
+  expect(model.rooms.list.snapshot().rooms).toHaveLength(1);
+  // Back with the password: what goes on is asked for anew.
+  desk.say("status", { phase: "ready" });
+  await vi.waitFor(() => expect(model.calls.list.snapshot().byRoom.size).toBe(1));
+});

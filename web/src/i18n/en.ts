@@ -715,7 +715,8 @@ export const en = {
   "fail.guessable": "That password is too easy to guess. Several words that do not belong together are hard to guess.",
   "fail.prove": "Your password is needed first.",
   "fail.last_admin": "The site needs an administrator, and this is the last one. Make somebody else one first.",
-  "fail.held": "A restore of the server has brought people back here. Nothing is sent until they are out, or you accept them.",
+  "fail.held":
+    "A restore of the server has brought people back here. Nothing is sent until they are out, or you accept them.",
   "fail.damaged_site": "The server’s disk is damaged here. Other conversations work; tell your administrator.",
 
   // Everywhere

@@ -47,6 +47,8 @@ export class Model {
       const phase = this.session.status.snapshot()?.phase;
       if (phase === "ready" && !ready) this.#refreshLists();
       if (phase === "fresh") this.#forget();
+      // Nobody sees a call any more, and no microphone stays open behind that.
+      if (phase === "ended") this.calls.clear();
       ready = phase === "ready";
     });
     this.core.onRestart(() => {
