@@ -112,7 +112,7 @@ test/interop/node_modules/.package-lock.json: test/interop/package-lock.json | n
 # once one waits for a clock or a socket. lint-go has vetted.
 LONG := client mls/group test/crash server/db test/calls server/backup server/room server sfu mls test/canary
 test-go: bin/veche bin/tally test/interop/node_modules/.package-lock.json
-	VECHE_BIN=$(CURDIR)/bin/veche go test $(RACE) -p 3 -vet=off -timeout 30m -json $(addprefix ./,$(LONG)) ./... | $(TALLY) go go
+	VECHE_BIN=$(CURDIR)/bin/veche go test $(RACE) -p 3 -vet=off -exec $(CURDIR)/test/aside.sh -timeout 30m -json $(addprefix ./,$(LONG)) ./... | $(TALLY) go go
 
 # The client core must build for the browser and stay free of what it must not
 # hold; the sizes are those that a browser downloads.

@@ -57,7 +57,7 @@ func TestDeviceThatBreaksOffInAFrameHoldsNothing(t *testing.T) {
 			if _, err := c.Write(tt.send); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil { // ends a test that would wait for ever
+			if err := c.SetReadDeadline(time.Now().Add(time.Minute)); err != nil { // ends a test that would wait for ever
 				t.Fatal(err)
 			}
 			if _, err := io.Copy(io.Discard, r); err != nil {
@@ -84,7 +84,7 @@ func TestDeviceHasOnlySoManyConnections(t *testing.T) {
 	}
 	bob.Connect()
 	last.Close()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if _, _, err := site.Dial(ann.Token); err == nil {
 			break
 		}

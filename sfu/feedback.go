@@ -269,7 +269,7 @@ func (k *keeper) pictures(p *participant, now time.Duration) (short bool) {
 	k.control.owed(p)
 	k.control.arrived(p)
 	v := p.viewer
-	if len(v.Places) == 0 || p.egress.Load() == nil {
+	if !v.any() || p.egress.Load() == nil {
 		return false
 	}
 	k.s.share(p)

@@ -83,6 +83,7 @@ type peer struct {
 
 	heardMu sync.Mutex
 	heard   map[string][]*packet // by mid of the slot
+	via     *badLink             // nil: none
 }
 
 type packet = pionrtp.Packet
@@ -190,12 +191,15 @@ func (p *peer) answer(text string) {
 	}
 }
 
-// join joins and waits until media can flow.
+// join joins, through p.via if that is set, and waits until media can flow.
 func (p *peer) join() *peer {
 	p.t.Helper()
 	a, err := p.s.Join(context.Background(), Join{Call: p.call, Participant: p.id, Offer: p.offer(nil), Local: netip.MustParseAddr("127.0.0.1"), Listener: &p.ear, Echo: p.echo})
 	if err != nil {
 		p.t.Fatal(err)
+	}
+	if p.via != nil {
+		a.SDP = p.via.redirect(a.SDP, p.s.Addr())
 	}
 	p.answer(a.SDP)
 	p.wait("the connection", func() bool { return p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected })
@@ -214,10 +218,10 @@ func (p *peer) join() *peer {
 	return p
 }
 
-// wait waits for a condition, and fails the test after ten seconds.
+// wait waits for a condition, and fails the test after a minute.
 func wait(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain for %s", what)
 		}

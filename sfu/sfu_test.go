@@ -220,17 +220,34 @@ func TestLeavingIsNoticed(t *testing.T) {
 func TestSilenceOfTheNetworkIsNoticed(t *testing.T) {
 	var c clock
 	s := newServer(t, func(cfg *Config) { cfg.Now = c.Now })
-	ann := newPeer(t, s, testCall, 1, 8).join()
+	ann := newPeer(t, s, testCall, 1, 8)
+	ann.via = newBadLink(t, s.Addr())
+	ann.join()
 	alive := func(want ...bool) func() bool {
 		return func() bool { ann.mu.Lock(); defer ann.mu.Unlock(); return slices.Equal(ann.alive, want) }
 	}
+	// quiet lets d pass in which nothing comes; something was on its way, perhaps, and was heard after that.
+	quiet := func(d time.Duration, what string, done func() bool) {
+		t.Helper()
+		ann.via.dead.Store(true)
+		c.advance(d)
+		late := time.NewTicker(5 * time.Second)
+		defer late.Stop()
+		ann.wait(what, func() bool {
+			select {
+			case <-late.C:
+				c.advance(d)
+			default:
+			}
+			return done()
+		})
+	}
 	ann.wait("life", alive(true))
-	c.advance(silentAfter)
-	ann.wait("silence", alive(true, false))
+	quiet(silentAfter, "silence", alive(true, false))
+	ann.via.dead.Store(false)
 	ann.say(1, 960, 30, "here")
 	ann.wait("life again", alive(true, false, true))
-	c.advance(goneAfter)
-	ann.wait("the end", func() bool { ann.mu.Lock(); defer ann.mu.Unlock(); return slices.Equal(ann.gone, []Reason{Silent}) })
+	quiet(goneAfter, "the end", func() bool { ann.mu.Lock(); defer ann.mu.Unlock(); return slices.Equal(ann.gone, []Reason{Silent}) })
 }
 
 // TestWhoNeverConnectsIsGone: an offer without anything after it takes no place for

@@ -117,7 +117,6 @@ type videoPeer struct {
 	layers []*cameraLayer
 	stop   chan struct{}
 	tasks  sync.WaitGroup
-	via    *badLink // nil: none
 
 	viewMu sync.Mutex
 	views  map[string]*screenView

@@ -35,6 +35,13 @@ type wish struct {
 // came, bits per second.
 const assumed = 3_000_000
 
+// any says whether there are places, which an offer may add at any time.
+func (v *viewer) any() bool {
+	v.Lock()
+	defer v.Unlock()
+	return len(v.Places) > 0
+}
+
 // header is the size of an RTP header to this receiver, in bytes.
 func (v *viewer) header() int {
 	if v.congestion == 0 {

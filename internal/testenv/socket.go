@@ -16,7 +16,7 @@ import (
 
 // patience is how long a test waits for what must come. It is no speed that is
 // asserted: it only ends a test that would wait for ever.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Socket is a bare connection of a device: frames and nothing more.
 type Socket struct {

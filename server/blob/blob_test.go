@@ -117,7 +117,7 @@ func (s *site) exists(id wire.BlobID) bool {
 // settle runs the store until it has removed what it is to remove.
 func (s *site) settle(gone ...wire.BlobID) {
 	s.Helper()
-	ctx, cancel := context.WithTimeout(s.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- s.blobs.Run(ctx) }()

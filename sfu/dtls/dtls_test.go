@@ -139,7 +139,7 @@ func (d *device) dial(t testing.TB, w *wire, more ...pion.ClientOption) (*pion.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	return c, c.HandshakeContext(ctx)
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long anything may take that is waited for.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // newWorld starts a site whose calls go through the real forwarder.
 func newWorld(t *testing.T, tap sfu.Tap, names ...string) *testenv.World {
