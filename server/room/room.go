@@ -77,9 +77,9 @@ type Config struct {
 
 // Rooms is all rooms of a site. Refusals are *wire.Error.
 type Rooms struct {
-	cfg    Config
-	trees  treeCache
-	tails  tails
+	cfg   Config
+	trees treeCache
+	tails tails
 
 	progress progress
 
