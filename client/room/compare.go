@@ -138,24 +138,26 @@ func (c comparison) common(ctx context.Context) (place, error) {
 	if c.s.Seq == c.m.Seq && c.s.Head == c.m.Head {
 		return place{seq: c.m.Seq}, nil
 	}
-	lo := int64(0) // highest place that is known to agree; 0: that of nobody
-	var at place
-	var first int64
-	if err := c.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
-		first, err = store.FirstHead(tx, c.m.ID)
-		if errors.Is(err, store.ErrNone) {
-			first, err = c.m.Seq+1, nil
-		}
-		return err
-	}); err != nil {
-		return at, err
-	}
+	lo := int64(0)                  // highest place that is known to agree; 0: that of nobody
 	hi := min(c.m.Seq, c.s.Seq) + 1 // lowest place that is known not to agree
-	for step := int64(1); hi > max(lo+1, first); {
+	var at place
+	for step := int64(1); hi > lo+1; {
 		x := (lo + hi) / 2
 		if lo == 0 {
-			x = max(first, hi-step) // what was lost is little beside what there is
+			x = max(1, hi-step) // what was lost is little beside what there is
 			step *= 2
+		}
+		// Only what is known here says anything: the account may have been out of
+		// the room for a while.
+		err := c.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
+			x, err = store.HeadNear(tx, c.m.ID, x, lo, hi)
+			return err
+		})
+		if errors.Is(err, store.ErrNone) {
+			break
+		}
+		if err != nil {
+			return at, err
 		}
 		p, agrees, err := c.probe(ctx, x)
 		if err != nil {
@@ -177,8 +179,8 @@ type place struct {
 	epoch uint64
 }
 
-// probe has the server show entry x. A server that shows another entry for a
-// head that we have noted is at fault.
+// probe has the server show entry x, of which the head is known. A server that
+// shows another entry for it is at fault.
 func (c comparison) probe(ctx context.Context, x int64) (p place, agrees bool, err error) {
 	page, err := session.Call(ctx, c.cfg.Session, wire.RoomLog, wire.ReadLog{Room: c.m.ID, After: x - 1, Limit: 1})
 	if err != nil || len(page.Entries) == 0 || page.Entries[0].Seq != x {
@@ -200,9 +202,15 @@ func (c comparison) probe(ctx context.Context, x int64) (p place, agrees bool, e
 		if agrees = head == e.Head; !agrees {
 			return nil
 		}
-		before, err := store.HeadAt(tx, c.m.ID, x-1)
+		var before wire.Hash
+		if x > 1 {
+			before, err = store.HeadAt(tx, c.m.ID, x-1)
+		}
 		if errors.Is(err, store.ErrNone) {
-			return nil
+			// Nothing here binds the entry to its head. What counts is in which epoch
+			// this device joined with it.
+			agrees, err = getSetting(tx, joinedName(c.m.ID, x), &p.epoch)
+			return err
 		}
 		if err == nil && wire.Next(before, c.m.ID, e) != head {
 			return faultf(api.NoticeForked, "entry %d is not the one that we have", x)

@@ -206,6 +206,9 @@ func (w joiner) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c compos
 	if err := store.PutHead(tx, w.id, seq, head); err != nil {
 		return faultf(api.NoticeForked, "the room is offered with another history than the one we have")
 	}
+	if err := putSetting(tx, joinedName(w.id, seq), g.Epoch()); err != nil {
+		return err
+	}
 	if err := store.SetMembers(tx, w.id, membersOf(c.leaves, c.policy)); err != nil {
 		return err
 	}
@@ -230,6 +233,9 @@ func (w joiner) joinedAt(tx *store.Tx, row *store.Room, g *group.Group, c compos
 	}
 	return timeline.Start(tx, place)
 }
+
+// joinedName names the epoch in which this device joined at an entry.
+func joinedName(room wire.RoomID, seq int64) string { return fmt.Sprintf("joined %s %d", room, seq) }
 
 // startSub is the place of the line that says that the device came in here,
 // behind what the same entry changed.

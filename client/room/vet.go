@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/veche-im/veche/client/api"
+	"github.com/veche-im/veche/client/store"
 	"github.com/veche-im/veche/internal/policy"
 	"github.com/veche-im/veche/mls"
 	"github.com/veche-im/veche/mls/group"
@@ -36,8 +37,8 @@ func (w judge) vetPublic(ctx context.Context, c mls.GroupContext, members []mls.
 	if err != nil {
 		return composition{}, faultf(api.NoticeBadCommit, "the room's policy: %v", err)
 	}
-	if w.row.Seq > 0 && p.Kind != w.row.Kind {
-		return composition{}, faultf(api.NoticeBadCommit, "the room became %s", p.Kind)
+	if err := w.same(ctx, p); err != nil {
+		return composition{}, err
 	}
 	leaves, err := policy.Leaves(members)
 	if err != nil {
@@ -48,6 +49,29 @@ func (w judge) vetPublic(ctx context.Context, c mls.GroupContext, members []mls.
 		return composition{}, faultf(api.NoticeBadCommit, "%v", err)
 	}
 	return out, w.vetDevices(ctx, leaves, members)
+}
+
+// same refuses a group that is not the room which this device was in, be it that a
+// restored site has lost all of it: of another kind, or between others.
+func (w judge) same(ctx context.Context, p policy.Policy) error {
+	was := w.row.Seq > 0
+	if !was {
+		if err := w.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
+			was, err = getSetting(tx, notedName(w.id), &noted{})
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !was:
+		return nil
+	case p.Kind != w.row.Kind:
+		return faultf(api.NoticeBadCommit, "the room became %s", p.Kind)
+	case p.Kind == wire.Direct && !w.row.Peer.IsZero() && !p.Owns(w.row.Peer):
+		return faultf(api.NoticeBadCommit, "the room was with somebody else")
+	}
+	return nil
 }
 
 // checkMembers holds a group to what the policy says of every epoch.

@@ -97,10 +97,17 @@ func HadLost(tx *Tx, room wire.RoomID, device wire.DeviceID, client wire.ClientI
 	return n > 0, err
 }
 
-// FirstHead returns the oldest entry of a room of which the head is known,
-// ErrNone if there is none.
-func FirstHead(tx *Tx, room wire.RoomID) (int64, error) {
-	return value[int64](tx, `SELECT seq FROM room_head WHERE room = ?1 ORDER BY seq LIMIT 1`, room)
+// HeadNear returns an entry of a room between above and below, neither of them, of
+// which the head is known: the first from seq on, else the last before it, ErrNone
+// if there is none.
+func HeadNear(tx *Tx, room wire.RoomID, seq, above, below int64) (int64, error) {
+	const from = `SELECT seq FROM room_head WHERE room = ?1 AND seq >= ?2 AND seq < ?3 ORDER BY seq LIMIT 1`
+	near, err := value[int64](tx, from, room, max(seq, above+1), below)
+	if !errors.Is(err, ErrNone) {
+		return near, err
+	}
+	const before = `SELECT seq FROM room_head WHERE room = ?1 AND seq < ?2 AND seq > ?3 ORDER BY seq DESC LIMIT 1`
+	return value[int64](tx, before, room, min(seq, below), above)
 }
 
 // PutSaid keeps the content of an entry of this device that no row keeps as it
