@@ -177,7 +177,7 @@ func (h *healer) heal(ctx context.Context, life wire.Life) error {
 	}
 	// Statements that the server does not take count as before for whoever has
 	// pinned them, and it is asked for room for key packages at every connection.
-	if err := h.unlessRefused(c.account.Republish(ctx)); err != nil {
+	if err := c.account.Republish(ctx); err != nil {
 		return err
 	}
 	if err := c.rooms.Restored(ctx); err != nil {

@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -148,5 +149,54 @@ func TestADeviceThatWasLetInSinceComesBack(t *testing.T) {
 				t.Errorf("ann's devices: %+v", list)
 			}
 		})
+	}
+}
+
+// A list of devices that the server refuses for good is not sent again and again,
+// keeps nothing else waiting, and its person is told; also who has just signed up.
+func TestAListOfDevicesThatIsRefusedIsTold(t *testing.T) {
+	t.Parallel()
+	r, room := restorableCouncil(t, "ann", "bob")
+	ann, bob := r.Client("ann"), r.Client("bob")
+	r.save()
+	testenv.Do(ann, api.NewRecovery, api.None{})
+	ann.Ready()
+	no := func(c *testenv.Client, what string) *atomic.Int64 {
+		var n atomic.Int64
+		c.Link.Requests(func(f *wire.Frame) {
+			if f.Method == what {
+				n.Add(1)
+				f.Body = encode(map[string]int{"nonsense": 1})
+			}
+		})
+		return &n
+	}
+	asked := no(ann, wire.DeviceRepublish.Name)
+	r.restore()
+	if n := ann.Notice(api.NoticeRefused); !n.Severe || !strings.Contains(n.Text, "bad_request") {
+		t.Errorf("ann is told %+v", n)
+	}
+	over(ann)
+	over(bob)
+	ann.Send(room, "all the same")
+	bob.Sees(room, "ann", "all the same")
+	if n := asked.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+
+	dan := r.Fresh("dan")
+	asked = no(dan, wire.DevicePublish.Name)
+	if _, err := testenv.Ask(dan, api.DoSignUp, api.SignUp{Token: r.Invite(), Name: "dan", Password: testenv.Password, Device: "dan's"}); err == nil {
+		t.Error("dan is let in")
+	}
+	dan.Notice(api.NoticeRefused)
+	if n := asked.Load(); n != 1 {
+		t.Errorf("dan asked %d times", n)
+	}
+	dan.Link.Requests(nil) // his clock is right again, say
+	dan.Restart()
+	dan.Ready()
+	if slices.ContainsFunc(dan.Notices(), func(n api.Notice) bool { return n.Code == api.NoticeRefused }) {
+		t.Errorf("dan is still told %+v", dan.Notices())
 	}
 }

@@ -23,7 +23,7 @@ func (a *Account) Settle(ctx context.Context) error {
 	if err != nil && !errors.Is(err, session.ErrOffline) && ctx.Err() == nil {
 		a.finish(a.Status().Phase, "", err) // whoever signs in need not wait for a wonder
 	}
-	return err
+	return a.tellRefused(ctx, err)
 }
 
 func (a *Account) settle(ctx context.Context) error {
@@ -40,6 +40,10 @@ func (a *Account) settle(ctx context.Context) error {
 	}
 	a.publish.Lock()
 	defer a.publish.Unlock()
+	if self, _ = a.Self(); self.State == wire.DeviceActive { // it was let in meanwhile
+		a.finish(api.PhaseReady, "", nil)
+		return nil
+	}
 	if err := a.comeBack(ctx, self, a.deviceKeys()); err != nil {
 		return err
 	}
@@ -149,7 +153,7 @@ func (a *Account) found(ctx context.Context, self store.Self) error {
 		if wire.CodeOf(err) == wire.Conflict {
 			return nil // published before, and the answer was lost: the event device follows
 		}
-		return err
+		return unlessTaken(err)
 	}
 	if !a.finish(api.PhaseReady, key.Text(), nil) {
 		return a.tellUnseen(ctx)
@@ -199,7 +203,7 @@ func (a *Account) trust(ctx context.Context, chain *statement.Verified, version 
 			self.State = wire.DeviceActive
 		}
 		self.VaultVersion = version
-		return nil
+		return taken(tx)
 	})
 }
 

@@ -95,13 +95,14 @@ func (a *Account) statements(ctx context.Context) (all []wire.SignedStatement, e
 }
 
 // Republish publishes the account's statements again that a restored site has
-// lost, oldest first: they are signed, and so is the order. Where the server has
+// lost, oldest first: they are signed, and so is the order. If the site refuses
+// them the person is told, and nothing else waits for it. Where the server has
 // others, or this device has not kept them, nothing is published: the rules of
 // every day tell the person.
 func (a *Account) Republish(ctx context.Context) error {
 	a.publish.Lock()
 	defer a.publish.Unlock()
-	return a.republish(ctx)
+	return a.tellRefused(ctx, a.republish(ctx))
 }
 
 func (a *Account) republish(ctx context.Context) error {
@@ -131,11 +132,11 @@ func (a *Account) republish(ctx context.Context) error {
 			n := fits(lost)
 			res, err := session.Call(ctx, a.cfg.Session, wire.DeviceRepublish, wire.Republish{Statements: lost[:n], Vault: kept.Vault, Version: v.Version})
 			if err != nil {
-				return fmt.Errorf("publish statements again: %w", err)
+				return unlessTaken(fmt.Errorf("publish statements again: %w", err))
 			}
 			lost, v.Version = lost[n:], res.Version
 		}
-		return nil
+		return a.cfg.Store.Update(ctx, taken)
 	})
 }
 

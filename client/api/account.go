@@ -184,6 +184,7 @@ const (
 	NoticeBack     NoticeCode = "members_back"   // a restore has brought people back into a room
 	NoticeMissing  NoticeCode = "members_lost"   // … or lost that they were added
 
+	NoticeRefused    NoticeCode = "devices_refused" // the server does not take the account's list of devices, which this one has signed or kept
 	NoticeNoRecovery NoticeCode = "no_recovery_key" // nobody has seen the account's recovery key: make a new one
 )
 

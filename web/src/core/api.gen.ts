@@ -573,6 +573,7 @@ export type NoticeCode =
   | "restored_often"
   | "members_back"
   | "members_lost"
+  | "devices_refused"
   | "no_recovery_key";
 
 export interface NoticeRef {

@@ -59,6 +59,7 @@ const knownNotices = {
   "notice.restored_often": true,
   "notice.members_back": true,
   "notice.members_lost": true,
+  "notice.devices_refused": true,
   "notice.new_device": true,
   "notice.password_changed": true,
   "notice.password_reset": true,

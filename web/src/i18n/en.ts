@@ -467,6 +467,9 @@ export const en = {
   "notice.restored_often": "The server says again that it was restored",
   "notice.restored_oftenText":
     "That is twice within an hour. This device sends and takes nothing until the hour has passed. Ask your administrator.",
+  "notice.devices_refused": "The server refuses your list of devices",
+  "notice.devices_refusedText":
+    "It does not take what this device has signed or kept. Others go on trusting the devices that they know. Ask your administrator, and check this device’s clock.",
   "notice.members_back": "People are back in a chat",
   "notice.members_backText":
     "After the server was restored, {who} and perhaps others are in {room} again. Nothing is sent there until they are removed, or you agree.",
