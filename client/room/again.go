@@ -86,6 +86,9 @@ func (w logbook) sayAgain(tx *store.Tx, me Me, to wire.DeviceID, client wire.Cli
 	if err != nil || !first {
 		return err
 	}
+	if hears, err := w.hears(tx, me, to, client); err != nil || hears {
+		return err
+	}
 	made, err := content.NewAgain(client, o.Content)
 	if errors.Is(err, content.ErrTooLarge) {
 		return nil
@@ -94,8 +97,43 @@ func (w logbook) sayAgain(tx *store.Tx, me Me, to wire.DeviceID, client wire.Cli
 		return err
 	}
 	tx.OnCommit(w.wake)
-	_, err = store.Enqueue(tx, store.Outgoing{Room: w.id, Client: wire.NewClientID(), Content: made.Content})
+	as := wire.NewClientID()
+	if err := putSetting(tx, againName(w.id, client), as); err != nil {
+		return err
+	}
+	_, err = store.Enqueue(tx, store.Outgoing{Room: w.id, Client: as, Content: made.Content})
 	return err
+}
+
+// hears reports whether what was said again to somebody else serves a device too:
+// it is not sealed yet, or was since the device has come in. So many who ask at
+// once are answered once.
+func (w logbook) hears(tx *store.Tx, me Me, to wire.DeviceID, client wire.ClientID) (bool, error) {
+	var as wire.ClientID
+	if said, err := getSetting(tx, againName(w.id, client), &as); err != nil || !said {
+		return false, err
+	}
+	o, err := store.OutgoingByClient(tx, w.id, as)
+	if !errors.Is(err, store.ErrNone) {
+		return err == nil && o.Body == nil, err
+	}
+	seq, err := store.EntryOf(tx, w.id, me.Device, as)
+	if errors.Is(err, store.ErrNone) {
+		return false, nil
+	}
+	var came int64
+	known, e := getSetting(tx, cameName(w.id, to), &came)
+	return known && came < seq, errors.Join(err, e)
+}
+
+func againName(room wire.RoomID, client wire.ClientID) string {
+	return "again " + room.String() + " " + client.String()
+}
+
+// cameName names the entry with which a device came anew in the place of its old
+// leaf.
+func cameName(room wire.RoomID, device wire.DeviceID) string {
+	return "came " + room.String() + " " + device.String()
 }
 
 // saidAgain takes what its sender says again, if it is missing here, in its old
@@ -133,6 +171,11 @@ func keepLeaves(tx *store.Tx, id wire.RoomID, seq int64, c policy.Change) error 
 			continue // it came anew in the place of its old one
 		}
 		if err := store.DeleteLeaf(tx, id, r.Device); err != nil {
+			return err
+		}
+	}
+	if c.External {
+		if err := putSetting(tx, cameName(id, c.Committer.Device), seq); err != nil {
 			return err
 		}
 	}

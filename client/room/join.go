@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
+	"time"
 
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/client/session"
@@ -46,13 +48,24 @@ func (w joiner) enter(ctx context.Context) error {
 			return err
 		}
 	}
-	for range mostRaces {
+	for n := range mostRaces {
 		if err = w.external(ctx, &s); wire.CodeOf(err) != wire.Conflict {
-			break // else another commit was first: look again
+			break
+		}
+		// Another commit was first. After a restore a whole room comes back at once:
+		// whoever looks again at the same moment only meets the same others.
+		select {
+		case <-time.After(rand.N(racePause << n)):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return w.blockIf(ctx, err)
 }
+
+// racePause is how long a device waits at most after it was not the first to join;
+// twice as long each time.
+const racePause = 20 * time.Millisecond
 
 // comeBack lets a room be joined anew whose log has just shown how the account
 // left it, if the server has said that the account is a member at a newer entry:
