@@ -18,3 +18,17 @@ func TellSome[T any](h *Hub, r wire.RoomID, few []wire.AccountID, ev wire.Event[
 	}
 	return n
 }
+
+// Elsewhere reports whether another active device of the account is connected.
+func (h *Hub) Elsewhere(id wire.AccountID, device wire.DeviceID) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if a := h.accounts[id]; a != nil {
+		for i := range a.peers {
+			if a.peers[i].active && a.peers[i].device != device {
+				return true
+			}
+		}
+	}
+	return false
+}

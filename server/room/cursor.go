@@ -68,7 +68,9 @@ func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor)
 		}
 		tx.Remember(cursor{r.reading, a.Account}, now)
 		tx.OnCommit(func() {
-			hub.Tell(rs.cfg.Hub, hub.Account(a.Account).ButDevice(a.Device), wire.OnCursor, wire.Cursors{Room: r.id, Cursors: []wire.Cursor{now}})
+			if rs.cfg.Hub.Elsewhere(a.Account, a.Device) {
+				hub.Tell(rs.cfg.Hub, hub.Account(a.Account).ButDevice(a.Device), wire.OnCursor, wire.Cursors{Room: r.id, Cursors: []wire.Cursor{now}})
+			}
 			if now.Delivered > was.Delivered && members <= maxIntimate {
 				rs.progressed(r.id, now, was.Delivered, members)
 			}
