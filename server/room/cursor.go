@@ -35,9 +35,9 @@ func cursorsOf(tx *db.Tx, id wire.RoomID, account wire.AccountID) ([]wire.Cursor
 }
 
 // SetCursor moves the account's cursors forward, up to the newest entry;
-// backward is ignored. What was read was delivered. The account's other devices
-// hear of both at once; of what was delivered the other members hear too, in
-// rooms of up to wire.MaxCursors people: see progress.
+// backward is ignored. What was read was delivered. It is stored a moment later:
+// see progress. The account's other devices hear of both at once; of what was
+// delivered the other members hear too, in rooms of up to wire.MaxCursors people.
 func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor) error {
 	return rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
 		r, err := rs.lookAs(tx, a, authz.RoomCursor, p.Room)
@@ -47,9 +47,11 @@ func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor)
 		if err := checkActive(tx, rs.cfg.People, a); err != nil {
 			return err
 		}
-		was, err := r.cursorOf(tx, a.Account)
-		if err != nil {
-			return err
+		was, waits := rs.progress.at(r.id, a.Account)
+		if !waits {
+			if was, err = r.cursorOf(tx, a.Account); err != nil {
+				return err
+			}
 		}
 		now := was
 		now.Read = max(was.Read, min(p.Read, r.seq))
@@ -57,24 +59,11 @@ func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor)
 		if now == was {
 			return nil
 		}
-		members, err := r.crowd(tx)
-		if err != nil {
-			return err
-		}
-		const set = `INSERT INTO room_cursor (room_id, account_id, delivered, seen) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (room_id, account_id) DO UPDATE SET delivered = excluded.delivered, seen = excluded.seen`
-		if _, err := tx.ExecLast(set, r.id[:], a.Account[:], now.Delivered, now.Read); err != nil {
-			return fmt.Errorf("move the cursor of %s in %s: %w", a.Account, r.id, err)
-		}
-		tx.Remember(cursor{r.reading, a.Account}, now)
 		tx.OnCommit(func() {
 			if rs.cfg.Hub.Elsewhere(a.Account, a.Device) {
 				hub.Tell(rs.cfg.Hub, hub.Account(a.Account).ButDevice(a.Device), wire.OnCursor, wire.Cursors{Room: r.id, Cursors: []wire.Cursor{now}})
 			}
-			if now.Delivered > was.Delivered && members <= maxIntimate {
-				rs.progressed(r.id, now, was.Delivered, members)
-			}
 		})
-		return nil
+		return rs.progressed(ctx, tx, &r, now, was.Delivered)
 	})
 }

@@ -11,6 +11,16 @@ import (
 // Gather is how long cursors wait for others.
 const Gather = gather
 
+// Own has a test change a room's rows.
+func Own(tx *db.Tx, id wire.RoomID) error { return own(tx, id) }
+
+// Waiting is how many rooms have cursors that are not stored or not told.
+func (rs *Rooms) Waiting() int {
+	rs.progress.mu.Lock()
+	defer rs.progress.mu.Unlock()
+	return len(rs.progress.rooms)
+}
+
 // ListDetails has lists say at most n members and cursors in detail.
 func (rs *Rooms) ListDetails(n int) { rs.listDetails = n }
 

@@ -18,7 +18,7 @@ import (
 //	room_cursor  delivered, seen
 //
 // Whatever writes to one of them goes through own first, which forgets the room.
-// Only Send and SetCursor do not: they remember what they wrote. That a device is
+// Only Send and storeProgress do not: they remember what they wrote. That a device is
 // active is device.People's to remember.
 
 // known is the key of a room's row as it is remembered.

@@ -1,10 +1,14 @@
 package room
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/hub"
 	"github.com/veche-im/veche/wire"
 )
@@ -13,11 +17,12 @@ import (
 // message all members tell within a moment that it came.
 const gather = 200 * time.Millisecond
 
-// progress is cursors that moved and of which the members have not heard. They
-// leave with the next nudge of their room, or together in one event: once all
-// that can be are there, which in a direct room is at once, or after gather. A
-// cursor that is told late, twice or never harms nothing: it only moves forward,
-// and room.list tells all.
+// progress is cursors that moved. Those of a room are stored together, with its
+// next message or by themselves: once all that can be are there, which in a
+// direct room is at once, or after gather. Then the members hear of them, with
+// the nudge of that message or in one event. A cursor that is lost, told late or
+// twice harms nothing: it only moves forward, room.list tells all, and a device
+// that finds there less than it has told tells again.
 type progress struct {
 	mu    sync.Mutex // guards what follows
 	rooms map[wire.RoomID]*moves
@@ -25,15 +30,20 @@ type progress struct {
 
 // moves is the cursors of one room that wait.
 type moves struct {
-	list  []wire.Cursor // of each account one, without what it has read
-	from  int64         // the lowest that one of them stood at before
-	alarm *time.Timer
+	waiting []moved       // to be stored; while there are any the alarm is set
+	stored  []wire.Cursor // of which members are to hear, without what was read
+	from    int64         // the lowest that one of those stood at before
+	alarm   *time.Timer
 }
 
-// put keeps a cursor that stood at was before, and returns how many wait in its
-// room. The first sets the alarm.
+// moved is a cursor that stood at was, or the first of those that it moved from.
+type moved struct {
+	wire.Cursor
+	was int64
+}
+
+// put keeps a cursor until it is stored, and returns how many wait in its room.
 func (p *progress) put(id wire.RoomID, c wire.Cursor, was int64, alarm func()) int {
-	c.Read = 0
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := p.rooms[id]
@@ -41,37 +51,161 @@ func (p *progress) put(id wire.RoomID, c wire.Cursor, was int64, alarm func()) i
 		if p.rooms == nil {
 			p.rooms = make(map[wire.RoomID]*moves)
 		}
-		m = &moves{from: was, alarm: time.AfterFunc(gather, alarm)}
+		m = &moves{}
 		p.rooms[id] = m
 	}
-	m.from = min(m.from, was)
-	if i := slices.IndexFunc(m.list, func(had wire.Cursor) bool { return had.Account == c.Account }); i >= 0 {
-		m.list[i] = c
-	} else {
-		m.list = append(m.list, c)
+	if len(m.waiting) == 0 {
+		if m.alarm != nil {
+			m.alarm.Stop()
+		}
+		m.alarm = time.AfterFunc(gather, alarm)
 	}
-	return len(m.list)
+	if i := m.find(c.Account); i >= 0 {
+		m.waiting[i].Cursor = c
+	} else {
+		m.waiting = append(m.waiting, moved{c, was})
+	}
+	return len(m.waiting)
 }
 
-// take returns what waits in a room, if anything does, for who tells it now.
-func (p *progress) take(id wire.RoomID) (list []wire.Cursor, from int64) {
+func (m *moves) find(account wire.AccountID) int {
+	return slices.IndexFunc(m.waiting, func(c moved) bool { return c.Account == account })
+}
+
+// at returns the cursor of an account if it waits to be stored.
+func (p *progress) at(id wire.RoomID, account wire.AccountID) (wire.Cursor, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m := p.rooms[id]; m != nil {
+		if i := m.find(account); i >= 0 {
+			return m.waiting[i].Cursor, true
+		}
+	}
+	return wire.Cursor{}, false
+}
+
+// unstored hands out what is to be stored of a room.
+func (p *progress) unstored(id wire.RoomID) []moved {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := p.rooms[id]
 	if m == nil {
-		return nil, 0
+		return nil
 	}
-	delete(p.rooms, id)
-	m.alarm.Stop()
-	return m.list, m.from
+	list := m.waiting
+	if m.waiting = nil; len(m.stored) == 0 {
+		p.end(id, m)
+	}
+	return list
 }
 
-// progressed takes a cursor that stood at was, in a room of so many members.
-func (rs *Rooms) progressed(id wire.RoomID, c wire.Cursor, was, members int64) {
-	tell := func() { rs.tellProgress(id) }
-	if n := rs.progress.put(id, c, was, tell); int64(n) >= members-1 {
-		tell() // whoever said it does not say that it heard it
+func (p *progress) end(id wire.RoomID, m *moves) {
+	if m.alarm != nil {
+		m.alarm.Stop()
 	}
+	delete(p.rooms, id)
+}
+
+// tell keeps what was stored until members hear of it.
+func (p *progress) tell(id wire.RoomID, list []moved) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.rooms[id]
+	for _, c := range list {
+		if c.Delivered == c.was {
+			continue // read further, which is nobody's business
+		}
+		if m == nil {
+			m = &moves{}
+			p.rooms[id] = m
+		}
+		if len(m.stored) == 0 || c.was < m.from {
+			m.from = c.was
+		}
+		c.Read = 0
+		m.stored = append(slices.DeleteFunc(m.stored, func(had wire.Cursor) bool { return had.Account == c.Account }), c.Cursor)
+	}
+}
+
+// take returns what members are to hear of a room, for who tells them now.
+func (p *progress) take(id wire.RoomID) (list []wire.Cursor, from int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.rooms[id]
+	if m == nil || len(m.stored) == 0 {
+		return nil, 0
+	}
+	list, from = m.stored, m.from
+	if m.stored = nil; len(m.waiting) == 0 {
+		p.end(id, m)
+	}
+	return list, from
+}
+
+// progressed takes a cursor that stood at was. Whoever spoke need not say that it
+// heard itself: once all others have told, nobody is waited for.
+func (rs *Rooms) progressed(ctx context.Context, tx *db.Tx, r *remembered, c wire.Cursor, was int64) error {
+	members, err := r.crowd(tx)
+	if err != nil {
+		return err
+	}
+	id, later := r.id, context.WithoutCancel(ctx)
+	if n := rs.progress.put(id, c, was, func() { rs.storeLate(later, id) }); int64(n) < members-1 {
+		return nil
+	}
+	tx.OnCommit(func() { rs.tellProgress(id) })
+	return rs.storeProgress(tx, r)
+}
+
+// storeLate stores and tells what nothing else took along.
+func (rs *Rooms) storeLate(ctx context.Context, id wire.RoomID) {
+	err := rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		tx.OnCommit(func() { rs.tellProgress(id) })
+		r, err := rs.look(tx, id)
+		if errors.Is(err, db.ErrNone) {
+			rs.progress.unstored(id) // gone with it
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return rs.storeProgress(tx, &r)
+	})
+	if err == nil {
+		return
+	}
+	rs.progress.unstored(id)
+	if !errors.Is(err, db.ErrClosed) {
+		rs.cfg.Log.Warn("cursors were not stored", "room", id, "err", err)
+	}
+}
+
+// storeProgress stores what waits in a room, as the last that its job does.
+func (rs *Rooms) storeProgress(tx *db.Tx, r *remembered) error {
+	list := rs.progress.unstored(r.id)
+	if len(list) == 0 {
+		return nil
+	}
+	members, err := r.crowd(tx)
+	if err != nil {
+		return err
+	}
+	write := tx.Exec
+	if len(list) == 1 {
+		write = tx.ExecLast
+	}
+	const set = `INSERT INTO room_cursor (room_id, account_id, delivered, seen) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (room_id, account_id) DO UPDATE SET delivered = excluded.delivered, seen = excluded.seen`
+	for _, c := range list {
+		if _, err := write(set, r.id[:], c.Account[:], c.Delivered, c.Read); err != nil {
+			return fmt.Errorf("move the cursor of %s in %s: %w", c.Account, r.id, err)
+		}
+		tx.Remember(cursor{r.reading, c.Account}, c.Cursor)
+	}
+	if members <= maxIntimate {
+		rs.progress.tell(r.id, list)
+	}
+	return nil
 }
 
 // tellProgress tells those members whom it concerns of the cursors that wait in
@@ -80,7 +214,7 @@ func (rs *Rooms) progressed(id wire.RoomID, c wire.Cursor, was, members int64) {
 func (rs *Rooms) tellProgress(id wire.RoomID) {
 	list, from := rs.progress.take(id)
 	if len(list) == 0 {
-		return // a nudge took them along
+		return // a nudge took them along, or nobody is to hear
 	}
 	to, alone := from, wire.AccountID{}
 	for _, c := range list {

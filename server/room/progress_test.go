@@ -1,6 +1,8 @@
 package room_test
 
 import (
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,4 +138,105 @@ func TestACrowdHearsOfNoCursors(t *testing.T) {
 			t.Errorf("the person's other device heard %+v", heard)
 		}
 	})
+}
+
+// at is where an account's cursor stands in the database.
+func (d *device) at(id wire.RoomID) int64 {
+	d.Helper()
+	return d.count(`SELECT COUNT(*) * coalesce(max(delivered), 0) FROM room_cursor WHERE room_id = $1 AND account_id = $2`, id, d.Account)
+}
+
+// Cursors are stored with the next message, or a moment later, and moved only
+// forward meanwhile.
+func TestCursorsAreStoredWithWhatComesNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		id, ann, rest := told(t, 3)
+		bob := rest[0]
+		bob.reads(id, 2)
+		bob.reads(id, 1)
+		if at := bob.at(id); at != 0 {
+			t.Errorf("it was stored at once, as %d", at)
+		}
+		ann.speaks(id)
+		if at := bob.at(id); at != 2 {
+			t.Errorf("with a message %d was stored", at)
+		}
+		bob.reads(id, 3)
+		later()
+		if at := bob.at(id); at != 3 {
+			t.Errorf("a moment later %d was stored", at)
+		}
+		events(ann, wire.OnCursor)
+		for range 3 { // what was stored and told is gone
+			later()
+		}
+		if heard := events(ann, wire.OnCursor); len(heard) != 0 || ann.rooms.Waiting() != 0 {
+			t.Errorf("ann heard %+v, and %d rooms wait", heard, ann.rooms.Waiting())
+		}
+	})
+}
+
+// Of a room that is deleted before its cursors were stored nothing is left.
+func TestCursorsOfADeletedRoomAreNotStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		id, ann, rest := told(t, 3)
+		rest[0].reads(id, 2)
+		ann.must(ann.db.Update(ann.ctx, func(tx *db.Tx) error {
+			if err := room.Own(tx, id); err != nil {
+				return err
+			}
+			_, err := tx.Exec(`DELETE FROM room WHERE id = $1`, id[:])
+			return err
+		}))
+		later()
+		if at := rest[0].at(id); at != 0 || ann.rooms.Waiting() != 0 {
+			t.Errorf("%d was stored, %d rooms wait", at, ann.rooms.Waiting())
+		}
+	})
+}
+
+// Many cursors and messages at once lose none and tell all.
+func TestCursorsMoveWhileOthersSpeak(t *testing.T) {
+	id, ann, rest := told(t, 6)
+	var all sync.WaitGroup
+	const messages = 40
+	for _, d := range rest {
+		all.Go(func() {
+			for seq := range int64(messages) {
+				if err := d.rooms.SetCursor(d.ctx, d.Actor, wire.SetCursor{Room: id, Delivered: seq + 2}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range messages {
+		ann.speaks(id)
+	}
+	all.Wait()
+	for _, d := range rest {
+		d.reads(id, messages+2)
+	}
+	told := map[wire.AccountID]int64{}
+	hear := func(list []wire.Cursor) {
+		for _, c := range list {
+			told[c.Account] = max(told[c.Account], c.Delivered)
+		}
+	}
+	done := func() bool {
+		for _, n := range events(ann, wire.OnNudge) {
+			hear(n.Cursors)
+		}
+		for _, e := range events(ann, wire.OnCursor) {
+			hear(e.Cursors)
+		}
+		return !slices.ContainsFunc(rest, func(d *device) bool { return told[d.Account] < messages+2 })
+	}
+	for late := time.Now().Add(time.Minute); !done() && time.Now().Before(late); {
+		time.Sleep(5 * time.Millisecond)
+	}
+	for _, d := range rest {
+		if at := d.at(id); at != messages+2 || told[d.Account] != messages+2 {
+			t.Errorf("%d was stored and %d told", at, told[d.Account])
+		}
+	}
 }

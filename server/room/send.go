@@ -135,7 +135,10 @@ func (rs *Rooms) add(tx *db.Tx, r remembered, e *wire.Entry) (wire.Receipt, erro
 		if !ok {
 			return fmt.Errorf("room %s was forgotten before it was stored", r.id)
 		}
-		return move(tx, &now.room)
+		if err := move(tx, &now.room); err != nil {
+			return err
+		}
+		return rs.storeProgress(tx, &now)
 	})
 	rs.nudge(tx, r.id, e)
 	return receipt(e), nil
