@@ -375,6 +375,11 @@ func TestSecretsAreNowhere(t *testing.T) {
 	site.Do("GET", "/join?canary-query="+invite, "", "", nil, nil)
 	site.Do("GET", wire.PathSession+"?canary-query=1", ann.Token, "", nil, nil)
 	site.Post(wire.PathSignin, "", wire.SignIn{Name: "Ann", Password: "canary-wrong-password"}, nil)
+	site.Post(wire.PathSignin, "", wire.SignIn{Name: "canary-wrong-name", Password: "canary-wrong-password"}, nil)
+	reset := resetLink(t, site, "Ann")
+	site.Post(wire.PathReset, "", wire.Reset{Token: reset, Password: "password1"}, nil)
+	site.Post(wire.PathPassword, ann.Token, wire.ChangePassword{Old: "canary-wrong-password", New: "canary-new-password"}, nil)
+	site.Post(wire.PathPassword, ann.Token, wire.ChangePassword{Old: testenv.Password, New: "canary-new-password"}, nil)
 	// What an administrator's tools are shown, while it runs.
 	shown := map[string][]byte{}
 	for _, path := range []string{"/metrics", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1", "/debug/pprof/allocs?debug=1", "/debug/pprof/cmdline"} {
@@ -401,6 +406,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 	secrets := map[string]string{
 		"password": testenv.Password, "wrong password": "canary-wrong-password", "session": ann.Token, "another session": bob.Token,
 		"set-up link": setup, "invite": invite, "query": "canary-query",
+		"reset link": reset, "new password": "canary-new-password", "name that somebody typed": "canary-wrong-name",
 	}
 	mu.Lock()
 	defer mu.Unlock()

@@ -30,6 +30,26 @@ func TestEveryFailureCostsOneHash(t *testing.T) {
 	if _, err := s.SetUpUnattended(t.Context(), "Testers", "Ann", "correct horse"); err != nil {
 		t.Fatal(err)
 	}
+	// Somebody whose account is shut.
+	err = store.Update(t.Context(), func(tx *db.Tx) error {
+		n, err := ParseName("Bob")
+		if err != nil {
+			return err
+		}
+		hash, err := s.hasher.hash(t.Context(), "correct horse")
+		if err != nil {
+			return err
+		}
+		bob, err := Create(tx, n, hash, false, at)
+		if err != nil {
+			return err
+		}
+		_, err = Shut(tx, bob.ID, at)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var work []string
 	s.hasher.sum = func(c Cost, password string, salt []byte) []byte {
 		work = append(work, fmt.Sprintf("%+v, a salt of %d", c, len(salt)))
@@ -42,6 +62,8 @@ func TestEveryFailureCostsOneHash(t *testing.T) {
 		"one that is too long":         {Name: "Ann", Password: strings.Repeat("x", wire.MaxPassword+1)},
 		"one that cannot be":           {Name: "Ann", Password: "tab\tinside it"},
 		"none":                         {Name: "Ann"},
+		"that of a shut account":       {Name: "Bob", Password: "correct horse"},
+		"a wrong one of it":            {Name: "Bob", Password: "wrong horse"},
 		"a name that nobody has":       {Name: "Nobody", Password: "correct horse"},
 		"one that cannot be a name":    {Name: "\x00", Password: "correct horse"},
 		"no name":                      {Password: "correct horse"},
@@ -66,6 +88,9 @@ func TestEveryFailureCostsOneHash(t *testing.T) {
 	for _, token := range []string{"", "x", newToken().Secret()} {
 		if _, err := s.SignUp(t.Context(), token, "Bob", "correct horse", nil); wire.CodeOf(err) != wire.NotFound {
 			t.Errorf("signed up with %q: %v", token, err)
+		}
+		if _, _, err := s.Reset(t.Context(), token, "correct horse", nil); wire.CodeOf(err) != wire.NotFound {
+			t.Errorf("set a password with %q: %v", token, err)
 		}
 	}
 	if len(work) != 0 {
