@@ -25,3 +25,15 @@ func TestANudgeForARoomThatIsNotHereMakesNoWorker(t *testing.T) {
 		t.Errorf("%d rooms are at work", n)
 	}
 }
+
+// However many entries a server sends along, a room keeps some until their turn
+// comes; the others are read from the log.
+func TestEntriesThatComeWithNudgesAreBounded(t *testing.T) {
+	w := newWorker(New(Config{}), wire.NewRoomID())
+	for seq := range int64(10 * mostNudged) {
+		w.nudge(wire.Nudge{Seq: seq + 1, Entry: &wire.Entry{Seq: seq + 1, Body: make([]byte, 1<<10)}})
+	}
+	if n := len(w.nudged); n != mostNudged || w.seq != 10*mostNudged {
+		t.Errorf("%d entries are kept, the newest that is known is %d", n, w.seq)
+	}
+}
