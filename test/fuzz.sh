@@ -39,11 +39,11 @@ for t in "${targets[@]}"; do
     go test -c -fuzz . -o "$work/test" "$dir"
     built=$dir
   fi
-  execs=0 spent=0 rounds=0
+  execs=0 spent=0 rounds=0 long=$each
   while :; do
     cpu && before=$cpu
     ok=0
-    (cd "$dir" && "$work/test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$each" -test.fuzzminimizetime 10x \
+    (cd "$dir" && "$work/test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$long" -test.fuzzminimizetime 10x \
       -test.fuzzcachedir "$cache/$module/${dir#./}" </dev/null) >"$work/out" 2>&1 || ok=$?
     cpu && spent=$((spent + cpu - before))
     n=$(grep -oE 'execs: [0-9]+' "$work/out" | tail -1 | grep -oE '[0-9]+' || echo 0)
@@ -57,7 +57,12 @@ for t in "${targets[@]}"; do
         break
       fi
     fi
-    # Beside others a round gets less of the processor than was meant.
+    # Beside others a round gets less of the processor than was meant, perhaps not
+    # enough for what a target makes ready first.
+    if [ "$n" = 0 ] && [ -n "${FUZZCPU:-}" ] && [ $rounds -lt 4 ]; then
+      long=$((4 * ${long%s}))s
+      continue
+    fi
     if [ $spent -ge $share ] || [ $rounds -ge 20 ]; then break; fi
   done
   echo "$dir $target: $execs executions, $((spent / 1000)) s"
