@@ -1,6 +1,6 @@
 # make run     builds everything and serves it from ./veche-data
 # make build   bin/veche with the web app inside
-# make test    everything that must hold, about ten minutes on two cores
+# make test    everything that must hold, some twelve minutes on two cores
 # make lint    formatting, vet, staticcheck, types, biome
 # make bench   load of every kind on a server, how large things are, messages, MLS and calls beside others
 # make crash   kills, power cuts, failing disks by the hundred: some fifteen minutes, as root
