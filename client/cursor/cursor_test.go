@@ -187,8 +187,10 @@ func TestTheLastIsToldAtTheEnd(t *testing.T) {
 		r := wire.NewRoomID()
 		var told []wire.SetCursor
 		q := cursor.New(cursor.Config{
-			Log:      slog.New(slog.DiscardHandler),
-			Standing: func(context.Context, wire.RoomID, int64) (cursor.Standing, error) { return cursor.Standing{Delivered: 3, Owed: true}, nil },
+			Log: slog.New(slog.DiscardHandler),
+			Standing: func(context.Context, wire.RoomID, int64) (cursor.Standing, error) {
+				return cursor.Standing{Delivered: 3, Owed: true}, nil
+			},
 			Tell: func(ctx context.Context, set wire.SetCursor) error {
 				if ctx.Err() == nil {
 					told = append(told, set)
