@@ -63,7 +63,11 @@ func checkGuess(password string, about ...string) error {
 	if len([]rune(unit)) <= shortGroup {
 		return errGuessable
 	}
-	for _, word := range []string{p, unit} {
+	words := []string{p}
+	if unit != p {
+		words = append(words, unit)
+	}
+	for _, word := range words {
 		known, err := common(word)
 		if err != nil {
 			return err
@@ -186,9 +190,19 @@ func cores(p []rune) (words []string) {
 	if len(p) > longest {
 		return words
 	}
-	for a := 0; a < len(p) && noLetters(p[:a]) && little(p[:a]); a++ {
-		for b := len(p); b > a && noLetters(p[b:]) && little(p[b:]); b-- {
-			if near := len(p) - (b - a); near > 0 && (near <= fewAround || a == 0 || b == len(p)) {
+	for a := 1; a < len(p) && noLetters(p[:a]); a++ {
+		if little(p[:a]) {
+			add(p[a:])
+		}
+	}
+	for b := len(p) - 1; b > 0 && noLetters(p[b:]); b-- {
+		if little(p[b:]) {
+			add(p[:b])
+		}
+	}
+	for a := 1; a < fewAround; a++ { // some on each side
+		for b := len(p) - 1; b > a && a+len(p)-b <= fewAround; b-- {
+			if noLetters(p[:a]) && noLetters(p[b:]) {
 				add(p[a:b])
 			}
 		}
