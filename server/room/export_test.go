@@ -86,9 +86,6 @@ func (rs *Rooms) CheckMemory(tx *db.Tx) (n int, err error) {
 	return n, nil
 }
 
-// Own is own.
-func Own(tx *db.Tx, id wire.RoomID) error { return own(tx, id) }
-
 // Look has the room's row remembered, as a method does that only looks.
 func (rs *Rooms) Look(tx *db.Tx, id wire.RoomID) error {
 	_, err := rs.look(tx, id)
