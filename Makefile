@@ -28,7 +28,7 @@ OUT      := test/output
 TALLY    := TALLY_DIR=$(OUT) bin/tally
 
 # The race detector watches Veche and how its libraries work together, but not
-# these, which made three quarters of its work: the arithmetic inside of Go's
+# these, which took two thirds of the time: the arithmetic inside of Go's
 # cryptography, which sees no memory but its own, and SQLite translated from C,
 # whose memory is not Go's, so that the detector skips it anyway.
 UNWATCHED := $(addprefix crypto/internal/fips140/,bigmod edwards25519/... mlkem nistec/... sha3) \
