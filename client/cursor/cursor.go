@@ -58,6 +58,7 @@ type Cursors struct {
 	mu    sync.Mutex // guards what follows
 	rooms map[wire.RoomID]*place
 	away  bool // not connected
+	line  int  // which connection it is: the end of one may be heard of when the next is there
 }
 
 // place is what a room was told on this connection, and when it is told more.
@@ -116,6 +117,7 @@ func (q *Cursors) Connected() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.away = false
+	q.line++
 	q.poke()
 }
 
@@ -217,7 +219,7 @@ func (q *Cursors) one(ctx context.Context, room wire.RoomID) {
 	q.mu.Lock()
 	p := q.place(room)
 	p.due = time.Time{} // what moves from now on is told later
-	was := p.set
+	was, line := p.set, q.line
 	q.mu.Unlock()
 	now, err := q.cfg.Standing(ctx, room, was.Delivered)
 	if err == nil && now.Delivered == 0 {
@@ -228,11 +230,11 @@ func (q *Cursors) one(ctx context.Context, room wire.RoomID) {
 	if asks {
 		err = q.cfg.Tell(ctx, set)
 	}
-	q.note(ctx, set, asks, err)
+	q.note(ctx, set, asks, line, err)
 }
 
 // note keeps what came of it: nobody lacks it now, or it is told later.
-func (q *Cursors) note(ctx context.Context, set wire.SetCursor, asked bool, err error) {
+func (q *Cursors) note(ctx context.Context, set wire.SetCursor, asked bool, line int, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	p := q.place(set.Room)
@@ -246,8 +248,10 @@ func (q *Cursors) note(ctx context.Context, set wire.SetCursor, asked bool, err 
 		p.due = time.Now()
 	case errors.Is(err, session.ErrOffline):
 		p.due = time.Now()
-		q.gone()
-	case errors.As(err, &refused) && refused.Code != wire.Busy:
+		if line == q.line {
+			q.gone()
+		}
+	case errors.As(err, &refused) && (refused.Code == wire.NotFound || refused.Code == wire.BadRequest):
 		// The room is not ours any more.
 	default:
 		p.due = time.Now().Add(rest)

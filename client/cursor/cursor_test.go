@@ -251,6 +251,62 @@ func TestWhatCouldNotBeToldIsToldLater(t *testing.T) {
 	})
 }
 
+// A disk that is full, or a fault, passes while the connection stays: whoever wrote
+// is not to wait for another message.
+func TestAServerThatCannotIsToldLater(t *testing.T) {
+	for _, code := range []wire.Code{wire.NoSpace, wire.Internal, wire.Damaged, wire.Cancelled} {
+		within(t, func(w *world) {
+			w.answers(&wire.Error{Code: code})
+			w.moves(wire.NewRoomID(), 2, 1, true)
+			time.Sleep(time.Minute)
+			w.wants()
+			w.answers(nil)
+			time.Sleep(rest)
+			if got := w.heard(); len(got) != 1 {
+				t.Errorf("after %s the server heard %q", code, got)
+			}
+		})
+	}
+}
+
+// The end of a connection may be heard of when the next one is there already.
+func TestTheEndOfAConnectionThatIsHeardLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told, r := 0, wire.NewRoomID()
+		late := make(chan struct{})
+		q := cursor.New(cursor.Config{
+			Log: slog.New(slog.DiscardHandler),
+			Standing: func(context.Context, wire.RoomID, int64) (cursor.Standing, error) {
+				return cursor.Standing{Delivered: 3, Owed: true}, nil
+			},
+			Tell: func(context.Context, wire.SetCursor) error {
+				if told++; told == 1 {
+					<-late
+					return session.ErrOffline
+				}
+				return nil
+			},
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		over := make(chan struct{})
+		go func() { defer close(over); q.Run(ctx) }()
+		q.Connected()
+		q.Moved(r)
+		time.Sleep(wait)
+		synctest.Wait()
+		q.Gone()
+		q.Connected()
+		close(late)
+		time.Sleep(rest)
+		synctest.Wait()
+		stop()
+		<-over
+		if told != 2 {
+			t.Errorf("told %d times", told)
+		}
+	})
+}
+
 func TestABusyServerIsToldLater(t *testing.T) {
 	within(t, func(w *world) {
 		r := wire.NewRoomID()
