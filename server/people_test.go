@@ -104,6 +104,24 @@ func TestAShutAdministratorsInvitesAreVoid(t *testing.T) {
 	refused(t, err, wire.NotFound, "inviting as no administrator any more")
 }
 
+// Who loses the rights keeps no link by which to take them back.
+func TestAFormerAdministratorsLinksAreVoid(t *testing.T) {
+	site := testenv.Start(t)
+	ann, bob, cay := site.SetUpPerson("Ann"), site.AddPerson("Bob"), site.AddPerson("Cay")
+	testenv.Call(ann.Socket, wire.AccountAdmin, wire.MakeAdmin{Account: bob.Account, Admin: true})
+	bob.Ended()
+	bob.Socket = bob.Connect()
+	inv := testenv.Call(bob.Socket, wire.InviteCreate, wire.None{})
+	link := testenv.Call(bob.Socket, wire.AccountReset, of(ann))
+	others := testenv.Call(ann.Socket, wire.AccountReset, of(cay))
+	testenv.Call(ann.Socket, wire.AccountAdmin, wire.MakeAdmin{Account: bob.Account})
+	status(t, site, wire.PathReset, wire.Reset{Token: link.Token, Password: another}, 404, wire.NotFound, "their link to an administrator's password")
+	status(t, site, wire.PathSignup, signUp(inv.Token, "Eve"), 404, wire.NotFound, "their invite")
+	if s, e := site.Post(wire.PathReset, "", wire.Reset{Token: others.Token, Password: another, Device: "x"}, nil); s != 200 {
+		t.Errorf("a link of somebody else's: %d %v", s, e)
+	}
+}
+
 // Sessions that are locked are good for nothing until the password is shown, and
 // then are those of the same devices.
 func TestEndedSessionsGoOnWithThePassword(t *testing.T) {

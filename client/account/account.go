@@ -297,11 +297,7 @@ func (a *Account) store(ctx context.Context, f func(tx *store.Tx, self *store.Se
 
 // forget wipes the store if that was asked for.
 func (a *Account) forget(ctx context.Context) error {
-	asked := false
-	err := a.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
-		asked, err = toForget(tx)
-		return err
-	})
+	asked, err := a.toForget(ctx)
 	if err != nil || !asked {
 		return err
 	}

@@ -17,11 +17,7 @@ func (a *Account) again(ctx context.Context) (*wire.Again, error) {
 	if !ok || self.State != wire.DeviceActive {
 		return nil, nil
 	}
-	forget := false
-	if err := a.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
-		forget, err = toForget(tx)
-		return err
-	}); err != nil || forget {
+	if forget, err := a.toForget(ctx); err != nil || forget {
 		return nil, err
 	}
 	k := a.deviceKeys()

@@ -28,6 +28,8 @@ func (a *Account) ChangePassword(ctx context.Context, p api.ChangePassword) erro
 	case "":
 	case wire.NotFound:
 		return &api.Failure{Code: api.NotFound, Field: "old", Text: "that is not the password"}
+	case wire.Conflict: // it was when it was shown
+		return &api.Failure{Code: api.NotFound, Field: "old", Text: "that is not the password any more: it was changed elsewhere just now"}
 	default:
 		return ofNew(err, "new")
 	}
@@ -64,22 +66,37 @@ func (a *Account) Prove(ctx context.Context, password string) error {
 // device that is in the account already keeps its place.
 func (a *Account) Reset(ctx context.Context, p api.ResetPassword) (api.Entered, error) {
 	self, had := a.Self()
-	if _, live := a.Session(); live {
-		// Nobody is to find their account replaced by another one.
+	if had {
+		forget, err := a.toForget(ctx)
+		if err != nil {
+			return api.Entered{}, err
+		}
+		had = !forget
+	}
+	req := wire.Reset{Token: p.Token, Password: p.Password, Device: p.Device, Cookie: a.cfg.Link.Cookie()}
+	token := ""
+	if had {
+		// Nobody is to find what is stored here replaced by somebody else's account:
+		// neither who is signed in, nor whose session has ended and may go on.
 		link, err := a.CheckLink(ctx, api.Link{Token: p.Token})
 		if err != nil {
 			return api.Entered{}, err
 		}
 		if link.Name != self.Name {
-			return api.Entered{}, api.Fail(api.BadInput, "somebody else is signed in here")
+			return api.Entered{}, api.Fail(api.BadInput, "what is stored here is somebody else's: have it forgotten first")
 		}
+		req.Keep, token = self.Device, a.former()
 	}
-	token := ""
-	if had {
-		token = a.former()
-	}
-	req := wire.Reset{Token: p.Token, Password: p.Password, Device: p.Device, Keep: self.Device, Cookie: a.cfg.Link.Cookie()}
 	return a.enterWith(ctx, wire.PathReset, token, req, p.Device)
+}
+
+// toForget reports whether what is stored here is to be wiped.
+func (a *Account) toForget(ctx context.Context) (forget bool, err error) {
+	err = a.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
+		forget, err = toForget(tx)
+		return err
+	})
+	return forget, err
 }
 
 // former returns the token of the session, also of one that has ended.
@@ -97,12 +114,7 @@ func (a *Account) revive(ctx context.Context, p api.SignIn) (e api.Entered, ok b
 	if _, live := a.Session(); !had || live || !strings.EqualFold(strings.TrimSpace(p.Name), self.Name) {
 		return e, false, nil
 	}
-	wiped := false
-	err = a.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
-		wiped, err = toForget(tx)
-		return err
-	})
-	if err != nil || wiped {
+	if forget, err := a.toForget(ctx); err != nil || forget {
 		return e, false, err
 	}
 	token := a.former()
@@ -112,7 +124,7 @@ func (a *Account) revive(ctx context.Context, p api.SignIn) (e api.Entered, ok b
 	// A browser shows its cookie, which may be somebody else's by now.
 	var in wire.SignedIn
 	err = a.http(ctx, "POST", wire.PathProve, token, wire.Prove{Password: p.Password, Device: self.Device}, &in)
-	if wire.CodeOf(err) == wire.Unauthenticated || errors.Is(err, link.ErrUnreachable) { // an older server has no such door
+	if wire.CodeOf(err) == wire.Unauthenticated || errors.Is(err, link.ErrNoDoor) {
 		return e, false, nil
 	}
 	if err != nil {

@@ -19,6 +19,10 @@ import (
 // is a *wire.Error instead.
 var ErrUnreachable = errors.New("the server cannot be reached")
 
+// ErrNoDoor is in the chain, beside ErrUnreachable, where a server answered that
+// does not know the request, because it is older. Nothing was done.
+var ErrNoDoor = errors.New("the server does not know the request")
+
 // ErrUntrusted is in the chain of an error that says that somebody answered who
 // could not prove to be the server. Retrying does not help.
 var ErrUntrusted = errors.New("the server could not prove who it is")

@@ -16,6 +16,8 @@ func Refusal(res *Response) error {
 			e.Code = wire.Unauthenticated
 		case res.Status == 404:
 			e.Code = wire.NotFound
+		case res.Status == 405:
+			return fmt.Errorf("%w: %w", ErrUnreachable, ErrNoDoor)
 		case res.Status == 413:
 			e.Code = wire.TooLarge
 		case res.Status == 429 || res.Status == 503:

@@ -40,10 +40,19 @@ func Shut(tx *db.Tx, id wire.AccountID, now time.Time) (changed bool, err error)
 	if _, err := tx.Exec(`UPDATE account SET shut_ms = $1 WHERE id = $2`, now.UnixMilli(), id); err != nil {
 		return false, fmt.Errorf("shut account %s: %w", id, err)
 	}
-	if _, err := tx.Exec(`DELETE FROM link WHERE used_ms = 0 AND (account_id = $1 OR maker_id = $1)`, id); err != nil {
-		return false, fmt.Errorf("void the links of %s: %w", id, err)
+	if err := endResets(tx, id); err != nil {
+		return false, err
 	}
-	return true, nil
+	return true, voidLinks(tx, id)
+}
+
+// voidLinks makes the open links void that an administrator made who is to let
+// nobody in any more.
+func voidLinks(tx *db.Tx, maker wire.AccountID) error {
+	if _, err := tx.Exec(`DELETE FROM link WHERE used_ms = 0 AND maker_id = $1`, maker); err != nil {
+		return fmt.Errorf("void the links by %s: %w", maker, err)
+	}
+	return nil
 }
 
 // Open takes Shut back. It reports whether that changed anything.
@@ -58,8 +67,10 @@ func Open(tx *db.Tx, id wire.AccountID) (changed bool, err error) {
 	return true, nil
 }
 
-// SetAdmin makes the account an administrator's, or no longer. The last one is
-// LastAdmin. It reports whether that changed anything.
+// SetAdmin makes the account an administrator's, or no longer: then the open links
+// that it made are void, of which one to an administrator's new password would give
+// all of that back. The last one is LastAdmin. It reports whether that changed
+// anything.
 func SetAdmin(tx *db.Tx, id wire.AccountID, admin bool) (changed bool, err error) {
 	a, err := Get(tx, id)
 	if err != nil || a.Admin == admin {
@@ -73,7 +84,10 @@ func SetAdmin(tx *db.Tx, id wire.AccountID, admin bool) (changed bool, err error
 	if _, err := tx.Exec(`UPDATE account SET admin = $1 WHERE id = $2`, admin, id); err != nil {
 		return false, fmt.Errorf("make %s an administrator (%t): %w", id, admin, err)
 	}
-	return true, nil
+	if admin {
+		return true, nil
+	}
+	return true, voidLinks(tx, id)
 }
 
 // notLast is errLast if there is no other administrator who can sign in.
