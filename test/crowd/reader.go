@@ -118,6 +118,9 @@ func (r *reader) catchUp(ctx context.Context, c *conn, room wire.RoomID) error {
 		page, err := call(ctx, c, wire.RoomLog, wire.ReadLog{Room: room, After: from}, r.hear)
 		if e := refusal(err); e != nil {
 			r.refuse(r.name, e)
+			if e.Code == wire.Damaged {
+				return errStop // it does not mend
+			}
 			pause(ctx, max(time.Duration(e.RetryAfter)*time.Millisecond, again))
 			continue
 		}
