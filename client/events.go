@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -23,9 +24,11 @@ type queue struct {
 
 	mu      sync.Mutex // guards what follows
 	list    []any
-	events  int  // of the server in list
-	bytes   int  // of them
-	flooded bool // they were too many: a catch-up stands in list for all that follow
+	events  int             // of the server in list
+	bytes   int             // of them
+	flooded bool            // they were too many: a catch-up stands in list for all that follow
+	hellos  int             // how many connections there were
+	later   map[string]bool // what is tried again after a while, by name
 }
 
 // How much a queue holds of what a server says unasked.
@@ -41,13 +44,18 @@ type (
 		name string
 		body []byte
 	}
+	greeting struct {
+		wire.Hello
+		heard time.Time
+		nth   int // connection
+	}
 	statementMoved struct{ before, after *statement.Verified }
 	refill         struct{} // key packages were used up
 	letIn          struct{} // the device became a member of its account
 	flood          struct{} // the server said more than there was room for
 )
 
-func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
+func newQueue() *queue { return &queue{wake: make(chan struct{}, 1), later: map[string]bool{}} }
 
 func (q *queue) add(v any) {
 	q.mu.Lock()
@@ -104,9 +112,38 @@ func (q *queue) heard(v any, size int) {
 // hello takes the place of one of an earlier connection.
 func (q *queue) hello(h wire.Hello) {
 	q.mu.Lock()
-	q.list = slices.DeleteFunc(q.list, func(v any) bool { _, old := v.(wire.Hello); return old })
+	q.list = slices.DeleteFunc(q.list, func(v any) bool { _, old := v.(greeting); return old })
+	q.hellos++
+	g := greeting{h, time.Now(), q.hellos}
 	q.mu.Unlock()
-	q.add(h)
+	q.add(g)
+}
+
+// again adds v once more after a while. However often a server has something fail,
+// the same waits once; and what came with a connection that is over by then is the
+// next one's to say.
+func (q *queue) again(ctx context.Context, wait time.Duration, v any) {
+	g, greets := v.(greeting)
+	name := nameOf(v)
+	if greets {
+		name = fmt.Sprint(name, g.nth)
+	}
+	q.mu.Lock()
+	waits := q.later[name]
+	q.later[name] = true
+	q.mu.Unlock()
+	if waits {
+		return
+	}
+	time.AfterFunc(wait, func() {
+		q.mu.Lock()
+		delete(q.later, name)
+		old := greets && g.nth < q.hellos
+		q.mu.Unlock()
+		if ctx.Err() == nil && !old {
+			q.add(v)
+		}
+	})
 }
 
 func (q *queue) moved(before, after *statement.Verified) { q.add(statementMoved{before, after}) }
@@ -154,11 +191,7 @@ func (c *Client) handle(ctx context.Context) {
 					break
 				}
 				// Nobody will say again what was missed.
-				time.AfterFunc(wait, func() {
-					if ctx.Err() == nil {
-						c.events.add(v)
-					}
-				})
+				c.events.again(ctx, wait, v)
 				wait = min(2*wait, mostAgain)
 			case catchesUp(v):
 				wait = firstAgain
@@ -170,7 +203,7 @@ func (c *Client) handle(ctx context.Context) {
 // catchesUp reports whether v brings what no further event would.
 func catchesUp(v any) bool {
 	switch v := v.(type) {
-	case wire.Hello, letIn, flood:
+	case greeting, letIn, flood:
 		return true
 	case event:
 		return v.name == wire.OnCatchUp.Name
@@ -182,8 +215,10 @@ func nameOf(v any) string {
 	switch v := v.(type) {
 	case event:
 		return v.name
-	case wire.Hello:
+	case greeting:
 		return wire.OnHello.Name
+	case letIn:
+		return "let in"
 	case statementMoved:
 		return "statement"
 	case wire.Cursors:
@@ -196,7 +231,7 @@ func nameOf(v any) string {
 
 func (c *Client) handleOne(ctx context.Context, v any) error {
 	switch v := v.(type) {
-	case wire.Hello:
+	case greeting:
 		return c.connected(ctx, v)
 	case statementMoved:
 		err := errors.Join(c.account.Moved(ctx, v.before, v.after), c.rooms.Moved(ctx, v.before, v.after))
@@ -229,11 +264,11 @@ func (c *Client) handleOne(ctx context.Context, v any) error {
 }
 
 // connected brings this device up to date after each connection.
-func (c *Client) connected(ctx context.Context, h wire.Hello) error {
-	if err := c.account.Hello(ctx, h); err != nil {
+func (c *Client) connected(ctx context.Context, h greeting) error {
+	if err := c.account.Hello(ctx, h.Hello); err != nil {
 		return err
 	}
-	c.calls.Clock(h.Time)
+	c.calls.Clock(h.Time + wire.Millis(time.Since(h.heard).Milliseconds()))
 	if err := c.healer.heal(ctx, h.Life); err != nil {
 		return err
 	}

@@ -1,7 +1,10 @@
 package client
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/veche-im/veche/wire"
 )
@@ -33,7 +36,7 @@ func TestTheQueueOfEventsIsBounded(t *testing.T) {
 					events++
 				case flood:
 					floods++
-				case wire.Hello:
+				case greeting:
 					hellos++
 				}
 			}
@@ -46,4 +49,54 @@ func TestTheQueueOfEventsIsBounded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// However often a server has a catch-up fail, it is tried again once.
+func TestWhatIsTriedAgainWaitsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		for range 1000 {
+			q.again(t.Context(), time.Second, event{wire.OnCatchUp.Name, nil})
+			q.again(t.Context(), time.Second, letIn{})
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if list := q.take(); len(list) != 2 {
+			t.Errorf("%d wait", len(list))
+		}
+		q.again(t.Context(), time.Second, letIn{})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if list := q.take(); len(list) != 1 {
+			t.Errorf("after that %d wait", len(list))
+		}
+	})
+}
+
+// What a connection said that is over is not taken for what is so now.
+func TestAnOldGreetingIsNotTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQueue()
+		retry := func() {
+			for _, v := range q.take() {
+				q.again(context.Background(), time.Second, v)
+			}
+		}
+		q.hello(wire.Hello{Name: "old"})
+		retry()
+		q.hello(wire.Hello{Name: "new"})
+		retry() // while the other one waits
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		list := q.take()
+		if len(list) != 1 || list[0].(greeting).Name != "new" {
+			t.Fatalf("there wait %+v", list)
+		}
+		q.again(context.Background(), time.Second, list[0])
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if list := q.take(); len(list) != 1 {
+			t.Errorf("of this connection %d wait", len(list))
+		}
+	})
 }
