@@ -99,6 +99,18 @@ func (p *progress) unstored(id wire.RoomID) []moved {
 	return list
 }
 
+// again sets the alarm anew for what is still to be stored of a room.
+func (p *progress) again(id wire.RoomID, alarm func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m := p.rooms[id]; m != nil && len(m.waiting)+len(m.stored) > 0 {
+		if m.alarm != nil {
+			m.alarm.Stop()
+		}
+		m.alarm = time.AfterFunc(gather, alarm)
+	}
+}
+
 func (p *progress) end(id wire.RoomID, m *moves) {
 	if m.alarm != nil {
 		m.alarm.Stop()
@@ -171,7 +183,11 @@ func (rs *Rooms) storeLate(ctx context.Context, id wire.RoomID) {
 		}
 		return rs.storeProgress(tx, &r)
 	})
-	if err == nil {
+	switch {
+	case err == nil:
+		return
+	case errors.Is(err, db.ErrBusy): // it was answered: a moment later still
+		rs.progress.again(id, func() { rs.storeLate(ctx, id) })
 		return
 	}
 	rs.progress.unstored(id)

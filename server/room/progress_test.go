@@ -95,6 +95,32 @@ func TestANudgeTakesCursorsAlong(t *testing.T) {
 	})
 }
 
+// What was answered is not dropped because too many others write just then.
+func TestCursorsWaitForAWriterThatIsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		id, ann, rest := told(t, 3)
+		rest[0].reads(id, 2)
+		d, held := ann.db, make(chan struct{})
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = d.Update(t.Context(), func(*db.Tx) error { <-held; return nil }) })
+		synctest.Wait()
+		for range 2000 { // more than may wait
+			wg.Go(func() { _ = d.Update(t.Context(), func(*db.Tx) error { return nil }) })
+		}
+		synctest.Wait()
+		later()
+		if heard := events(ann, wire.OnCursor); len(heard) != 0 {
+			t.Errorf("ann heard %+v", heard)
+		}
+		close(held)
+		wg.Wait()
+		later()
+		if heard := events(ann, wire.OnCursor); len(heard) != 1 || len(heard[0].Cursors) != 1 || heard[0].Cursors[0].Delivered != 2 {
+			t.Errorf("ann heard %+v", heard)
+		}
+	})
+}
+
 // Who wrote and has left hears nothing more of the room.
 func TestWhoHasLeftHearsOfNoCursors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
