@@ -85,6 +85,48 @@ func TestAPasswordIsChangedByWhoHasTheOldOne(t *testing.T) {
 	}
 }
 
+// Who signed in with the password that was, and was not let in, is out: by a
+// change and by a link alike. Who waits with the one that is now, stays.
+func TestAnotherPasswordTurnsAwayWhoWaits(t *testing.T) {
+	site := testenv.Start(t)
+	ann := site.SetUp("Ann").Activate()
+	waits := func(password string) (token string) {
+		t.Helper()
+		var in wire.SignedIn
+		if s, e := site.Post(wire.PathSignin, "", wire.SignIn{Name: "Ann", Password: password, Device: "x"}, &in); e != nil {
+			t.Fatal(s, e)
+		}
+		return in.Token
+	}
+	isIn := func(token string) bool {
+		t.Helper()
+		s, _ := site.Post(wire.PathSignout, token, wire.None{}, nil)
+		return s != 401
+	}
+	thief := waits(testenv.Password)
+	if s, e := change(site, ann.Token, testenv.Password, another); e != nil {
+		t.Fatal(s, e)
+	}
+	if isIn(thief) {
+		t.Error("the password was changed, and who had the old one waits on")
+	}
+
+	thief = waits(another)
+	var in wire.SignedIn
+	if s, e := site.Post(wire.PathReset, "", wire.Reset{Token: resetLink(t, site, "Ann"), Password: "eight eager otters", Device: "new"}, &in); e != nil {
+		t.Fatal(s, e)
+	}
+	if isIn(thief) {
+		t.Error("the password was reset, and who had the old one waits on")
+	}
+	if !isIn(in.Token) {
+		t.Error("who reset it is out")
+	}
+	if !isIn(ann.Token) {
+		t.Error("a device of the account is out")
+	}
+}
+
 func TestAWrongOldPasswordCountsAsAFailedSignIn(t *testing.T) {
 	site := testenv.Start(t)
 	ann := site.SetUp("Ann").Activate()

@@ -32,6 +32,26 @@ func Lock(tx *db.Tx, account wire.AccountID) ([]wire.DeviceID, error) {
 	return ids, nil
 }
 
+// TurnAway forgets the devices of the account that wait to be let in, but for one,
+// and returns them: whoever signed in with a password that is no longer good.
+func TurnAway(tx *db.Tx, account wire.AccountID, but wire.DeviceID) ([]wire.DeviceID, error) {
+	all, err := sessionsOf(tx, account)
+	if err != nil {
+		return nil, err
+	}
+	var ids []wire.DeviceID
+	for _, d := range all {
+		if d.state != wire.DevicePending || d.id == but {
+			continue
+		}
+		if err := forget(tx, d.id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, d.id)
+	}
+	return ids, nil
+}
+
 // Moved forgets what the writer remembers of an account's devices, after it was
 // shut or opened, and returns those that have a session.
 func Moved(tx *db.Tx, account wire.AccountID) ([]wire.DeviceID, error) {

@@ -20,6 +20,9 @@ func (a *API) changePassword(c *call, p wire.ChangePassword) (wire.PasswordChang
 		if err := stillActive(tx, s); err != nil {
 			return err
 		}
+		if err := a.turnAway(c, tx, who.ID, s.Device); err != nil {
+			return err
+		}
 		tx.OnCommit(func() {
 			a.record(c, audit.Entry{Kind: audit.PasswordChanged, Account: who.ID, Device: s.Device})
 			hub.Tell(a.cfg.Hub, hub.Account(who.ID).ButDevice(s.Device), wire.OnPassword, change)
@@ -34,6 +37,23 @@ func (a *API) changePassword(c *call, p wire.ChangePassword) (wire.PasswordChang
 		a.remember(c, s.Account)
 	}
 	return done, nil
+}
+
+// turnAway ends the devices that wait to be let in, whose password is another
+// now, but for the one that asks.
+func (a *API) turnAway(c *call, tx *db.Tx, of wire.AccountID, but wire.DeviceID) error {
+	gone, err := device.TurnAway(tx, of, but)
+	if err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		for _, d := range gone {
+			a.record(c, audit.Entry{Kind: audit.SessionEnded, Account: of, Device: d, Why: "turned_away"})
+			a.cfg.Hub.End(of, d, wire.Unauthenticated)
+			hub.Tell(a.cfg.Hub, hub.Account(of), wire.OnDevice, wire.DeviceChange{Device: wire.Device{Device: d, State: wire.DeviceRevoked}})
+		}
+	})
+	return nil
 }
 
 // stillActive is authz.ErrDenied when the device was revoked since the request
@@ -86,10 +106,15 @@ func (a *API) reset(c *call, p wire.Reset) (wire.SignedIn, error) {
 	who, change, err := a.cfg.Accounts.Reset(c.r.Context(), p.Token, p.Password, func(tx *db.Tx, who account.Account) (id wire.DeviceID, err error) {
 		if kept = has.Account == who.ID; kept {
 			tx.OnCommit(func() { a.record(c, audit.Entry{Kind: audit.PasswordReset, Account: who.ID, Device: has.Device}) })
-			return has.Device, device.Prove(tx, has.Device, a.cfg.Now())
+			id, err = has.Device, device.Prove(tx, has.Device, a.cfg.Now())
+		} else {
+			opened, err = a.open(c, tx, audit.PasswordReset, who, p.Device, nil)
+			id = opened.Device
 		}
-		opened, err = a.open(c, tx, audit.PasswordReset, who, p.Device, nil)
-		return opened.Device, err
+		if err != nil {
+			return id, err
+		}
+		return id, a.turnAway(c, tx, who.ID, id)
 	})
 	if err != nil {
 		return wire.SignedIn{}, err
