@@ -84,7 +84,7 @@ func rebooted(p *powered) { p.cut() }
 // difference, and so whether something was acknowledged after the failure.
 func TestAWriteToTheDiskFails(t *testing.T) {
 	n := asked(t, "VECHE_FAILURES", len(faults))
-	p := onDisk(t, 128+4*n, crowd.Config{Size: 20_000})
+	p := onDisk(t, 256+24*n, crowd.Config{Size: 20_000})
 	p.Site.Start()
 	p.Crowd.Start(p.URL)
 	said, longest := 0, map[string]time.Duration{}

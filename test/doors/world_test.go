@@ -154,9 +154,7 @@ func newWorld(t testing.TB) *world {
 	// Another is active, and was never in the tree.
 	second := further(w.mike)
 	// And one of the owner waits to be let in.
-	waiting := w.SignIn("Olga")
-	p := newMember(t, &testenv.Person{Session: waiting, Socket: waiting.Connect(), Root: w.olga.Root, Keys: testenv.NewKeys(t)})
-	testenv.Call(p.Socket, wire.DeviceEnrol, p.Keys.Enrol())
+	p := w.waits()
 
 	w.ted, w.tess = person("Ted"), person("Tess")
 	vera, nina := person("Vera"), person("Nina")
@@ -171,7 +169,7 @@ func newWorld(t testing.TB) *world {
 		{expired, "the owner's second device, unused for 91 days", unused.Token, unused, false},
 		{signedOut, "the member's second device, signed out", w.spare.Token, w.spare, false},
 		{revoked, "the owner's third device, revoked; its leaf is still in the group", stolen.Token, stolen, false},
-		{pending, "the owner's fourth device, not let in yet", waiting.Token, p, true},
+		{pending, "the owner's fourth device, not let in yet", p.Token, p, true},
 		{owner, "the owner of the group", w.olga.Token, w.olga, true},
 		{plain, "a member of the group; has a direct room with the owner", w.mike.Token, w.mike, true},
 		{leafless, "the member's third device, which is not in the group yet", second.Token, second, true},
@@ -184,6 +182,15 @@ func newWorld(t testing.TB) *world {
 		{locked, "somebody whom an administrator has signed out", nina.Token, nina, false},
 	}
 	return w
+}
+
+// waits makes a device of the owner that waits to be let in.
+func (w *world) waits() *member {
+	w.Helper()
+	s := w.SignIn("Olga")
+	p := newMember(w, &testenv.Person{Session: s, Socket: s.Connect(), Root: w.olga.Root, Keys: testenv.NewKeys(w)})
+	testenv.Call(p.Socket, wire.DeviceEnrol, p.Keys.Enrol())
+	return p
 }
 
 // command does something to a person's account on the server's own command line.
