@@ -23,7 +23,7 @@ func TestWhatHeadersAnswersHave(t *testing.T) {
 	site := testenv.Start(t, testenv.WithWeb(app), testenv.WithConfig(func(c *server.Config) { c.Contact = "mailto:security@example.org" }))
 	ann := site.SetUpPerson("Ann")
 	blob := wire.PathBlob + uploadAs(t, site, ann.Token, []byte("<script>alert(1)</script>")).String()
-	other := site.SignIn("Ann").Token
+	other := ann.AddDevice().Token
 	type shot struct {
 		method, path, what string
 		body               any
