@@ -39,19 +39,21 @@ after(async () => {
   await site?.remove();
 });
 
-// by waits until both hear one another by a way, without anybody touching anything.
-async function by(way) {
+// by waits until both hear one another by one of the ways, without anybody touching
+// anything, and says by which.
+async function by(...ways) {
   const cut = Date.now();
-  await Promise.all(
+  const taken = await Promise.all(
     [ann, bob].map(async (p) => {
-      await until(`${p.name} is connected by ${way}`, async () => {
+      const way = await until(`${p.name} is connected by ${ways.join(" or ")}`, async () => {
         const now = await calls.arrived(p);
-        return now.state === "connected" && now.path === way && now.packets > 0;
+        return now.state === "connected" && ways.includes(now.path) && now.packets > 0 && now.path;
       }, 60_000);
       await calls.hears(p, 60_000);
+      return way;
     }),
   );
-  return Date.now() - cut;
+  return `by ${taken.join(" and ")} after ${Date.now() - cut} ms`;
 }
 
 step("two people talk by UDP", async () => {
@@ -69,14 +71,16 @@ step("two people talk by UDP", async () => {
   await by("udp");
 });
 
+// A browser tries both of what is left, and takes what answers first: on a busy
+// machine that may be TLS.
 step("UDP is cut: it goes on by TCP", async () => {
   gate.close("udp");
-  console.log(`# heard again by TCP after ${await by("tcp")} ms`);
+  console.log(`# heard again ${await by("tcp", "tls")}`);
 });
 
 step("that is cut too: it goes on inside TLS", async () => {
   gate.close("tcp");
-  console.log(`# heard again inside TLS after ${await by("tls")} ms`);
+  console.log(`# heard again ${await by("tls")}`);
 });
 
 step("nothing went wrong on the way", () => {
