@@ -73,6 +73,7 @@ func TestStatementsThatWereLostArePublishedAgain(t *testing.T) {
 	})
 	ann.Start()
 	over(ann)
+	ann.Until("published again", func() bool { return published.Load() > 0 })
 	if n := published.Load(); n != 1 {
 		t.Errorf("%d statements were published again", n)
 	}
