@@ -83,6 +83,7 @@ type API struct {
 	ofSockets, ofTransfers crowd[wire.DeviceID]
 	ofPages                crowd[netip.Prefix]
 	draining               atomic.Bool
+	outliving              sync.Mutex     // Drain begins, or serving is added to
 	serving                sync.WaitGroup // sockets
 }
 
@@ -139,9 +140,25 @@ func (a *API) Handler(d Door) http.Handler {
 // Drain refuses new requests from now on and closes the sockets. It returns
 // when nothing runs any more.
 func (a *API) Drain() {
+	a.outliving.Lock()
 	a.draining.Store(true)
+	a.outliving.Unlock()
 	a.cfg.Sessions.End()
 	a.serving.Wait()
+}
+
+// outlive has f go on when its request is over; Drain waits for it. A request that
+// came when Drain had begun does it itself, and briefly: the sessions have ended.
+func (a *API) outlive(f func()) {
+	a.outliving.Lock()
+	late := a.draining.Load()
+	if !late {
+		a.serving.Go(f)
+	}
+	a.outliving.Unlock()
+	if late {
+		f()
+	}
 }
 
 // call is one request on its way.

@@ -27,7 +27,7 @@ func (a *API) socket(c *call) error {
 		rec.status = http.StatusSwitchingProtocols
 	}
 	if !agreed {
-		a.serving.Go(func() { // the peer may take its time, and the request has a place that others want
+		a.outlive(func() { // the peer may take its time, and the request has a place that others want
 			defer gone()
 			session.Refuse(ws, session.Violation)
 		})
@@ -36,7 +36,7 @@ func (a *API) socket(c *call) error {
 	who := session.Actor{Actor: c.actor(), Name: c.session.Name, Local: localAddr(ws.NetConn()), From: c.from}
 	// The connection outlives the request; Drain ends it.
 	ctx := context.WithoutCancel(c.r.Context())
-	a.serving.Go(func() {
+	a.outlive(func() {
 		defer gone()
 		a.cfg.Sessions.Serve(ctx, ws, who)
 	})
