@@ -329,9 +329,9 @@ func TestWhatIsSaidInACallIsSealed(t *testing.T) {
 	testenv.Do(ann, api.SetCallState, api.OwnCallState{Call: id})
 	testenv.Do(ann, api.MuteInCall, api.CallNumber{Call: id, Number: b.Number})
 	told(bob, api.OnCallReaction, always)
-	mu.Lock()
+	mu.Lock() // her state may be said once more to who has just come
 	defer mu.Unlock()
-	if len(sizes) != 4 || len(slices.Compact(slices.Clone(sizes))) != 1 {
+	if len(sizes) < 4 || len(slices.Compact(slices.Clone(sizes))) != 1 {
 		t.Errorf("what was said has the sizes %v", sizes)
 	}
 }
