@@ -481,13 +481,16 @@ func capSetUpLink(t *testing.T, s *caps) {
 	s.Restart() // which makes another
 }
 
-func capInvite(t *testing.T, s *caps) {
-	token := s.Invite()
+func capInvite(t *testing.T, s *caps) { s.linkEnds(t, s.Invite(), wire.InviteTTL) }
+
+// linkEnds holds a link that was made just now to its term.
+func (s *caps) linkEnds(t *testing.T, token string, after time.Duration) {
+	t.Helper()
 	look := func() int {
 		got, _ := s.Post(wire.PathLink, "", wire.Link{Token: token}, nil)
 		return got
 	}
-	s.clock.pass(wire.InviteTTL - time.Second)
+	s.clock.pass(after - time.Second)
 	if got := look(); got != 200 {
 		t.Errorf("a second before its end: %d", got)
 	}
@@ -503,18 +506,7 @@ func capReset(t *testing.T, s *caps) {
 		t.Fatal(err)
 	}
 	_, token, _ := strings.Cut(l.Link, "#")
-	look := func() int {
-		got, _ := s.Post(wire.PathLink, "", wire.Link{Token: token}, nil)
-		return got
-	}
-	s.clock.pass(wire.ResetTTL - time.Second)
-	if got := look(); got != 200 {
-		t.Errorf("a second before its end: %d", got)
-	}
-	s.clock.pass(time.Second)
-	if got := look(); got != 404 {
-		t.Errorf("at its end: %d", got)
-	}
+	s.linkEnds(t, token, wire.ResetTTL)
 }
 
 func capProof(t *testing.T, s *caps) {
