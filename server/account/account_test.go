@@ -166,7 +166,7 @@ func trying() (a *attempts, pass func(time.Duration)) {
 // fail fails until it is told to wait, n times at most.
 func (a *attempts) fail(n int, name string, from netip.Addr) (failed int, wait time.Duration) {
 	for i := range n {
-		if _, err := a.begin(name, from, ""); err != nil {
+		if _, err := a.begin(a.signIn(name, from, "")); err != nil {
 			return i, time.Duration(err.(*wire.Error).RetryAfter) * time.Millisecond
 		}
 	}
@@ -230,7 +230,7 @@ func TestAnOfficeMayMistype(t *testing.T) {
 		if n, _ := a.fail(1, name, office); n == 0 { // everybody mistypes once
 			turned++
 		}
-		undo, err := a.begin(name, office, "")
+		undo, err := a.begin(a.signIn(name, office, ""))
 		if err != nil {
 			turned++
 			continue
@@ -300,7 +300,7 @@ func TestSuccessTakesBackItsOwnAttemptAlone(t *testing.T) {
 	ip := netip.MustParseAddr("192.0.2.1")
 	a.fail(failsOfPair-1, "ann", ip)
 	for range 10 {
-		undo, err := a.begin("ann", ip, "")
+		undo, err := a.begin(a.signIn("ann", ip, ""))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -153,7 +154,8 @@ func (s *Accounts) SignIn(ctx context.Context, t Try, and And) (Account, error) 
 	if err != nil {
 		return Account{}, fmt.Errorf("look up a name: %w", err)
 	}
-	if err := s.right(ctx, a, n.Key, hash, t); err != nil {
+	in := s.attempts.signIn(n.Key, t.From, s.hasher.deviceOf(hash, t.Known))
+	if err := s.right(ctx, a, hash, t.Password, t.From, in); err != nil {
 		return Account{}, err
 	}
 	return a, s.db.Update(ctx, func(tx *db.Tx) error {
@@ -165,14 +167,14 @@ func (s *Accounts) SignIn(ctx context.Context, t Try, and And) (Account, error) 
 }
 
 // right checks a password against the hash of an account, both zero for a name
-// that nobody has, and counts the attempt under the key of the name. Whatever is
-// refused costs the same.
-func (s *Accounts) right(ctx context.Context, a Account, key string, hash Hash, t Try) error {
-	undo, err := s.attempts.begin(key, t.From, s.hasher.deviceOf(hash, t.Known))
+// that nobody has, and counts the attempt in some tallies. Whatever is refused costs
+// the same.
+func (s *Accounts) right(ctx context.Context, a Account, hash Hash, password string, from netip.Addr, in []limit.Tally) error {
+	undo, err := s.attempts.begin(in)
 	if err != nil {
 		return &Refusal{a.ID, "too_many", err}
 	}
-	right, err := s.hasher.matches(ctx, t.From, hash, t.Password)
+	right, err := s.hasher.matches(ctx, from, hash, password)
 	switch {
 	case err != nil:
 		undo() // our fault, not theirs
@@ -185,7 +187,7 @@ func (s *Accounts) right(ctx context.Context, a Account, key string, hash Hash, 
 		return &Refusal{a.ID, "shut", authz.ErrDenied}
 	}
 	undo()
-	s.attempts.settled(a.ID, t.From)
+	s.attempts.settled(a.ID, from)
 	return nil
 }
 

@@ -19,6 +19,7 @@ const (
 	failsOfOrigin = 20 // of one network, whatever the names; of those around it a few times that
 	failsOfName   = 50 // of a name from everywhere: many networks together guess no faster
 	failsOfDevice = 5  // of a browser in which that person was signed in before
+	failsOfShown  = 5  // in one session, by who shows the password again or changes it
 
 	// Each account that signs in from a network lets one failure more happen there
 	// and around it: where many people sit, many mistype. One of them is forgotten
@@ -31,7 +32,7 @@ const (
 // attempts counts failed sign-ins of late. Whoever knows a name can fail under
 // it, and must not lock its owner out by that: so failures are counted for each
 // network, and a browser in which the person was signed in before is counted by
-// itself alone. What it remembers is bounded, as package limit says: what is over
+// itself alone; so is a session, in which only who has it can fail. What it remembers is bounded, as package limit says: what is over
 // a limit is forgotten last.
 type attempts struct {
 	of *limit.Limiter
@@ -49,9 +50,15 @@ func natives(at string) limit.Tally {
 	return limit.Tally{Key: "natives " + at, Rate: limit.Rate{Every: nativeFor, Burst: mostNative}}
 }
 
-// tallies are those in which an attempt under a name counts. Device is the browser
+// shownIn are those in which a password counts that is shown in a session, which is
+// a device's.
+func shownIn(d wire.DeviceID) []limit.Tally {
+	return []limit.Tally{tally("session "+string(d[:]), failsOfShown)}
+}
+
+// signIn are those in which a sign-in under a name counts. Device is the browser
 // that was signed in under it before, empty for any other.
-func (a *attempts) tallies(name string, from netip.Addr, device string) []limit.Tally {
+func (a *attempts) signIn(name string, from netip.Addr, device string) []limit.Tally {
 	if device != "" {
 		return []limit.Tally{tally("device "+device, failsOfDevice)}
 	}
@@ -76,8 +83,8 @@ func (a *attempts) tallies(name string, from netip.Addr, device string) []limit.
 // begin counts an attempt as failed before it is made, so that many at once
 // cannot slip through, and returns how to take that back. It is Busy when there
 // were too many.
-func (a *attempts) begin(name string, from netip.Addr, device string) (undo func(), err error) {
-	undo, wait := a.of.Count(a.tallies(name, from, device)...)
+func (a *attempts) begin(in []limit.Tally) (undo func(), err error) {
+	undo, wait := a.of.Count(in...)
 	if wait > 0 {
 		return nil, &wire.Error{Code: wire.Busy, Text: "too many attempts", RetryAfter: wait.Milliseconds() + 1}
 	}

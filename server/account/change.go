@@ -15,19 +15,20 @@ import (
 // Shown is a password that somebody shows who is signed in.
 type Shown struct {
 	Account  wire.AccountID
+	Device   wire.DeviceID // in whose session
 	Password string
 	From     netip.Addr
-	Known    string // what Remember gave the browser once, empty for none
 }
 
 // Prove checks the password of an account that is known; And runs when it is
-// right. A wrong one is a Refusal and counts as a failed sign-in.
+// right. A wrong one is a Refusal and counts in the session: nobody without it keeps
+// who has it from showing their password.
 func (s *Accounts) Prove(ctx context.Context, p Shown, and And) error {
-	a, key, hash, err := s.look(ctx, p.Account)
+	a, hash, err := s.look(ctx, p.Account)
 	if err != nil {
 		return err
 	}
-	if err := s.right(ctx, a, key, hash, Try{Password: p.Password, From: p.From, Known: p.Known}); err != nil {
+	if err := s.right(ctx, a, hash, p.Password, p.From, shownIn(p.Device)); err != nil {
 		return err
 	}
 	return s.db.Update(ctx, func(tx *db.Tx) error {
@@ -39,24 +40,24 @@ func (s *Accounts) Prove(ctx context.Context, p Shown, and And) error {
 }
 
 // Change gives an account another password. The new one is judged before the old
-// one, which is p's. Conflict means that it was changed by somebody else at the
-// same time. Device is what asks for it.
-func (s *Accounts) Change(ctx context.Context, p Shown, to string, device wire.DeviceID, and func(*db.Tx, Account, wire.PasswordChange) error) (wire.PasswordChange, error) {
-	a, key, hash, err := s.look(ctx, p.Account)
+// one, which is p's and counts as with Prove. Conflict means that it was changed by
+// somebody else at the same time.
+func (s *Accounts) Change(ctx context.Context, p Shown, to string, and func(*db.Tx, Account, wire.PasswordChange) error) (wire.PasswordChange, error) {
+	a, hash, err := s.look(ctx, p.Account)
 	if err != nil {
 		return wire.PasswordChange{}, err
 	}
 	if err := s.acceptable(ctx, to, a.Name, ""); err != nil {
 		return wire.PasswordChange{}, err
 	}
-	if err := s.right(ctx, a, key, hash, Try{Password: p.Password, From: p.From, Known: p.Known}); err != nil {
+	if err := s.right(ctx, a, hash, p.Password, p.From, shownIn(p.Device)); err != nil {
 		return wire.PasswordChange{}, err
 	}
 	fresh, err := s.hasher.hash(ctx, to)
 	if err != nil {
 		return wire.PasswordChange{}, err
 	}
-	c := wire.PasswordChange{How: wire.PasswordChanged, Time: wire.Now(s.now()), Device: device}
+	c := wire.PasswordChange{How: wire.PasswordChanged, Time: wire.Now(s.now()), Device: p.Device}
 	err = s.db.Update(ctx, func(tx *db.Tx) error {
 		if err := setPassword(tx, a.ID, hash, fresh, &c); err != nil {
 			return err
@@ -198,9 +199,10 @@ func unchanged(tx *db.Tx, id wire.AccountID, hash Hash) error {
 	return nil
 }
 
-// look reads an account that is known, with the key of its name and its hash.
-func (s *Accounts) look(ctx context.Context, id wire.AccountID) (a Account, key string, hash Hash, err error) {
+// look reads an account that is known, with its hash.
+func (s *Accounts) look(ctx context.Context, id wire.AccountID) (a Account, hash Hash, err error) {
 	err = s.db.View(ctx, func(tx *db.Tx) error {
+		var key string
 		const get = `SELECT name_key FROM account WHERE id = $1`
 		if err := tx.QueryRow(get, id).Scan(&key); err != nil {
 			return fmt.Errorf("read account %s: %w", id, err)
@@ -208,7 +210,7 @@ func (s *Accounts) look(ctx context.Context, id wire.AccountID) (a Account, key 
 		a, hash, err = byKey(tx, key)
 		return err
 	})
-	return a, key, hash, err
+	return a, hash, err
 }
 
 // acceptable says what is wrong with a new password of somebody called name. Org

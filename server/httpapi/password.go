@@ -16,7 +16,7 @@ import (
 // changePassword gives the account of the session another password.
 func (a *API) changePassword(c *call, p wire.ChangePassword) (wire.PasswordChange, error) {
 	s := c.session
-	done, err := a.cfg.Accounts.Change(c.r.Context(), a.shown(c, p.Old), p.New, s.Device, func(tx *db.Tx, who account.Account, change wire.PasswordChange) error {
+	done, err := a.cfg.Accounts.Change(c.r.Context(), a.shown(c, p.Old), p.New, func(tx *db.Tx, who account.Account, change wire.PasswordChange) error {
 		if err := stillActive(tx, s); err != nil {
 			return err
 		}
@@ -91,7 +91,7 @@ func (a *API) prove(c *call, p wire.Prove) (wire.SignedIn, error) {
 
 // shown is a password that somebody shows who has a session.
 func (a *API) shown(c *call, password string) account.Shown {
-	return account.Shown{Account: c.session.Account, Password: password, From: c.from, Known: c.known()}
+	return account.Shown{Account: c.session.Account, Device: c.session.Device, Password: password, From: c.from}
 }
 
 // reset gives an account another password by a link, and lets its person in: on

@@ -102,6 +102,93 @@ func TestStrangersLockNobodyOut(t *testing.T) {
 	}
 }
 
+// prove shows the password in a session, and returns the status.
+func prove(t *testing.T, site *testenv.Site, c *http.Client, token, password string, show ...*http.Cookie) int {
+	t.Helper()
+	b, err := json.Marshal(wire.Prove{Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequest("POST", site.Info.HTTPS+wire.PathProve, bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+token)
+	for _, k := range show {
+		req.AddCookie(k)
+	}
+	resp, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+// A device that is no browser has no note of being known. Whoever fails under its
+// person's name, from wherever, does not keep it from showing the password.
+func TestStrangersKeepNoSessionFromProving(t *testing.T) {
+	site := testenv.Start(t)
+	ann := site.SetUpPerson("Ann")
+	for i := range 13 { // as far as one name may fail; the first networks are the person's own
+		c := from(site, fmt.Sprintf("127.0.%d.1", i))
+		for range 4 {
+			signIn(t, site, c, "Ann", wrong)
+		}
+	}
+	home := from(site, "127.0.0.1")
+	if s, _ := signIn(t, site, home, "Ann", testenv.Password); s != 503 {
+		t.Fatalf("a sign-in after so many failures: %d", s)
+	}
+	if s := prove(t, site, home, ann.Token, testenv.Password); s != 200 {
+		t.Errorf("proving: %d", s)
+	}
+	to := wire.ChangePassword{Old: testenv.Password, New: "seven lazy badgers"}
+	if s, e := site.Post(wire.PathPassword, ann.Token, to, nil); e != nil {
+		t.Errorf("changing it: %d %v", s, e)
+	}
+}
+
+// Who has stolen a session guesses five times, wherever they go and whatever they
+// show, and then twenty times an hour.
+func TestAStolenSessionGuessesSlowly(t *testing.T) {
+	c := &clock{at: time.Now()}
+	site := testenv.Start(t, testenv.WithClock(c.now), testenv.WithConfig(func(cfg *server.Config) { cfg.Ticks = c.now }))
+	ann := site.SetUpPerson("Ann")
+	_, cookies := signIn(t, site, from(site, "127.0.0.2"), "Ann", testenv.Password)
+	browser := known(t, cookies)
+	var thieves []*http.Client
+	for i := range 8 {
+		thieves = append(thieves, from(site, fmt.Sprintf("127.0.%d.1", i+1)))
+	}
+	guesses := func(by []*http.Client) (n int) {
+		for _, c := range by {
+			if prove(t, site, c, ann.Token, wrong, browser) == 404 {
+				n++
+			}
+		}
+		return n
+	}
+	if n := guesses(thieves); n != 5 {
+		t.Errorf("%d guesses at once, want 5", n)
+	}
+	if s := prove(t, site, site.HTTP, ann.Token, testenv.Password); s != 503 {
+		t.Errorf("the right one after that: %d", s)
+	}
+	if s, _ := signIn(t, site, from(site, "127.0.0.2"), "Ann", testenv.Password); s != 200 {
+		t.Errorf("the person's sign-in: %d", s)
+	}
+	n := 0
+	for range 20 {
+		c.pass(3 * time.Minute)
+		n += guesses(thieves[:2])
+	}
+	if n != 20 {
+		t.Errorf("%d guesses in an hour more, want 20", n)
+	}
+}
+
 // What a known browser shows lets nobody guess faster, and works for one name.
 func TestAKnownBrowserIsNoWayAround(t *testing.T) {
 	site := testenv.Start(t)
