@@ -261,10 +261,9 @@ func TestWhoIsRemovedFromTheRoomIsOutOfTheCallAndItsKeys(t *testing.T) {
 	testenv.Do(ann, api.SetCallState, api.OwnCallState{Call: id, Camera: true})
 	before := testenv.Do(eve, api.GetCallKeys, api.CallRef{Call: id})
 	testenv.Do(ann, api.RemoveMember, api.RoomPerson{Room: room, Member: ann.Person("eve")})
-	// If she asks at that moment who is in it, the server knows of no call for her.
-	told(eve, api.OnCallGone, func(g api.CallGone) bool {
-		return g.Call == id && (g.Why == wire.GoneRemoved || g.Why == wire.GoneEnded)
-	})
+	if g := told(eve, api.OnCallGone, always); g != (api.CallGone{Call: id, Why: wire.GoneRemoved}) {
+		t.Errorf("eve is told %+v", g)
+	}
 	for _, c := range []*testenv.Client{ann, bob} {
 		sees(c, id, "eve is out", func(v api.Call) bool { return slices.Equal(sorted(names(v)), []string{"ann", "bob"}) })
 		var keys api.CallKeys
@@ -293,6 +292,36 @@ func TestWhoIsRemovedFromTheRoomIsOutOfTheCallAndItsKeys(t *testing.T) {
 	}
 	// What ann said of herself is said again for the new epoch.
 	sees(bob, id, "ann's camera", func(v api.Call) bool { return of(v, "ann").Camera })
+}
+
+// A member that was removed may ask who is in the call before it has heard so, and
+// the server knows of no call for it: that is not the call's end.
+func TestWhoIsRemovedAndAsksFirstIsNotToldThatTheCallEnded(t *testing.T) {
+	t.Parallel()
+	for what, ask := range map[string]func(eve *testenv.Client, id wire.CallID){
+		"who is in it": func(eve *testenv.Client, id wire.CallID) {
+			inject(eve, wire.OnCallPeople, wire.CallPeople{Call: id, Version: 1000})
+		},
+		"which calls there are": func(eve *testenv.Client, _ wire.CallID) {
+			inject(eve, wire.OnCatchUp, wire.CatchUp{})
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			w, room := council(t, "ann", "eve")
+			ann, eve := w.Client("ann"), w.Client("eve")
+			id := begin(ann, room, false).Call.ID
+			join(eve, id)
+			sees(ann, id, "both are in", func(v api.Call) bool { return len(v.People) == 2 })
+			eve.Link.Events(func(*wire.Frame) []wire.Frame { return nil }) // nothing of it arrives
+			testenv.Do(ann, api.RemoveMember, api.RoomPerson{Room: room, Member: ann.Person("eve")})
+			sees(ann, id, "eve is out", func(v api.Call) bool { return len(v.People) == 1 })
+			ask(eve, id)
+			if g := told(eve, api.OnCallGone, always); g != (api.CallGone{Call: id, Why: wire.GoneRemoved}) {
+				t.Errorf("eve is told %+v", g)
+			}
+		})
+	}
 }
 
 // A join number is never given twice, whatever crashes and however epochs go.

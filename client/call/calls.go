@@ -265,8 +265,7 @@ func (c *Calls) Shut(r wire.RoomID) {
 		}
 		c.mu.Unlock()
 		for _, l := range gone {
-			c.leave(l, wire.GoneRemoved)
-			c.forget(l)
+			c.removed(l)
 		}
 		c.mu.Lock()
 		var rings []wire.CallID
@@ -280,6 +279,12 @@ func (c *Calls) Shut(r wire.RoomID) {
 			c.quiet(id, wire.RingCancelled)
 		}
 	})
+}
+
+// removed takes that a call is in a room that is this device's no longer.
+func (c *Calls) removed(l *live) {
+	c.leave(l, wire.GoneRemoved)
+	c.forget(l)
 }
 
 // forget takes a call out of those that go on, and keeps it for front ends until

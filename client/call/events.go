@@ -177,7 +177,9 @@ func (c *Calls) refresh(ctx context.Context) error {
 	}
 	c.mu.Unlock()
 	for _, l := range gone {
-		c.ended(ctx, l)
+		if err := c.noMore(ctx, l); err != nil {
+			return err
+		}
 	}
 	for _, l := range in {
 		if err := c.askPeople(ctx, l); err != nil {
@@ -321,6 +323,26 @@ func (c *Calls) hearStates(id wire.CallID, list []wire.CallParticipant) {
 	}
 }
 
+// noMore takes that there is no such call for this device: it has ended, or its
+// room is this device's no longer. That of one that it is in is asked, because the
+// answer may be here before the news from the room.
+func (c *Calls) noMore(ctx context.Context, l *live) error {
+	c.mu.Lock()
+	in, r := l.in != nil, l.call.Room
+	c.mu.Unlock()
+	if in {
+		switch s, err := session.Call(ctx, c.cfg.Session, wire.RoomGet, wire.GetRoom{Room: r}); {
+		case wire.CodeOf(err) == wire.NotFound, err == nil && (s.Until != 0 || !s.Leaf):
+			c.removed(l)
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	c.ended(ctx, l)
+	return nil
+}
+
 // askPeople asks who is in a call that this device is in. If it is not among
 // them it is out.
 func (c *Calls) askPeople(ctx context.Context, l *live) error {
@@ -329,8 +351,7 @@ func (c *Calls) askPeople(ctx context.Context, l *live) error {
 	c.mu.Unlock()
 	w, err := session.Call(ctx, c.cfg.Session, wire.CallGet, wire.CallRef{Call: id})
 	if wire.CodeOf(err) == wire.NotFound {
-		c.ended(ctx, l)
-		return nil
+		return c.noMore(ctx, l)
 	}
 	if err != nil {
 		return err
