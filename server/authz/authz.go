@@ -6,10 +6,20 @@
 // that identifiers cannot be probed.
 package authz
 
-import "github.com/veche-im/veche/wire"
+import (
+	"fmt"
+
+	"github.com/veche-im/veche/wire"
+)
 
 // ErrDenied is the one refusal. Nouns return it for what does not exist too.
 var ErrDenied = wire.Refuse(wire.NotFound, "no such thing")
+
+// ErrLate is ErrDenied for what a device says of itself in a room that its account
+// has left: that its person writes there, and how far they have read. It may not
+// have heard yet that they are out, so the security log leaves it out. Who asks is
+// told the same.
+var ErrLate = fmt.Errorf("a member no longer: %w", ErrDenied)
 
 // Actor is who asks: a device with its account, or nobody (all zero).
 type Actor struct {
@@ -96,6 +106,17 @@ func Check(actor Actor, do Action, on Resource) error {
 		return ErrDenied
 	}
 	return nil
+}
+
+// CheckIn is Check in a room to which actor is m.
+func CheckIn(actor Actor, do Action, m Membership) error {
+	if Can(actor, do, InRoom(m)) {
+		return nil
+	}
+	if m == Former && (do == RoomTyping || do == RoomCursor) && Can(actor, do, InRoom(Member)) {
+		return ErrLate
+	}
+	return ErrDenied
 }
 
 // Arrive judges what can be judged before a request is read: who asks, and for

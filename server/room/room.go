@@ -180,7 +180,7 @@ func enter(tx *db.Tx, a authz.Actor, do authz.Action, id wire.RoomID) (room, spa
 	if err != nil {
 		return room{}, span{}, err
 	}
-	if err := authz.Check(a, do, authz.InRoom(s.membership)); err != nil {
+	if err := authz.CheckIn(a, do, s.membership); err != nil {
 		return room{}, span{}, err
 	}
 	r, err := find(tx, id)

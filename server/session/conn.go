@@ -277,7 +277,7 @@ func (s *session) carryOut(r request, written func()) {
 	ctx, cancel := context.WithDeadline(s.ctx, r.came.Add(requestTimeout))
 	defer cancel()
 	body, err := s.guarded(ctx, r, &a)
-	if errors.Is(err, authz.ErrDenied) {
+	if errors.Is(err, authz.ErrDenied) && !errors.Is(err, authz.ErrLate) {
 		s.note(audit.Denied, r.method.name)
 	}
 	s.reply(r, body, err, written)
