@@ -93,7 +93,9 @@ func serve(ctx context.Context, all *Sessions, conn Conn, a Actor) {
 	s.read()
 }
 
-// greet makes the connection known and tells it hello.
+// greet makes the connection known and tells it hello. Who asks was looked up before
+// the hub knew of it, and may have changed until then without anybody telling it; so
+// hello says how they stand now. What changes later, the hub tells.
 func (s *session) greet() error {
 	a := s.who()
 	err := s.cfg.Hub.Come(s, a.State, func() ([]wire.RoomID, error) { return s.cfg.RoomsOf(s.ctx, a.Account) })
@@ -112,6 +114,9 @@ func (s *session) hello() error {
 	if h.State != a.State { // it moved on while the connection was made
 		s.cfg.Hub.Become(a.Account, a.Device, h.State)
 	}
+	s.mu.Lock()
+	s.actor.Name, s.actor.Admin = h.Name, h.Admin
+	s.mu.Unlock()
 	body, err := wire.Encode(h)
 	if err != nil {
 		return err

@@ -74,7 +74,9 @@ type Config struct {
 
 	// RoomsOf returns the rooms of which the account is a member.
 	RoomsOf func(context.Context, wire.AccountID) ([]wire.RoomID, error)
-	// Hello returns what the device hears first.
+	// Hello returns what the device hears first, and so how it stands: the name, the
+	// rights and the state that it says hold for the connection. It is called when the
+	// hub knows of that. An error of Unauthenticated or NotFound ends the session.
 	Hello func(context.Context, *Actor) (wire.Hello, error)
 
 	// Observe is told of each request when it is answered; code is empty for

@@ -47,13 +47,13 @@ func (h site) invite(ctx context.Context, a *Actor, _ wire.None) (inv wire.Invit
 
 // HelloOf returns what devices hear first. It looks again whether the session
 // still stands (one that ended after it was let in, and before the hub knew of
-// the connection, is Unauthenticated here), and tells the account's other
-// devices that this one is here.
+// the connection, is Unauthenticated here), and with which rights; and it tells
+// the account's other devices that this one is here.
 func HelloOf(d Deps) func(context.Context, *Actor) (wire.Hello, error) {
 	return func(ctx context.Context, a *Actor) (h wire.Hello, err error) {
 		h = wire.Hello{
-			Account: a.Account, Device: a.Device, Name: a.Name,
-			Admin: a.Admin, Time: wire.Now(d.Now()), Max: d.Caps, Calls: d.Calls,
+			Account: a.Account, Device: a.Device,
+			Time: wire.Now(d.Now()), Max: d.Caps, Calls: d.Calls,
 		}
 		var here wire.Device
 		err = d.DB.View(ctx, func(tx *db.Tx) (err error) {
@@ -64,6 +64,11 @@ func HelloOf(d Deps) func(context.Context, *Actor) (wire.Hello, error) {
 			if !ok {
 				return wire.Refuse(wire.Unauthenticated, "the session is over")
 			}
+			who, err := account.Get(tx, a.Account)
+			if err != nil {
+				return err
+			}
+			h.Name, h.Admin = who.Name, who.Admin
 			if here, err = device.Get(tx, a.Account, a.Device); err != nil {
 				return err
 			}
