@@ -30,6 +30,28 @@ func TestWhatABusyServerRefusedAtConnectingIsAskedAgain(t *testing.T) {
 	bob.Sees(q.Room, "ann", "while you were away")
 }
 
+// Nor does anything tell again that a device was let in, should the server be too
+// busy to say by which statement.
+func TestWhatABusyServerRefusedAfterAnEventIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	w := testenv.New(t, testenv.WithUsers("ann"))
+	ann, two := w.Client("ann"), w.FurtherDevice("ann")
+	var refused atomic.Bool
+	two.Link.Answers(func(method string, f *wire.Frame) {
+		var p wire.Statements
+		if method != wire.DirectoryStatements.Name || wire.Decode(f.Body, &p) != nil || len(p.Chains) == 0 || len(p.Chains[0].Statements) < 2 {
+			return
+		}
+		if refused.CompareAndSwap(false, true) { // the first answer that lets it in
+			f.Body, f.Error = nil, &wire.Error{Code: wire.Busy, RetryAfter: 10}
+		}
+	})
+	approve(t, ann, two)
+	if !refused.Load() {
+		t.Error("nothing was refused")
+	}
+}
+
 // What a device has read, and could not tell before it ended, it tells later.
 func TestACursorThatWasNotToldIsToldAfterARestart(t *testing.T) {
 	t.Parallel()

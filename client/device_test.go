@@ -27,6 +27,21 @@ func approve(t *testing.T, from, fresh *testenv.Client) {
 	fresh.Until("let in", func() bool { return testenv.Do(fresh, api.GetStatus, api.None{}).Phase == api.PhaseReady })
 }
 
+// Where nobody else could tell, the person's own device tells the other how a room
+// is called.
+func TestAFurtherDeviceLearnsTheNameOfARoomFromTheFirst(t *testing.T) {
+	t.Parallel()
+	w := testenv.New(t, testenv.WithUsers("ann"))
+	ann := w.Client("ann")
+	id := ann.Group("council")
+	two := w.FurtherDevice("ann")
+	approve(t, ann, two)
+	two.Open("council")
+	ann.Send(id, "hello")
+	two.Sees(id, "ann", "hello")
+	noNotices(t, two)
+}
+
 func TestAFurtherDeviceByApprovalJoinsRooms(t *testing.T) {
 	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))

@@ -53,6 +53,7 @@ type (
 	refill         struct{} // key packages were used up
 	letIn          struct{} // the device became a member of its account
 	flood          struct{} // the server said more than there was room for
+	missed         struct{} // what the server said could not be done
 )
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1), later: map[string]bool{}} }
@@ -187,10 +188,13 @@ func (c *Client) handle(ctx context.Context) {
 				// Said again at the next connection.
 			case err != nil:
 				c.cfg.Log.Warn("event was not handled", "event", nameOf(v), "err", err)
-				if !catchesUp(v) {
+				if passes(v) {
 					break
 				}
 				// Nobody will say again what was missed.
+				if e, ok := v.(event); ok && !catchesUp(e) {
+					v = missed{}
+				}
 				c.events.again(ctx, wait, v)
 				wait = min(2*wait, mostAgain)
 			case catchesUp(v):
@@ -203,10 +207,22 @@ func (c *Client) handle(ctx context.Context) {
 // catchesUp reports whether v brings what no further event would.
 func catchesUp(v any) bool {
 	switch v := v.(type) {
-	case greeting, letIn, flood:
+	case greeting, letIn, flood, missed:
 		return true
 	case event:
 		return v.name == wire.OnCatchUp.Name
+	}
+	return false
+}
+
+// passes reports whether nothing is lost with v: what it says is so for a moment,
+// or said with every connection.
+func passes(v any) bool {
+	switch v := v.(type) {
+	case wire.Cursors:
+		return true
+	case event:
+		return v.name == wire.OnTyping.Name || v.name == wire.OnPresence.Name || v.name == wire.OnCursor.Name
 	}
 	return false
 }
@@ -220,11 +236,13 @@ func nameOf(v any) string {
 	case letIn:
 		return "let in"
 	case statementMoved:
-		return "statement"
+		return fmt.Sprintf("statement %d of %s", v.after.Seq, v.after.Account)
 	case wire.Cursors:
 		return wire.OnCursor.Name
 	case flood:
 		return "flood"
+	case missed:
+		return "missed"
 	}
 	return "key packages"
 }
@@ -250,6 +268,14 @@ func (c *Client) handleOne(ctx context.Context, v any) error {
 		return c.cursorsMoved(ctx, v)
 	case flood:
 		c.cfg.Log.Warn("the server says more than can be heard")
+		return c.catchUp(ctx)
+	case missed:
+		if err := c.account.Settle(ctx); err != nil {
+			return err
+		}
+		if err := c.account.Refill(ctx); err != nil {
+			return err
+		}
 		return c.catchUp(ctx)
 	case event:
 		if c.rooms.Paused() && v.name != wire.OnDevice.Name {

@@ -31,6 +31,8 @@ const (
 	// which it no longer is once nothing came for quiet.
 	rest  = 2 * time.Second
 	quiet = 500 * time.Millisecond
+	// mostBusy is the longest that a server may put it off.
+	mostBusy = 5 * time.Minute
 )
 
 // Standing is how far a room was read.
@@ -256,7 +258,8 @@ func (q *Cursors) note(ctx context.Context, set wire.SetCursor, asked bool, line
 	default:
 		p.due = time.Now().Add(rest)
 		if refused != nil {
-			p.due = p.due.Add(time.Duration(refused.RetryAfter) * time.Millisecond)
+			most := int64(mostBusy / time.Millisecond)
+			p.due = p.due.Add(time.Duration(min(max(refused.RetryAfter, 0), most)) * time.Millisecond)
 		} else {
 			q.cfg.Log.Warn("cursor was not told", "room", set.Room, "err", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -31,6 +32,7 @@ type world struct {
 	at    map[wire.RoomID]cursor.Standing
 	told  []said
 	fails error // what the server answers
+	asked int   // how often that was
 }
 
 type said struct {
@@ -52,6 +54,9 @@ func within(t *testing.T, f func(w *world)) {
 			Tell: func(ctx context.Context, set wire.SetCursor) error {
 				w.mu.Lock()
 				defer w.mu.Unlock()
+				if w.asked++; w.asked > 1000 {
+					panic("it asks all the time") // and time stands still
+				}
 				if w.fails != nil {
 					return w.fails
 				}
@@ -84,6 +89,13 @@ func (w *world) answers(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.fails = err
+}
+
+func (w *world) asks() int {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.asked
 }
 
 // heard is what the server was told, and when, since it was asked last.
@@ -264,6 +276,25 @@ func TestAServerThatCannotIsToldLater(t *testing.T) {
 			time.Sleep(rest)
 			if got := w.heard(); len(got) != 1 {
 				t.Errorf("after %s the server heard %q", code, got)
+			}
+		})
+	}
+}
+
+// A server that names an absurd time is asked again after a sensible one.
+func TestAnAbsurdWaitIsNone(t *testing.T) {
+	for _, after := range []int64{math.MaxInt64, math.MinInt64, math.MaxInt64/int64(time.Millisecond) + 1, -int64(time.Hour)} {
+		within(t, func(w *world) {
+			w.answers(&wire.Error{Code: wire.Busy, RetryAfter: after})
+			w.moves(wire.NewRoomID(), 2, 0, true)
+			time.Sleep(time.Minute)
+			if n := w.asks(); n > int(time.Minute/rest)+1 {
+				t.Errorf("told to come back after %d ms it asked %d times in a minute", after, n)
+			}
+			w.answers(nil)
+			time.Sleep(time.Hour)
+			if got := w.heard(); len(got) != 1 {
+				t.Errorf("told to come back after %d ms the server heard %q", after, got)
 			}
 		})
 	}

@@ -33,7 +33,7 @@ func (w logbook) apply(tx *store.Tx, row *store.Room, m timeline.Message) error 
 	case content.KindAgain:
 		return w.saidAgain(tx, row, m, v.Again)
 	case content.KindAsk:
-		if row.Named != 0 && !m.Mine && w.cfg.Now().Sub(m.Time.Time()) < askedRecently {
+		if row.Named != 0 && m.Device != w.me().Device && w.cfg.Now().Sub(m.Time.Time()) < askedRecently {
 			w.named = w.cfg.Now().Add(rand.N(nameWait))
 			w.due(nameWait)
 		}
