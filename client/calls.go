@@ -23,7 +23,13 @@ func (c commands) handleCalls(m *api.Mux) {
 	})
 	handleOnline(m, api.JoinCall, c, c.calls.Join)
 	handleOnline(m, api.OfferCall, c, c.calls.Offer)
-	handleOnline(m, api.MakeCallLink, c, func(ctx context.Context, p api.CallRef) (api.CallLink, error) { return c.calls.Link(ctx, p.Call) })
+	handleOnline(m, api.MakeCallLink, c, func(ctx context.Context, p api.CallRef) (api.CallLink, error) {
+		l, err := c.calls.Link(ctx, p.Call)
+		if whole := c.whole(ctx, l.Link); err == nil && whole != "" {
+			l.Link = whole
+		}
+		return l, err
+	})
 	handleOnline(m, api.TryCall, c, c.calls.Try)
 	for _, one := range []struct {
 		cmd api.Command[api.CallAccount, api.None]

@@ -163,11 +163,7 @@ func (c commands) makeReset(ctx context.Context, p api.PersonRef) (api.ResetLink
 	if err != nil {
 		return api.ResetLink{}, err
 	}
-	out := api.ResetLink{Token: l.Token, Expires: l.Expires}
-	if origin := c.cfg.Link.Origin(); origin != "" {
-		out.Link = origin + wire.PathResetUI + "#" + l.Token
-	}
-	return out, nil
+	return api.ResetLink{Link: c.whole(ctx, wire.PathResetUI+"#"+l.Token), Token: l.Token, Expires: l.Expires}, nil
 }
 
 func (c commands) handleRooms(m *api.Mux) {
@@ -286,11 +282,7 @@ func (c commands) invite(ctx context.Context, _ api.None) (api.Invite, error) {
 	if err != nil {
 		return api.Invite{}, err
 	}
-	out := api.Invite{Token: i.Token, Expires: i.Expires}
-	if origin := c.cfg.Link.Origin(); origin != "" {
-		out.Link = origin + wire.PathJoinUI + "#" + i.Token
-	}
-	return out, nil
+	return api.Invite{Link: c.whole(ctx, wire.PathJoinUI+"#"+i.Token), Token: i.Token, Expires: i.Expires}, nil
 }
 
 func (c commands) notices(ctx context.Context, _ api.None) (api.Notices, error) {

@@ -212,7 +212,7 @@ func openDB(ctx context.Context, d *dataDir, log *slog.Logger, fatal, damage fun
 
 // sessions registers the methods of all nouns.
 func (s *Server) sessions() (*session.Sessions, error) {
-	deps := session.Deps{DB: s.db, Hub: s.hub, Log: s.cfg.Log, Now: s.cfg.Now, Caps: wire.Caps{Blob: s.cfg.Blob, Quota: s.cfg.Quota}, Calls: s.calls.On(), Audit: s.audit}
+	deps := session.Deps{DB: s.db, Hub: s.hub, Log: s.cfg.Log, Now: s.cfg.Now, Caps: wire.Caps{Blob: s.cfg.Blob, Quota: s.cfg.Quota}, Calls: s.calls.On(), Audit: s.audit, Address: s.URL}
 	t := session.NewTable()
 	session.SiteMethods(t, deps)
 	session.DirectoryMethods(t, deps)

@@ -170,6 +170,12 @@ type Invite struct {
 	Expires Millis `cbor:"expires"`
 }
 
+// Address is where people reach the site: who is on the server's own machine is
+// at localhost, where a link leads nobody else.
+type Address struct {
+	URL string `cbor:"url"` // "https://veche.example:8443"
+}
+
 // AccountRef names the account that an administrator does something to.
 type AccountRef struct {
 	Account AccountID `cbor:"account"`
@@ -228,6 +234,7 @@ var (
 	AccountSignOut      = Method[AccountRef, None]{"account.signout", MaxSmall}
 	AccountAdmin        = Method[MakeAdmin, None]{"account.admin", MaxSmall}
 	SessionPing         = Method[None, None]{"session.ping", MaxSmall}
+	SiteAddress         = Method[None, Address]{"site.address", MaxSmall}
 
 	OnHello    = Event[Hello]{"hello"}
 	OnAccount  = Event[AccountChange]{"account"}

@@ -144,7 +144,8 @@ type DeclineCall struct {
 	Busy bool        `json:"busy"`
 }
 
-// CallLink is what comes after the site's address: "/call/…".
+// CallLink is a link to a call, "https://…/call/…", or what comes after the site's
+// address where that is not known: "/call/…".
 type CallLink struct {
 	Link string `json:"link"`
 }

@@ -20,6 +20,7 @@ type Link struct {
 
 	mu      sync.Mutex // guards what follows
 	cut     bool
+	seen    string // where the client believes that it reaches the site, if not where it does
 	conns   map[*tapped]bool
 	answers func(method string, f *wire.Frame) // a response on its way to the client
 	events  func(f *wire.Frame) []wire.Frame   // an event on its way; what is returned goes on
@@ -178,8 +179,21 @@ func (l *Link) Do(ctx context.Context, r link.Request) (link.Response, error) {
 	return to.Do(ctx, r)
 }
 
+// SeenAt has the client believe that this is where it reaches the site.
+func (l *Link) SeenAt(origin string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = origin
+}
+
 // Origin implements link.Link.
 func (l *Link) Origin() string {
+	l.mu.Lock()
+	seen := l.seen
+	l.mu.Unlock()
+	if seen != "" {
+		return seen
+	}
 	_, origin := l.site.whereabouts()
 	return origin
 }

@@ -7,6 +7,7 @@ type Action string
 
 const (
 	SiteRead      Action = "site.read"      // name, version, the web app's files, health
+	SiteAddress   Action = "site.address"   // where people reach it
 	LinkRead      Action = "link.read"      // what a link is good for: the token is the right to know
 	AccountCreate Action = "account.create" // with a link: the token is the right
 	SessionOpen   Action = "session.open"   // with a password
@@ -93,6 +94,7 @@ func (r rule) admits(a Actor) bool {
 
 var table = map[Action]rule{
 	SiteRead:      {anybody, Site, nil},
+	SiteAddress:   {active, Site, nil},
 	LinkRead:      {anybody, Site, nil},
 	AccountCreate: {anybody, Site, nil},
 	SessionOpen:   {anybody, Site, nil},

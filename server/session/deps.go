@@ -28,6 +28,8 @@ type Deps struct {
 	Caps wire.Caps
 	// Audit hears what is done to devices; it may be nil.
 	Audit *audit.Log
+	// Address is where people reach the site: "https://veche.example:8443".
+	Address func() string
 	// Calls says whether this site has calls.
 	Calls bool
 }

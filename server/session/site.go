@@ -19,10 +19,15 @@ type site struct{ Deps }
 func SiteMethods(t *Table, d Deps) {
 	h := site{d}
 	Reads(t, wire.SessionPing, authz.SessionUse, limit.Ask, h.ping)
+	Reads(t, wire.SiteAddress, authz.SiteAddress, limit.Ask, h.address)
 	Writes(t, wire.InviteCreate, authz.InviteCreate, limit.Invite, h.invite)
 }
 
 func (site) ping(context.Context, *Actor, wire.None) (wire.None, error) { return wire.None{}, nil }
+
+func (h site) address(context.Context, *Actor, wire.None) (wire.Address, error) {
+	return wire.Address{URL: h.Address()}, nil
+}
 
 func (h site) invite(ctx context.Context, a *Actor, _ wire.None) (inv wire.Invite, err error) {
 	err = h.DB.Update(ctx, func(tx *db.Tx) error {

@@ -100,6 +100,7 @@ func siteRows() []row {
 	}
 	return []row{
 		ask(wire.SessionPing, "", none),
+		ask(wire.SiteAddress, "", none),
 		ask(wire.InviteCreate, "", none),
 		ask(wire.DirectoryPeople, "", func(*world, *actor) wire.ListPeople { return wire.ListPeople{} }),
 		ask(wire.DirectoryStatements, "of oneself", of(func(_ *world, a *actor) wire.AccountID { return a.who.Session.Account })),

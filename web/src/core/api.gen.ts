@@ -155,7 +155,10 @@ export interface CallLeaf {
   readonly epochs: readonly number[];
 }
 
-/** CallLink is what comes after the site's address: "/call/…". */
+/**
+ * CallLink is a link to a call, "https://…/call/…", or what comes after the site's
+ * address where that is not known: "/call/…".
+ */
 export interface CallLink {
   readonly link: string;
 }
