@@ -9,7 +9,7 @@ import (
 // An outlet collects packets for any path and sends them at once. It belongs to one
 // goroutine.
 type outlet struct {
-	sock    *udp.Socket
+	sock    socket
 	out     *udp.Out
 	streams *stream.Streams
 	single  []byte // room for a packet that leaves by a stream
@@ -17,7 +17,7 @@ type outlet struct {
 	sentPackets, sentBytes uint64
 }
 
-func newOutlet(sock *udp.Socket, streams *stream.Streams) outlet {
+func newOutlet(sock socket, streams *stream.Streams) outlet {
 	return outlet{sock: sock, out: udp.NewOut(outPackets), streams: streams, single: make([]byte, stream.MaxPacket)}
 }
 

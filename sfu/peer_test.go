@@ -184,6 +184,13 @@ func (p *peer) offer(options *webrtc.OfferOptions) string {
 	return p.pc.LocalDescription().SDP
 }
 
+// connected says whether media can flow. pc.ConnectionState may call it "connecting"
+// for ever: the library stores what it finds when ICE is ready, and when DTLS is, and
+// where both are at once the older of the two may be stored last.
+func connected(pc *webrtc.PeerConnection) bool {
+	return pc.ICEConnectionState() == webrtc.ICEConnectionStateConnected && pc.SCTP().Transport().State() == webrtc.DTLSTransportStateConnected
+}
+
 func (p *peer) answer(text string) {
 	p.t.Helper()
 	if err := p.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: text}); err != nil {
@@ -202,7 +209,7 @@ func (p *peer) join() *peer {
 		a.SDP = p.via.redirect(a.SDP, p.s.Addr())
 	}
 	p.answer(a.SDP)
-	p.wait("the connection", func() bool { return p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected })
+	p.wait("the connection", func() bool { return connected(p.pc) })
 	p.wait("the server's side", func() bool {
 		q, err := p.s.find(p.call, p.id)
 		return err == nil && q.egress.Load() != nil

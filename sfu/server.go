@@ -139,7 +139,10 @@ func listenAddr(s string) (netip.AddrPort, error) {
 }
 
 // listen opens one more socket on the media port.
-func (s *Server) listen() (*udp.Socket, error) {
+func (s *Server) listen() (socket, error) {
+	if s.cfg.listen != nil {
+		return s.cfg.listen()
+	}
 	sockets, err := udp.Listen(udp.Config{Addr: s.addr, Shared: s.cfg.Workers > 1, Buffer: socketBuffer})
 	if err != nil {
 		return nil, err
@@ -148,7 +151,7 @@ func (s *Server) listen() (*udp.Socket, error) {
 }
 
 // hire starts a worker on sock.
-func (s *Server) hire(sock *udp.Socket) {
+func (s *Server) hire(sock socket) {
 	w := newWorker(s, sock, sock)
 	s.mu.Lock()
 	s.workers = append(s.workers, w)

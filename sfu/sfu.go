@@ -47,6 +47,8 @@ type Config struct {
 	Log *slog.Logger
 	Now func() time.Time // nil: time.Now
 	Tap Tap              // nil but in tests
+
+	listen func() (socket, error) // opens another socket of the media port; nil but in tests
 }
 
 // Join asks that a participant be taken into a call, which begins with its

@@ -135,7 +135,7 @@ func TestARestartMovesACallFromUDPToTCPAndBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	bob.answer(dropCandidates(a.SDP, "tcp"))
-	wait(t, "the connection", func() bool { return bob.pc.ConnectionState() == webrtc.PeerConnectionStateConnected })
+	wait(t, "the connection", func() bool { return connected(bob.pc) })
 	q, err := s.find(testCall, 2)
 	if err != nil {
 		t.Fatal(err)

@@ -13,18 +13,22 @@ import (
 	"time"
 
 	"github.com/pion/dtls/v3"
+	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/rtcp"
 	pionrtp "github.com/pion/rtp"
+	"github.com/pion/transport/v5"
 	"github.com/pion/webrtc/v4"
 )
 
 // videoAPI is a client as browsers are, with everything that pictures need: NACK and
-// RTX, transport-wide feedback, rids.
-func videoAPI(t testing.TB) *webrtc.API {
+// RTX, transport-wide feedback, rids. on is its network; nil is the machine's.
+func videoAPI(t testing.TB, on transport.Net) *webrtc.API {
 	t.Helper()
 	var engine webrtc.SettingEngine
-	engine.SetIncludeLoopbackCandidate(true)
+	engine.SetNet(on)
+	engine.SetIncludeLoopbackCandidate(on == nil)
+	engine.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	engine.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	engine.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)
 	engine.SetICETimeouts(30*time.Second, 60*time.Second, time.Second)
@@ -50,7 +54,13 @@ func videoAPI(t testing.TB) *webrtc.API {
 // slots for pictures.
 func newVideoPeer(t testing.TB, s *Server, call CallID, id uint32, slots int) *videoPeer {
 	t.Helper()
-	pc, err := videoAPI(t).NewPeerConnection(webrtc.Configuration{})
+	return newVideoPeerBy(t, s, call, id, slots, videoAPI(t, nil))
+}
+
+// newVideoPeerBy is newVideoPeer for a network of another kind.
+func newVideoPeerBy(t testing.TB, s *Server, call CallID, id uint32, slots int, by *webrtc.API) *videoPeer {
+	t.Helper()
+	pc, err := by.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +143,7 @@ func (p *videoPeer) joinVideo() *videoPeer {
 		a.SDP = p.via.redirect(a.SDP, p.s.Addr())
 	}
 	p.answer(a.SDP)
-	p.wait("the connection", func() bool { return p.pc.ConnectionState() == webrtc.PeerConnectionStateConnected })
+	p.wait("the connection", func() bool { return connected(p.pc) })
 	p.wait("the server's side", func() bool {
 		q, err := p.s.find(p.call, p.id)
 		return err == nil && q.egress.Load() != nil
@@ -397,9 +407,9 @@ func (v *screenView) stats() (longest time.Duration, faults []string) {
 
 // badLink is a network between a peer and the server that can be made bad.
 type badLink struct {
-	front, back *net.UDPConn
+	front, back net.PacketConn
 	server      netip.AddrPort
-	client      atomic.Pointer[net.UDPAddr]
+	client      atomic.Pointer[net.Addr]
 	loss        atomic.Int64 // of 1,000, both ways
 	rate        atomic.Int64 // bits per second towards the peer, 0: no limit
 	dead        atomic.Bool
@@ -416,7 +426,14 @@ func newBadLink(t testing.TB, server netip.AddrPort) *badLink {
 		_ = c.SetReadBuffer(2 << 20)
 		return c
 	}
-	l := &badLink{front: listen(), back: listen(), server: server}
+	return newBadLinkBetween(t, listen(), listen(), server)
+}
+
+// newBadLinkBetween makes one of two sockets: peers are to send to front, and the
+// server hears from back.
+func newBadLinkBetween(t testing.TB, front, back net.PacketConn, server netip.AddrPort) *badLink {
+	t.Helper()
+	l := &badLink{front: front, back: back, server: server}
 	var tasks sync.WaitGroup
 	t.Cleanup(func() {
 		_ = l.front.Close()
@@ -433,7 +450,7 @@ func (l *badLink) redirect(answer string, server netip.AddrPort) string {
 	port := func(p netip.AddrPort) string {
 		return " " + p.Addr().String() + " " + strconv.Itoa(int(p.Port())) + " "
 	}
-	return strings.ReplaceAll(answer, port(server), port(l.front.LocalAddr().(*net.UDPAddr).AddrPort()))
+	return strings.ReplaceAll(answer, port(server), port(addrPort(l.front.LocalAddr())))
 }
 
 func (l *badLink) lost() bool {
@@ -445,15 +462,15 @@ func (l *badLink) lost() bool {
 }
 
 func (l *badLink) up() {
-	b := make([]byte, 2048)
+	b, to := make([]byte, 2048), net.UDPAddrFromAddrPort(l.server)
 	for {
-		n, from, err := l.front.ReadFromUDP(b)
+		n, from, err := l.front.ReadFrom(b)
 		if err != nil {
 			return
 		}
-		l.client.Store(from)
+		l.client.Store(&from)
 		if !l.lost() {
-			_, _ = l.back.WriteToUDPAddrPort(b[:n], l.server)
+			_, _ = l.back.WriteTo(b[:n], to)
 		}
 	}
 }
@@ -462,7 +479,7 @@ func (l *badLink) down() {
 	var free time.Time
 	for {
 		b := make([]byte, 2048)
-		n, err := l.back.Read(b)
+		n, _, err := l.back.ReadFrom(b)
 		if err != nil {
 			return
 		}
@@ -472,7 +489,7 @@ func (l *badLink) down() {
 		}
 		rate := l.rate.Load()
 		if rate == 0 {
-			_, _ = l.front.WriteToUDP(b[:n], to)
+			_, _ = l.front.WriteTo(b[:n], *to)
 			continue
 		}
 		now := time.Now()
@@ -484,7 +501,7 @@ func (l *badLink) down() {
 			continue
 		}
 		free = free.Add(time.Duration(int64(n) * 8 * int64(time.Second) / rate))
-		time.AfterFunc(free.Sub(now), func() { _, _ = l.front.WriteToUDP(b[:n], to) })
+		time.AfterFunc(free.Sub(now), func() { _, _ = l.front.WriteTo(b[:n], *to) })
 	}
 }
 
@@ -516,57 +533,59 @@ func sendingLayers(offer string) string {
 }
 
 func TestSlotsGrow(t *testing.T) {
-	s := newServer(t)
-	newVideoPeer(t, s, testCall, 1, 0).joinVideo().sendAll()
-	bob := newVideoPeer(t, s, testCall, 2, 1).joinVideo()
-	first := bob.look(0, 1, Camera, 150)
-	wait(t, "the first slot", func() bool { return first.seen(1, 0) > 5 })
-	for range 3 {
-		if _, err := bob.pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
+	virtually(t, func(t *testing.T, n *virtual) {
+		n.peer(1, 0).joinVideo().sendAll()
+		bob := n.peer(2, 1).joinVideo()
+		first := bob.look(0, 1, Camera, 150)
+		wait(t, "the first slot", func() bool { return first.seen(1, 0) > 5 })
+		for range 3 {
+			if _, err := bob.pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		answer, err := n.s.Offer(t.Context(), testCall, 2, sendingLayers(bob.offer(nil)))
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	answer, err := s.Offer(t.Context(), testCall, 2, sendingLayers(bob.offer(nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	bob.answer(answer)
-	last := bob.look(3, 1, Screen, 1080)
-	first.begin()
-	wait(t, "the slot that was added", func() bool { return last.seen(1, 3) > 5 })
-	wait(t, "the first slot, as before", func() bool { return first.seen(1, 0) > 5 })
+		bob.answer(answer)
+		last := bob.look(3, 1, Screen, 1080)
+		first.begin()
+		wait(t, "the slot that was added", func() bool { return last.seen(1, 3) > 5 })
+		wait(t, "the first slot, as before", func() bool { return first.seen(1, 0) > 5 })
+	})
 }
 
 func TestEachSeesTheLayerForItsHeight(t *testing.T) {
-	s := newServer(t)
-	ann := newVideoPeer(t, s, testCall, 1, 0).joinVideo().sendAll()
-	bob := newVideoPeer(t, s, testCall, 2, 2).joinVideo()
-	cid := newVideoPeer(t, s, testCall, 3, 1).joinVideo()
-	big, screen := bob.look(0, 1, Camera, 720), bob.look(1, 1, Screen, 1080)
-	small := cid.look(0, 1, Camera, 150)
-	wait(t, "the large layer", func() bool { return big.seen(1, 2) > 20 })
-	wait(t, "the small layer", func() bool { return small.seen(1, 0) > 20 })
-	wait(t, "the screen", func() bool { return screen.seen(1, 3) > 20 })
-	wait(t, "the slots told", func() bool {
-		return get(&bob.ear, func(e *ear) bool {
-			return len(e.slots) == 2 && e.slots[0] == Slot{MID: bob.mid(0), Participant: 1, Source: Camera, Layer: "f"} && e.slots[1].Source == Screen
+	virtually(t, func(t *testing.T, n *virtual) {
+		ann := n.peer(1, 0).joinVideo().sendAll()
+		bob := n.peer(2, 2).joinVideo()
+		cid := n.peer(3, 1).joinVideo()
+		big, screen := bob.look(0, 1, Camera, 720), bob.look(1, 1, Screen, 1080)
+		small := cid.look(0, 1, Camera, 150)
+		wait(t, "the large layer", func() bool { return big.seen(1, 2) > 20 })
+		wait(t, "the small layer", func() bool { return small.seen(1, 0) > 20 })
+		wait(t, "the screen", func() bool { return screen.seen(1, 3) > 20 })
+		wait(t, "the slots told", func() bool {
+			return get(&bob.ear, func(e *ear) bool {
+				return len(e.slots) == 2 && e.slots[0] == Slot{MID: bob.mid(0), Participant: 1, Source: Camera, Layer: "f"} && e.slots[1].Source == Screen
+			})
 		})
-	})
-	wait(t, "the pause of the layer that nobody looks at", func() bool {
-		return get(&ann.ear, func(e *ear) bool {
-			return e.paused(Camera, "h") && !e.paused(Camera, "q") && !e.paused(Camera, "f") && !e.paused(Screen, "")
+		wait(t, "the pause of the layer that nobody looks at", func() bool {
+			return get(&ann.ear, func(e *ear) bool {
+				return e.paused(Camera, "h") && !e.paused(Camera, "q") && !e.paused(Camera, "f") && !e.paused(Screen, "")
+			})
 		})
-	})
-	cid.look(0, 1, Camera, 350)
-	wait(t, "the middle layer, woken", func() bool { return small.seen(1, 1) > 10 })
-	for _, v := range []*screenView{big, screen, small} {
-		if longest, faults := v.stats(); len(faults) > 0 || longest > 2*time.Second {
-			t.Errorf("longest freeze %v, faults %v", longest, faults)
+		cid.look(0, 1, Camera, 350)
+		wait(t, "the middle layer, woken", func() bool { return small.seen(1, 1) > 10 })
+		for _, v := range []*screenView{big, screen, small} {
+			if longest, faults := v.stats(); len(faults) > 0 || longest > 2*time.Second {
+				t.Errorf("longest freeze %v, faults %v", longest, faults)
+			}
 		}
-	}
-	if n := ann.layers[2].asked.Load(); n > 8 {
-		t.Errorf("asked for %d key frames", n)
-	}
-	s.Leave(testCall, 1)
-	wait(t, "empty slots", func() bool { return get(&bob.ear, func(e *ear) bool { return len(e.slots) == 0 }) })
+		if asked := ann.layers[2].asked.Load(); asked > 8 {
+			t.Errorf("asked for %d key frames", asked)
+		}
+		n.s.Leave(testCall, 1)
+		wait(t, "empty slots", func() bool { return get(&bob.ear, func(e *ear) bool { return len(e.slots) == 0 }) })
+	})
 }

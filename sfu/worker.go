@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -22,6 +23,17 @@ const (
 // A source of packets: a socket, or all streams together.
 type source interface {
 	Read(*udp.Batch) error // net.ErrClosed at its end
+}
+
+// A socket is one of the media port: a *udp.Socket but in tests whose network, and
+// time, are virtual.
+type socket interface {
+	source
+	Send(*udp.Out) error
+	WriteTo(data []byte, to netip.AddrPort, from netip.Addr) error
+	Addr() netip.AddrPort
+	Stats() udp.Stats
+	Close() error
 }
 
 // A worker reads one source and sends what comes of it to everybody, whichever way
@@ -62,7 +74,7 @@ type item struct {
 	taken   bool
 }
 
-func newWorker(s *Server, from source, sock *udp.Socket) *worker {
+func newWorker(s *Server, from source, sock socket) *worker {
 	return &worker{s: s, from: from, outlet: newOutlet(sock, s.streams), in: udp.NewBatch(), side: make([]byte, 0, sideSize), word: make([]byte, 0, maxPacket)}
 }
 

@@ -164,6 +164,19 @@ func (m *message) takes(n int) bool {
 // Len is the number of packets in o.
 func (o *Out) Len() int { return o.packets }
 
+// Each calls f with each packet, in order, until f fails.
+func (o *Out) Each(f func(to netip.AddrPort, from netip.Addr, packet []byte) error) error {
+	for i := range o.messages {
+		m := &o.messages[i]
+		for start := m.start; start < m.end; start += m.size {
+			if err := f(m.to, m.from, o.arena[start:min(start+m.size, m.end)]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Reset empties o without sending.
 func (o *Out) Reset() {
 	o.arena, o.messages, o.packets = o.arena[:0], o.messages[:0], 0

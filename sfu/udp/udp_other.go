@@ -61,15 +61,12 @@ func (s *Socket) Read(b *Batch) error {
 // packet that could not be sent is dropped and counted.
 func (s *Socket) Send(o *Out) error {
 	defer o.Reset()
-	for i := range o.messages {
-		m := &o.messages[i]
-		for start := m.start; start < m.end; start += m.size {
-			if err := s.WriteTo(o.arena[start:min(start+m.size, m.end)], m.to, m.from); errors.Is(err, net.ErrClosed) {
-				return err
-			}
+	return o.Each(func(to netip.AddrPort, from netip.Addr, packet []byte) error {
+		if err := s.WriteTo(packet, to, from); errors.Is(err, net.ErrClosed) {
+			return err
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // WriteTo sends one packet at once.

@@ -125,9 +125,10 @@ func local(ctx context.Context, pc *webrtc.PeerConnection, d webrtc.SessionDescr
 	}
 }
 
-// connected waits until media can flow.
+// connected waits until media can flow. pc.ConnectionState may call it "connecting"
+// for ever where ICE and DTLS are ready at once.
 func connected(ctx context.Context, pc *webrtc.PeerConnection) error {
-	for pc.ConnectionState() != webrtc.PeerConnectionStateConnected {
+	for pc.ICEConnectionState() != webrtc.ICEConnectionStateConnected || pc.SCTP().Transport().State() != webrtc.DTLSTransportStateConnected {
 		if s := pc.ConnectionState(); s == webrtc.PeerConnectionStateFailed || s == webrtc.PeerConnectionStateClosed {
 			return fmt.Errorf("connection %s", s)
 		}
