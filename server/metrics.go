@@ -65,6 +65,8 @@ func (m *metrics) load(s *Server, sessions *session.Sessions) {
 	m.grows("veche_limited_total", "Requests that were refused because they came too often.", func() float64 { return float64(s.limit.Refused()) })
 	m.stands("veche_writing", "Requests of devices that are with the database's writer, or wait for it.", func() float64 { return float64(sessions.Writing()) })
 	m.grows("veche_late_total", "Requests that waited too long for their turn and were not run.", func() float64 { return float64(sessions.Late()) })
+	m.stands("veche_line_bytes", "Bytes of requests that wait for others of their connection.", func() float64 { return float64(sessions.InLine()) })
+	m.grows("veche_line_turned_total", "Requests that were refused because too much waited already.", func() float64 { return float64(sessions.Turned()) })
 	m.grows("veche_catch_ups_total", "Times that a device did not take its events, and was told to read the logs.", func() float64 { return float64(sessions.CatchUps()) })
 	m.stands("veche_spreading", "Events that wait for being told to many.", func() float64 { return float64(s.hub.Waiting()) })
 }

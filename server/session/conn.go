@@ -53,6 +53,7 @@ type request struct {
 	params []byte
 	began  time.Time // by the site's clock, for metrics
 	came   time.Time
+	inLine bool
 }
 
 func serve(ctx context.Context, all *Sessions, conn Conn, a Actor) {
@@ -232,8 +233,17 @@ func (s *session) take(r request, name string) {
 		return
 	}
 	s.mu.Lock()
-	s.writes = append(s.writes, r)
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
 	idle := !s.working
+	if r.inLine = !idle; r.inLine && !s.all.line.enter(r) {
+		s.mu.Unlock()
+		s.reply(r, nil, &wire.Error{Code: wire.Busy, Text: "too much is waiting"}, func() { s.free(r) })
+		return
+	}
+	s.writes = append(s.writes, r)
 	s.working = true
 	s.mu.Unlock()
 	if idle {
@@ -246,6 +256,9 @@ func (s *session) work() {
 	for {
 		s.mu.Lock()
 		if len(s.writes) == 0 || s.closed {
+			for _, r := range s.writes {
+				s.leaveLine(r)
+			}
 			s.writes, s.working = nil, false
 			s.mu.Unlock()
 			return
@@ -253,8 +266,15 @@ func (s *session) work() {
 		r := s.writes[0]
 		s.writes[0] = request{}
 		s.writes = s.writes[1:]
+		s.leaveLine(r)
 		s.mu.Unlock()
 		s.inTurn(r)
+	}
+}
+
+func (s *session) leaveLine(r request) {
+	if r.inLine {
+		s.all.line.leave(r)
 	}
 }
 

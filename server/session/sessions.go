@@ -91,6 +91,7 @@ type Config struct {
 type Sessions struct {
 	cfg      Config
 	shares   share
+	line     line
 	carriers carriers
 	helpers  *helpers
 	late     atomic.Uint64
@@ -141,6 +142,12 @@ func (s *Sessions) Writing() int { return s.shares.Len() }
 // Late returns how many requests waited so long for their turn that they were
 // refused.
 func (s *Sessions) Late() uint64 { return s.late.Load() }
+
+// InLine returns how many bytes of requests wait for others of their connection.
+func (s *Sessions) InLine() int64 { return s.line.bytes.Load() }
+
+// Turned returns how many requests were refused because too much waited already.
+func (s *Sessions) Turned() uint64 { return s.line.turned.Load() }
 
 // CatchUps returns how often a device was told to read the logs, because it did
 // not take its events.

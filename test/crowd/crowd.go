@@ -25,6 +25,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/veche-im/veche/internal/testenv"
 	"github.com/veche-im/veche/test/ledger"
@@ -33,12 +34,13 @@ import (
 
 // Config says how large a crowd is. The zero value serves.
 type Config struct {
-	Writers int    // devices that write, each in two rooms; 0 means 16
+	Writers int    // devices that write, each in two rooms, or more so that each room has two; 0 means 16
 	Readers int    // devices that follow all rooms; 0 means 2
 	Rooms   int    // 0 means 4
 	Window  int    // messages of a writer that wait for an answer; 0 means 4
 	Size    int    // bytes of a sealed message; 0 means 400
 	Seed    uint64 // of what the writers choose
+	Patient bool   // who is told when to come back waits as long; else at most 200 ms, so that more happens
 }
 
 // Crowd is the devices, which live longer than the server.
@@ -57,7 +59,9 @@ type Crowd struct {
 	finish  chan struct{} // closed: writers begin nothing new
 
 	retried atomic.Int64
-	mu      sync.Mutex // guards what follows
+	dialled atomic.Int64
+	longest atomic.Int64 // nanoseconds
+	mu      sync.Mutex   // guards what follows
 	refused map[wire.Code]int
 	found   []ledger.Breach // what only a raw device can see
 }
@@ -84,7 +88,13 @@ func Found(tb testing.TB, dir string, cfg Config) *Crowd {
 	}
 	writers, readers := people[:cfg.Writers], people[cfg.Writers:]
 	for room := range cfg.Rooms {
-		c.Rooms = append(c.Rooms, found(tb, membersOf(room, cfg.Rooms, writers), readers))
+		var members []*testenv.Person
+		for i, w := range writers {
+			if cfg.writes(i, room) {
+				members = append(members, w)
+			}
+		}
+		c.Rooms = append(c.Rooms, found(tb, members, readers))
 	}
 	site.Stop()
 	pem, err := os.ReadFile(filepath.Join(dir, "tls", "ca.pem"))
@@ -96,7 +106,7 @@ func Found(tb testing.TB, dir string, cfg Config) *Crowd {
 	for i, p := range writers {
 		w := &writer{Crowd: c, name: fmt.Sprintf("w%d", i), door: newDoor(c.ca, p.Token, i), fate: rand.New(rand.NewPCG(cfg.Seed, uint64(i+2)))}
 		for room := range cfg.Rooms {
-			if i%cfg.Rooms == room || (i+1)%cfg.Rooms == room {
+			if cfg.writes(i, room) {
 				w.rooms = append(w.rooms, c.Rooms[room])
 			}
 		}
@@ -115,13 +125,13 @@ func orElse(n, other int) int {
 	return n
 }
 
-func membersOf(room, rooms int, writers []*testenv.Person) (in []*testenv.Person) {
-	for i, w := range writers {
-		if i%rooms == room || (i+1)%rooms == room {
-			in = append(in, w)
-		}
+// writes says whether a writer is in a room. The writer with the room's number,
+// counted round, always is.
+func (c Config) writes(writer, room int) bool {
+	if n := c.Writers; n < c.Rooms {
+		return room%n == writer || (room+1)%n == writer
 	}
-	return in
+	return writer%c.Rooms == room || (writer+1)%c.Rooms == room
 }
 
 // Start has everybody connect to the site at url, its https address, and work
@@ -157,7 +167,8 @@ func (c *Crowd) Finish(ctx context.Context, url string) error {
 		return err
 	}
 	for i, room := range c.Rooms {
-		w := newReader(c, c.writers[i].name, c.writers[i].door, ledger.Final)
+		from := c.writers[i%len(c.writers)]
+		w := newReader(c, from.name, from.door, ledger.Final)
 		if err := w.readAll(ctx, url, []wire.RoomID{room}); err != nil {
 			return err
 		}
@@ -191,7 +202,7 @@ func (c *Crowd) Judge() []ledger.Breach {
 		for _, r := range c.readers {
 			members[room.String()] = append(members[room.String()], r.name)
 		}
-		members[room.String()] = append(members[room.String()], c.writers[i].name)
+		members[room.String()] = append(members[room.String()], c.writers[i%len(c.writers)].name)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,8 +211,10 @@ func (c *Crowd) Judge() []ledger.Breach {
 
 // Figures says what the crowd did.
 type Figures struct {
-	Meant, Acknowledged int // messages; answers, with those to repeats
-	Retried             int // sends that were repeated
+	Meant, Acknowledged int           // messages; answers, with those to repeats
+	Retried             int           // sends that were repeated
+	Dialled             int           // connections that were made
+	Longest             time.Duration // that an answer took
 	Refused             map[wire.Code]int
 }
 
@@ -209,7 +222,7 @@ type Figures struct {
 func (c *Crowd) Figures() Figures {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	f := Figures{c.Ledger.Count(ledger.Intent), c.Ledger.Count(ledger.Ack), int(c.retried.Load()), map[wire.Code]int{}}
+	f := Figures{c.Ledger.Count(ledger.Intent), c.Ledger.Count(ledger.Ack), int(c.retried.Load()), int(c.dialled.Load()), time.Duration(c.longest.Load()), map[wire.Code]int{}}
 	for code, n := range c.refused {
 		f.Refused[code] = n
 	}
@@ -217,7 +230,7 @@ func (c *Crowd) Figures() Figures {
 }
 
 func (f Figures) String() string {
-	s := fmt.Sprintf("%d messages meant, %d answers, %d sends repeated", f.Meant, f.Acknowledged, f.Retried)
+	s := fmt.Sprintf("%d messages meant, %d answers, at most after %v, %d sends repeated", f.Meant, f.Acknowledged, f.Longest.Round(time.Millisecond), f.Retried)
 	if len(f.Refused) > 0 {
 		s += fmt.Sprintf(", refused %v", f.Refused)
 	}
@@ -238,7 +251,11 @@ func (c *Crowd) refuse(who string, e *wire.Error) {
 	c.refused[e.Code]++
 	c.mu.Unlock()
 	switch e.Code {
-	case wire.Busy, wire.NoSpace, wire.Cancelled, wire.Internal:
+	case wire.Busy:
+		if e.RetryAfter <= 0 {
+			c.breach("refused", "%s was told %v, and not when to come back", who, e)
+		}
+	case wire.NoSpace, wire.Cancelled, wire.Internal:
 	default:
 		c.breach("refused", "%s was told %v", who, e)
 	}

@@ -55,6 +55,7 @@ func (r *reader) run(ctx context.Context, url string, finish <-chan struct{}) {
 	for ctx.Err() == nil {
 		c, err := r.door.dial(ctx, url)
 		if err == nil {
+			r.dialled.Add(1)
 			err = r.follow(ctx, c)
 			c.close()
 		}

@@ -37,7 +37,8 @@ type writer struct {
 type sent struct {
 	wire.SendMessage
 	token string
-	id    uint64 // of the request on this connection
+	id    uint64    // of the request on this connection
+	at    time.Time // when that was sent
 	tried bool
 }
 
@@ -45,6 +46,7 @@ func (w *writer) run(ctx context.Context, url string, finish <-chan struct{}) {
 	for ctx.Err() == nil {
 		c, err := w.door.dial(ctx, url)
 		if err == nil {
+			w.dialled.Add(1)
 			err = w.write(ctx, c, finish)
 			c.close()
 		}
@@ -124,7 +126,7 @@ func (w *writer) send(ctx context.Context, c *conn, s *sent) (err error) {
 	if s.tried {
 		w.retried.Add(1)
 	}
-	s.tried = true
+	s.tried, s.at = true, time.Now()
 	s.id, err = ask(ctx, c, wire.RoomSend, s.SendMessage)
 	return err
 }
@@ -141,10 +143,19 @@ func (w *writer) answered(ctx context.Context, c *conn, f wire.Frame) error {
 		return nil
 	}
 	s := w.waiting[at]
+	for took := int64(time.Since(s.at)); ; {
+		if longest := w.longest.Load(); took <= longest || w.longest.CompareAndSwap(longest, took) {
+			break
+		}
+	}
 	if f.Error != nil {
 		w.refuse(w.name, f.Error)
 		// One rest is for all that was refused at once.
-		if rest := min(max(time.Duration(f.Error.RetryAfter)*time.Millisecond, again), 200*time.Millisecond); time.Since(w.rested) > rest {
+		rest := max(time.Duration(f.Error.RetryAfter)*time.Millisecond, again)
+		if !w.cfg.Patient {
+			rest = min(rest, 200*time.Millisecond)
+		}
+		if time.Since(w.rested) > rest {
 			pause(ctx, rest)
 			w.rested = time.Now()
 		}
