@@ -158,6 +158,50 @@ func TestFilesGoOnAfterTheLineBreaks(t *testing.T) {
 	noNotices(t, ann, bob)
 }
 
+// A file for which the server has no room waits as a text does, says why, over a
+// restart too and when the file itself is gone, and leaves by itself. What is
+// behind it does not wait for it.
+func TestAFileThatTheServerHasNoRoomForWaits(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"POST", "PUT"} { // at its beginning, and in its middle
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			w := testenv.New(t, testenv.WithUsers("ann", "bob"))
+			ann, bob := w.Client("ann"), w.Client("bob")
+			q := ann.SendTo("bob", "a file follows")
+			bob.Sees(q.Room, "ann", "a file follows")
+			path, data := writeFile(t, "plans.bin", 300_000)
+			full := func(r link.Request) error {
+				if r.Method == when && strings.HasPrefix(r.Path, wire.PathBlobs) {
+					return wire.Refuse(wire.NoSpace, "the server's disk is full")
+				}
+				return nil
+			}
+			ann.Link.HTTP(full)
+			sent := sendFile(ann, q.Room, "look", path, "application/octet-stream")
+			waits := func(i api.Item) bool { return i.State == api.ItemFailed || i.Fail != "" }
+			if row := ann.Row(q.Room, sent.ID, waits); row.State != api.ItemSaved || row.Fail != api.NoSpace {
+				t.Fatalf("it is %s, %q", row.State, row.Fail)
+			}
+			if err := os.Remove(path); err != nil { // what was sealed is stored
+				t.Fatal(err)
+			}
+			ann.Restart()
+			if row := ann.Row(q.Room, sent.ID, waits); row.State != api.ItemSaved || row.Fail != api.NoSpace {
+				t.Fatalf("after a restart it is %s, %q", row.State, row.Fail)
+			}
+			ann.Send(q.Room, "meanwhile")
+			bob.Sees(q.Room, "ann", "meanwhile")
+			ann.Link.HTTP(nil)
+			if row := ann.Sent(sent); row.Fail != "" {
+				t.Errorf("it is there and says %q", row.Fail)
+			}
+			opens(t, bob, q.Room, withFile(bob, q.Room, "plans.bin").ID, data)
+			noNotices(t, ann, bob)
+		})
+	}
+}
+
 func TestAFileThatWasChangedOnTheServerDoesNotOpen(t *testing.T) {
 	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))

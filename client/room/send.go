@@ -138,8 +138,7 @@ func (w outlet) uploadOne(ctx context.Context, o store.Outgoing) error {
 	for wait := firstRetry; ; wait = min(2*wait, mostRetry) {
 		content, blobs, err := w.cfg.Files.Upload(ctx, w.id, o.Item)
 		if err == nil {
-			o.Content, o.Blobs = content, blobs
-			err = w.cfg.Store.Update(ctx, func(tx *store.Tx) error { return store.PutOutgoing(tx, o) })
+			err = w.uploaded(ctx, o, content, blobs)
 			w.wake()
 		} else if !errors.Is(err, link.ErrUnreachable) {
 			err = w.refused(ctx, o, err)
@@ -161,6 +160,18 @@ func (w outlet) uploadOne(ctx context.Context, o store.Outgoing) error {
 		}
 		t.Stop()
 	}
+}
+
+// uploaded notes that the server has what belongs to an entry, which it may have had
+// no room for before.
+func (w outlet) uploaded(ctx context.Context, o store.Outgoing, content []byte, blobs []wire.BlobID) error {
+	o.Content, o.Blobs = content, blobs
+	return w.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := store.PutOutgoing(tx, o); err != nil {
+			return err
+		}
+		return timeline.Waits(tx, w.id, o.Item, "", func(ids ...string) { w.cfg.Feed.Items(w.id, ids...) })
+	})
 }
 
 // errChanged: what was to be sent is not in the outbox any more.
@@ -219,10 +230,6 @@ func (w outlet) deliver(ctx context.Context, o store.Outgoing) (again bool, err 
 			return false, fmt.Errorf("entry for %s in epoch %d: %w", w.id, o.Epoch, err)
 		}
 		return true, nil
-	case code == wire.NoSpace:
-		return false, w.waits(ctx, o, api.NoSpace, err)
-	case code == wire.Busy:
-		return false, w.waits(ctx, o, api.Busy, err)
 	default:
 		return false, w.refused(ctx, o, err)
 	}
@@ -273,6 +280,12 @@ func (w outlet) acknowledged(ctx context.Context, o store.Outgoing, r wire.Recei
 // refused decides what becomes of an entry that could not be sent: the person
 // is asked, or it waits for better times (the error is returned).
 func (w outlet) refused(ctx context.Context, o store.Outgoing, why error) error {
+	switch wire.CodeOf(why) {
+	case wire.NoSpace:
+		return w.waits(ctx, o, api.NoSpace, why)
+	case wire.Busy:
+		return w.waits(ctx, o, api.Busy, why)
+	}
 	code, final := finalCode(why)
 	if !final {
 		return why
@@ -299,8 +312,6 @@ func finalCode(err error) (api.FailureCode, bool) {
 	switch wire.CodeOf(err) {
 	case wire.TooLarge:
 		return api.TooLarge, true
-	case wire.NoSpace:
-		return api.NoSpace, true
 	case wire.NotFound:
 		return api.NotFound, true
 	case wire.Damaged:

@@ -267,7 +267,7 @@ func Acknowledged(tx *store.Tx, room wire.RoomID, item string, r wire.Receipt, c
 }
 
 // Waits notes why a message waits here: the server cannot take it now. It leaves by
-// itself later.
+// itself later. An empty why takes that back.
 func Waits(tx *store.Tx, room wire.RoomID, item string, why api.FailureCode, changed func(ids ...string)) error {
 	i, err := store.GetItem(tx, room, item)
 	if errors.Is(err, store.ErrNone) || err == nil && (i.State != string(api.ItemSaved) || i.Fail == string(why)) {

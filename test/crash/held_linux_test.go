@@ -1,6 +1,7 @@
 package crash
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
-// What people write while the server's disk is full waits with them and says why,
+// What people write, and the files that they send, while the server's disk is full waits with them and says why,
 // over a restart of theirs too, and leaves by itself and in its order once there
 // is room.
 func TestWhatAFullServerRefusesWaitsAndLeavesByItself(t *testing.T) {
@@ -22,6 +23,11 @@ func TestWhatAFullServerRefusesWaitsAndLeavesByItself(t *testing.T) {
 	ann, bob := w.Client("ann"), w.Client("bob")
 	first := ann.SendTo("bob", "0")
 	ann.Sent(first)
+	plans := ann.Group("plans", "bob")
+	path, data := filepath.Join(t.TempDir(), "plans.bin"), bytes.Repeat([]byte("plans "), 50_000)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	filler := filepath.Join(d.Path, "filler")
 	texts := []string{"0"}
 	var held api.Queued
@@ -39,6 +45,8 @@ func TestWhatAFullServerRefusesWaitsAndLeavesByItself(t *testing.T) {
 	}
 	last := ann.Send(first.Room, fmt.Sprint(len(texts)))
 	texts = append(texts, fmt.Sprint(len(texts)))
+	file := testenv.Do(ann, api.SendMessage, api.Outgoing{Room: &plans, Files: []api.OutgoingFile{{Source: path, Name: "plans.bin"}}})
+	ann.Row(plans, file.ID, func(i api.Item) bool { return i.State == api.ItemSaved && i.Fail == api.NoSpace })
 	ann.Restart()
 	ann.Row(held.Room, held.ID, func(i api.Item) bool { return i.State == api.ItemSaved && i.Fail == api.NoSpace })
 	if err := os.Remove(filler); err != nil {
@@ -47,6 +55,12 @@ func TestWhatAFullServerRefusesWaitsAndLeavesByItself(t *testing.T) {
 	ann.Row(held.Room, held.ID, func(i api.Item) bool { return i.State != api.ItemSaved && i.Seq > 0 && i.Fail == "" })
 	ann.Row(last.Room, last.ID, func(i api.Item) bool { return i.State != api.ItemSaved && i.Seq > 0 && i.Fail == "" })
 	bob.Open("ann")
+	bob.Open("plans")
+	bob.Row(plans, file.ID, func(i api.Item) bool { return len(i.Files) == 1 })
+	opened := testenv.Do(bob, api.OpenFile, api.FileRef{Room: plans, ID: file.ID, Sink: filepath.Join(t.TempDir(), "out")})
+	if got, err := os.ReadFile(opened.Source); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("bob has %d bytes of the file, and should have %d: %v", len(got), len(data), err)
+	}
 	bob.Sees(first.Room, "ann", texts[len(texts)-1])
 	if got := bob.Texts(first.Room); fmt.Sprint(got) != fmt.Sprint(texts) {
 		t.Errorf("bob has %q and should have %q", got, texts)

@@ -162,7 +162,7 @@ export const en = {
   "chat.unopenable": "This message could not be opened on this device",
   "chat.unknown": "A newer version of Veche is needed to show this",
   "chat.notSent": "Not sent.",
-  "chat.waitsFull": "Kept here: the server's disk is full. It is sent by itself when there is room.",
+  "chat.waitsFull": "Kept here: there is no room on the server. It is sent by itself when there is.",
   "chat.waitsBusy": "Kept here: the server has too much to do. It is sent by itself.",
   "chat.replyTo": "Reply to {name}",
   "chat.you": "You",
