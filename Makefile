@@ -184,7 +184,7 @@ bench-mls: test/interop/node_modules/.package-lock.json
 crash: | needs-build needs-test
 	@mkdir -p $(OUT); status=0; \
 	VECHE_KILLS=$(KILLS) VECHE_CUTS=$(CUTS) VECHE_MOVES=$$(($(KILLS) / 10)) VECHE_FAILURES=$$(($(CUTS) / 5)) \
-	  VECHE_TALK_KILLS=$$(($(KILLS) / 4)) VECHE_SYNCS=$$(($(CUTS) / 10)) VECHE_MUTANTS=1 \
+	  VECHE_TALK_KILLS=$$(($(KILLS) / 4)) VECHE_SYNCS=$$(($(CUTS) / 10)) VECHE_SLOW=30 VECHE_MUTANTS=1 \
 	  go test -count=1 -timeout 2h -v ./test/disk ./test/crash > $(OUT)/crash.txt 2>&1 || status=$$?; \
 	grep -E '^ *(---|ok|FAIL|panic)|figures:|NOT TESTED' $(OUT)/crash.txt; \
 	echo "everything: $(OUT)/crash.txt"; exit $$status

@@ -28,18 +28,17 @@ func (p *powered) memory(t *testing.T) int {
 // two hundred rooms that talk. Writers wait and are held off, with all that they
 // may have on the way; the server's memory stays below a bound, who reads is
 // served, nobody's connection breaks, and when the disk is well everything goes on
-// by itself. VECHE_SLOW asks for two hundred writers instead of twenty, and how
-// many seconds each takes at least.
+// by itself. VECHE_SLOW asks for two hundred writers instead of twenty, of which each
+// wants twice as much, and for how many seconds.
 func TestSlowDisk(t *testing.T) {
-	const most = 300 << 20
 	long := time.Duration(asked(t, "VECHE_SLOW", 0)) * time.Second
-	// What waits if nobody is held off: 1.3 MB of each writer, and each round as
-	// much again.
-	size := crowd.Config{Writers: 20, Readers: 1, Rooms: 200, Window: 64, Size: 20_000, Patient: true}
+	// What waits if nobody is held off: 1.3 MB of each writer, and with each refusal
+	// as much again.
+	size, most, room := crowd.Config{Writers: 20, Readers: 1, Rooms: 200, Window: 64, Size: 20_000, Patient: true}, 300<<20, 512
 	if long > 0 {
-		size.Writers = 200
+		size.Writers, size.Size, most, room = 200, 40_000, 600<<20, 1536
 	}
-	p := onDisk(t, 512+int(long.Minutes()*512), size)
+	p := onDisk(t, room, size)
 	p.Site.Start()
 	p.Crowd.Start(p.URL)
 	acknowledged := func(more int) {

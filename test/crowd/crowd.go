@@ -40,7 +40,7 @@ type Config struct {
 	Window  int    // messages of a writer that wait for an answer; 0 means 4
 	Size    int    // bytes of a sealed message; 0 means 400
 	Seed    uint64 // of what the writers choose
-	Patient bool   // who is told when to come back waits as long; else at most 200 ms, so that more happens
+	Patient bool   // who is told when to come back does as clients do; else it waits 200 ms at most, so that more happens
 }
 
 // Crowd is the devices, which live longer than the server.

@@ -15,6 +15,9 @@ import (
 // client waits longer; here each death of the server would only be drawn out.
 const again = 15 * time.Millisecond
 
+// mostRest is how long who is patient waits at most. A client waits for a minute.
+const mostRest = 10 * time.Second
+
 // remembered is how many answered messages a writer may still repeat.
 const remembered = 32
 
@@ -31,6 +34,8 @@ type writer struct {
 	waiting []*sent // not answered, oldest first
 	past    []*sent // answered, the newest ones
 	rested  time.Time
+
+	refusals int // rests since the last answer
 }
 
 // sent is a message on its way.
@@ -150,17 +155,13 @@ func (w *writer) answered(ctx context.Context, c *conn, f wire.Frame) error {
 	}
 	if f.Error != nil {
 		w.refuse(w.name, f.Error)
-		// One rest is for all that was refused at once.
-		rest := max(time.Duration(f.Error.RetryAfter)*time.Millisecond, again)
-		if !w.cfg.Patient {
-			rest = min(rest, 200*time.Millisecond)
-		}
-		if time.Since(w.rested) > rest {
-			pause(ctx, rest)
-			w.rested = time.Now()
+		// One rest is for all that was on its way when it began.
+		if s.at.After(w.rested) {
+			w.rest(ctx, time.Duration(f.Error.RetryAfter)*time.Millisecond)
 		}
 		return w.send(ctx, c, s)
 	}
+	w.refusals = 0
 	var r wire.Receipt
 	if err := wire.Decode(f.Body, &r); err != nil {
 		w.breach("framing", "%s got what is no receipt: %v", w.name, err)
@@ -172,6 +173,18 @@ func (w *writer) answered(ctx context.Context, c *conn, f wire.Frame) error {
 		w.past = w.past[1:]
 	}
 	return nil
+}
+
+// rest waits after a refusal. Who is patient does as a client does: as long as it
+// was told, and longer each time it is told again.
+func (w *writer) rest(ctx context.Context, told time.Duration) {
+	wait := min(max(told, again), 200*time.Millisecond)
+	if w.cfg.Patient {
+		wait = min(max(told, again)<<min(w.refusals, 8), mostRest)
+		w.refusals++
+	}
+	pause(ctx, wait)
+	w.rested = time.Now()
 }
 
 func over(c <-chan struct{}) bool {
