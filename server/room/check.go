@@ -52,7 +52,7 @@ func sound(id wire.RoomID, before wire.Hash, list []wire.Entry) (int, *Fault) {
 // whole reads a page of a log and holds it against the heads. A page ends before
 // what is damaged; one that would begin with it is refused with a *Fault, so that
 // a device reads all that is whole and then hears why there is no more.
-func (rs *Rooms) whole(tx *db.Tx, id wire.RoomID, from, until int64, limit int) ([]wire.Entry, error) {
+func (l *logs) whole(tx *db.Tx, id wire.RoomID, from, until int64, limit int) ([]wire.Entry, error) {
 	if from > until {
 		return []wire.Entry{}, nil
 	}
@@ -77,7 +77,7 @@ func (rs *Rooms) whole(tx *db.Tx, id wire.RoomID, from, until int64, limit int) 
 	default:
 		return list, nil
 	}
-	rs.cfg.Log.Error("a stored entry is damaged", "room", id, "seq", fault.Seq, "what", fault.What)
+	l.log.Error("a stored entry is damaged", "room", id, "seq", fault.Seq, "what", fault.What)
 	if n == 0 {
 		return nil, fault
 	}

@@ -285,7 +285,7 @@ func (rs *Rooms) apply(tx *db.Tx, a authz.Actor, r *room, c *commit) (wire.Recei
 		return wire.Receipt{}, err
 	}
 	e := wire.Entry{Kind: wire.CommitEntry, Account: a.Account, Device: a.Device, Client: c.upload.Client, Epoch: r.epoch, Body: c.upload.Commit}
-	if err := rs.append(tx, r, &e); err != nil {
+	if err := rs.log.append(tx, r, &e); err != nil {
 		return wire.Receipt{}, err
 	}
 	r.epoch++
@@ -303,7 +303,7 @@ func (rs *Rooms) apply(tx *db.Tx, a authz.Actor, r *room, c *commit) (wire.Recei
 	if _, err := tx.Exec(info, r.id, []byte(c.upload.GroupInfo)); err != nil {
 		return wire.Receipt{}, fmt.Errorf("store the GroupInfo of %s: %w", r.id, err)
 	}
-	if err := rs.moveMembers(tx, r, c, passedOver); err != nil {
+	if err := rs.roster.follow(tx, r, c, passedOver); err != nil {
 		return wire.Receipt{}, err
 	}
 	if err := prune(tx, r.id); err != nil {

@@ -45,7 +45,7 @@ func (rs *Rooms) Create(ctx context.Context, a authz.Actor, p wire.CreateRoom) (
 			return err
 		}
 		r := room{id: p.Room, kind: p.Kind}
-		if err := rs.insert(tx, &r, rules); err != nil {
+		if err := establish(tx, rs.cfg.People, &r, rules); err != nil {
 			return err
 		}
 		got, err = rs.apply(tx, a, &r, c)
@@ -98,14 +98,14 @@ func found(a authz.Actor, p wire.CreateRoom) (*mls.PublicGroup, policy.Policy, e
 	return g, rules, nil
 }
 
-// insert makes the row of a new room. To a direct room its two people belong
+// establish makes the row of a new room. To a direct room its two people belong
 // from the start.
-func (rs *Rooms) insert(tx *db.Tx, r *room, rules policy.Policy) error {
+func establish(tx *db.Tx, people People, r *room, rules policy.Policy) error {
 	var pair any // null
 	if rules.Kind == wire.Direct {
 		var both []byte
 		for _, account := range rules.Owners {
-			known, err := rs.cfg.People.Known(tx, account)
+			known, err := people.Known(tx, account)
 			if err != nil {
 				return fmt.Errorf("look up account %s: %w", account, err)
 			}

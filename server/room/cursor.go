@@ -40,7 +40,7 @@ func cursorsOf(tx *db.Tx, id wire.RoomID, account wire.AccountID) ([]wire.Cursor
 // delivered the other members hear too, in rooms of up to wire.MaxCursors people.
 func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor) error {
 	return rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-		r, err := rs.lookAs(tx, a, authz.RoomCursor, p.Room)
+		r, err := rs.memory.lookAs(tx, a, authz.RoomCursor, p.Room)
 		if err != nil {
 			return err
 		}
@@ -64,6 +64,6 @@ func (rs *Rooms) SetCursor(ctx context.Context, a authz.Actor, p wire.SetCursor)
 				hub.Tell(rs.cfg.Hub, hub.Account(a.Account).ButDevice(a.Device), wire.OnCursor, wire.Cursors{Room: r.id, Cursors: []wire.Cursor{now}})
 			}
 		})
-		return rs.progressed(ctx, tx, &r, now, was.Delivered)
+		return rs.progress.move(ctx, tx, &r, now, was.Delivered)
 	})
 }

@@ -88,15 +88,15 @@ func (rs *Rooms) CheckMemory(tx *db.Tx) (n int, err error) {
 
 // Look has the room's row remembered, as a method does that only looks.
 func (rs *Rooms) Look(tx *db.Tx, id wire.RoomID) error {
-	_, err := rs.look(tx, id)
+	_, err := rs.memory.look(tx, id)
 	return err
 }
 
 // Tail is how many of a room's newest entries are kept.
 func (rs *Rooms) Tail(id wire.RoomID) int {
-	rs.tails.mu.Lock()
-	defer rs.tails.mu.Unlock()
-	if el := rs.tails.rooms[id]; el != nil {
+	rs.log.tails.mu.Lock()
+	defer rs.log.tails.mu.Unlock()
+	if el := rs.log.tails.rooms[id]; el != nil {
 		return len(el.Value.(*tail).entries)
 	}
 	return 0

@@ -1,16 +1,28 @@
 package room
 
 import (
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
-	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/hub"
 	"github.com/veche-im/veche/wire"
 )
+
+// logs is the logs of all rooms. What was appended is on disk before anybody
+// hears of it, is told in the order of its numbers, and never changes but that a
+// body is erased; what is read is held against the heads.
+type logs struct {
+	hub      *hub.Hub
+	blobs    Blobs
+	now      func() time.Time
+	tails    *tails
+	progress *progress // goes out with the next nudge
+	log      *slog.Logger
+}
 
 // insert takes the values of an entry, in the order of values.
 const insert = `INSERT INTO room_entry (room_id, seq, kind, account_id, device_id, client_id, epoch, time_ms, head, body)
@@ -23,8 +35,8 @@ func values(id wire.RoomID, e *wire.Entry) []any {
 // append stores an entry as the newest of r, fills in its Seq, Time and Head,
 // and moves r on. The room must be locked. Whoever listens hears of it after
 // the commit.
-func (rs *Rooms) append(tx *db.Tx, r *room, e *wire.Entry) error {
-	rs.number(r, e)
+func (l *logs) append(tx *db.Tx, r *room, e *wire.Entry) error {
+	l.number(r, e)
 	if _, err := tx.Exec(insert, values(r.id, e)...); err != nil {
 		return fmt.Errorf("append %s/%d: %w", r.id, e.Seq, err)
 	}
@@ -32,14 +44,14 @@ func (rs *Rooms) append(tx *db.Tx, r *room, e *wire.Entry) error {
 	if err := move(tx, r); err != nil {
 		return err
 	}
-	rs.nudge(tx, r.id, e)
+	l.nudge(tx, r.id, e)
 	return nil
 }
 
 // number gives an entry its place after the newest of r.
-func (rs *Rooms) number(r *room, e *wire.Entry) {
+func (l *logs) number(r *room, e *wire.Entry) {
 	e.Seq = r.seq + 1
-	e.Time = wire.Now(rs.cfg.Now())
+	e.Time = wire.Now(l.now())
 	e.Head = wire.Next(r.head, r.id, e)
 }
 
@@ -52,15 +64,15 @@ func move(tx *db.Tx, r *room) error {
 }
 
 // nudge tells whoever listens of a new entry, once it is on disk.
-func (rs *Rooms) nudge(tx *db.Tx, id wire.RoomID, e *wire.Entry) {
+func (l *logs) nudge(tx *db.Tx, id wire.RoomID, e *wire.Entry) {
 	nudge := wire.Nudge{Room: id, Seq: e.Seq}
 	if len(e.Body) <= smallEntry {
 		nudge.Entry = e
 	}
 	tx.OnCommit(func() {
-		rs.tails.add(id, *e)
-		nudge.Cursors, _ = rs.progress.take(id)
-		hub.Tell(rs.cfg.Hub, hub.Room(id), wire.OnNudge, nudge)
+		l.tails.add(id, *e)
+		nudge.Cursors, _ = l.progress.take(id)
+		hub.Tell(l.hub, hub.Room(id), wire.OnNudge, nudge)
 	})
 }
 
@@ -83,52 +95,13 @@ func receiptOf(tx *db.Tx, id wire.RoomID, device wire.DeviceID, client wire.Clie
 	return &r, nil
 }
 
-// Log returns entries of a room after p.After, oldest first: at most p.Limit,
-// wire.MaxLogPage or wire.MaxLogPageBytes, but at least one if there is one. A
-// page never goes across a time in which the account was not a member.
-func (rs *Rooms) Log(ctx context.Context, a authz.Actor, p wire.ReadLog) (page wire.LogPage, err error) {
-	limit := p.Limit
-	if limit <= 0 || limit > wire.MaxLogPage {
-		limit = wire.MaxLogPage
+// page reads entries from … until of a room, both included, at most limit and no
+// more than wire.MaxLogPageBytes.
+func (l *logs) page(tx *db.Tx, id wire.RoomID, from, until int64, limit int) ([]wire.Entry, error) {
+	if newest := l.tails.page(id, from, min(until, from+int64(limit)-1)); newest != nil {
+		return newest, nil
 	}
-	if p.After < 0 {
-		return page, wire.Refuse(wire.BadRequest, "entries after %d", p.After)
-	}
-	err = rs.cfg.DB.View(ctx, func(tx *db.Tx) error {
-		r, s, err := enter(tx, a, authz.RoomRead, p.Room)
-		if err != nil {
-			return err
-		}
-		page.Seq = r.seq
-		if s.until != 0 {
-			page.Seq = s.until
-		}
-		from, until, err := readable(tx, r, a.Account, p.After)
-		if err != nil {
-			return err
-		}
-		if page.Entries = rs.tails.page(r.id, from, min(until, from+int64(limit)-1)); page.Entries != nil {
-			return nil
-		}
-		page.Entries, err = rs.whole(tx, r.id, from, until, limit)
-		return err
-	})
-	return page, err
-}
-
-// readable returns the first stretch of entries after seq that the account may
-// read, both ends included; from > until if there is none.
-func readable(tx *db.Tx, r room, account wire.AccountID, after int64) (from, until int64, err error) {
-	const get = `SELECT from_seq, CASE WHEN until_seq = 0 THEN $4 ELSE until_seq END FROM room_member
-		WHERE room_id = $1 AND account_id = $2 AND (until_seq = 0 OR until_seq > $3) ORDER BY from_seq LIMIT 1`
-	err = tx.QueryRow(get, r.id, account, after, r.seq).Scan(&from, &until)
-	if errors.Is(err, db.ErrNone) {
-		return 1, 0, nil
-	}
-	if err != nil {
-		return 0, 0, fmt.Errorf("look up what %s may read in %s: %w", account, r.id, err)
-	}
-	return max(from, after+1), until, nil
+	return l.whole(tx, id, from, until, limit)
 }
 
 // entries reads a page. What was read before an error is returned with it.
@@ -171,47 +144,19 @@ func scanEntry(rows *db.Rows) (e wire.Entry, err error) {
 	return e, nil
 }
 
-// Erase deletes the body of a message that the account sent, and the blobs that
-// no other message holds. Its place and its hash stay.
-func (rs *Rooms) Erase(ctx context.Context, a authz.Actor, p wire.Erase) error {
-	return rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-		s, err := spanOf(tx, p.Room, a.Account)
-		if err != nil {
-			return err
-		}
-		var (
-			kind   int64
-			sender wire.AccountID
-			body   []byte
-		)
-		const get = `SELECT kind, account_id, body FROM room_entry WHERE room_id = $1 AND seq = $2`
-		err = tx.QueryRow(get, p.Room, p.Seq).Scan(&kind, &sender, &body)
-		if err != nil && !errors.Is(err, db.ErrNone) {
-			return fmt.Errorf("read %s/%d: %w", p.Room, p.Seq, err)
-		}
-		if err := authz.Check(a, authz.RoomErase, authz.EntryOf(sender, s.membership)); err != nil {
-			return err
-		}
-		if wire.EntryKind(kind) != wire.MessageEntry {
-			return wire.Refuse(wire.BadRequest, "only messages can be erased")
-		}
-		if err := checkActive(tx, rs.cfg.People, a); err != nil {
-			return err
-		}
-		if body == nil {
-			return nil // erased before
-		}
-		const erase = `UPDATE room_entry SET body = NULL, erased = $3 WHERE room_id = $1 AND seq = $2`
-		if _, err := tx.Exec(erase, p.Room, p.Seq, wire.Hash(sha256.Sum256(body))); err != nil {
-			return fmt.Errorf("erase %s/%d: %w", p.Room, p.Seq, err)
-		}
-		if err := rs.cfg.Blobs.Release(tx, p.Room, p.Seq); err != nil {
-			return err
-		}
-		tx.OnCommit(func() {
-			rs.tails.drop(p.Room)
-			hub.Tell(rs.cfg.Hub, hub.Room(p.Room), wire.OnErased, wire.Erased(p))
-		})
-		return nil
+// erase deletes the body of an entry, and the blobs that no other holds. Its place
+// and its hash stay.
+func (l *logs) erase(tx *db.Tx, id wire.RoomID, seq int64, body []byte) error {
+	const erase = `UPDATE room_entry SET body = NULL, erased = $3 WHERE room_id = $1 AND seq = $2`
+	if _, err := tx.Exec(erase, id, seq, wire.Hash(sha256.Sum256(body))); err != nil {
+		return fmt.Errorf("erase %s/%d: %w", id, seq, err)
+	}
+	if err := l.blobs.Release(tx, id, seq); err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		l.tails.drop(id)
+		hub.Tell(l.hub, hub.Room(id), wire.OnErased, wire.Erased{Room: id, Seq: seq})
 	})
+	return nil
 }

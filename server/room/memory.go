@@ -18,8 +18,14 @@ import (
 //	room_cursor  delivered, seen
 //
 // Whatever writes to one of them goes through own first, which forgets the room.
-// Only Send and storeProgress do not: they remember what they wrote. That a device is
-// active is device.People's to remember.
+// Only logs.add and progress.store do not: they remember what they wrote. That a
+// device is active is device.People's to remember.
+
+// memory reads rooms by way of what the writer remembers. It is the writer's
+// goroutine's alone.
+type memory struct {
+	readings uint64 // of rows, so far
+}
 
 // known is the key of a room's row as it is remembered.
 type known wire.RoomID
@@ -55,7 +61,7 @@ type crowd struct{ reading uint64 }
 
 // look returns the row of a room as it stands in this transaction; db.ErrNone if
 // there is no such room.
-func (rs *Rooms) look(tx *db.Tx, id wire.RoomID) (remembered, error) {
+func (m *memory) look(tx *db.Tx, id wire.RoomID) (remembered, error) {
 	if r, ok := tx.Recall(known(id)).(remembered); ok {
 		return r, nil
 	}
@@ -63,8 +69,8 @@ func (rs *Rooms) look(tx *db.Tx, id wire.RoomID) (remembered, error) {
 	if err != nil {
 		return remembered{}, err
 	}
-	rs.readings++
-	got := remembered{r, rs.readings}
+	m.readings++
+	got := remembered{r, m.readings}
 	tx.Remember(known(id), got)
 	return got, nil
 }
@@ -84,7 +90,7 @@ func own(tx *db.Tx, id wire.RoomID) error {
 // ofMember returns the row of a room if the account is a member. It asks for the
 // room after it has asked whether it is the account's, so that to a stranger one
 // that is there and one that is not are the same.
-func (rs *Rooms) ofMember(tx *db.Tx, id wire.RoomID, account wire.AccountID) (r remembered, is bool, err error) {
+func (m *memory) ofMember(tx *db.Tx, id wire.RoomID, account wire.AccountID) (r remembered, is bool, err error) {
 	if r, ok := tx.Recall(known(id)).(remembered); ok && tx.Recall(member{r.reading, account}) != nil {
 		return r, true, nil
 	}
@@ -92,7 +98,7 @@ func (rs *Rooms) ofMember(tx *db.Tx, id wire.RoomID, account wire.AccountID) (r 
 	if err != nil || s.membership != authz.Member {
 		return remembered{}, false, err
 	}
-	r, err = rs.look(tx, id)
+	r, err = m.look(tx, id)
 	if errors.Is(err, db.ErrNone) {
 		return remembered{}, false, nil
 	}
@@ -117,8 +123,8 @@ func (r *remembered) hasLeaf(tx *db.Tx, device wire.DeviceID) (bool, error) {
 }
 
 // lookAs is enter for Update: what it asks of a member is mostly remembered.
-func (rs *Rooms) lookAs(tx *db.Tx, a authz.Actor, do authz.Action, id wire.RoomID) (remembered, error) {
-	r, is, err := rs.ofMember(tx, id, a.Account)
+func (m *memory) lookAs(tx *db.Tx, a authz.Actor, do authz.Action, id wire.RoomID) (remembered, error) {
+	r, is, err := m.ofMember(tx, id, a.Account)
 	if err != nil {
 		return r, err
 	}
@@ -128,7 +134,7 @@ func (rs *Rooms) lookAs(tx *db.Tx, a authz.Actor, do authz.Action, id wire.RoomI
 	if _, _, err := enter(tx, a, do, id); err != nil {
 		return r, err
 	}
-	return rs.look(tx, id)
+	return m.look(tx, id)
 }
 
 // cursorOf returns the cursor of an account.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +25,12 @@ const gather = 200 * time.Millisecond
 // twice harms nothing: it only moves forward, room.list tells all, and a device
 // that finds there less than it has told tells again.
 type progress struct {
+	db     *db.DB
+	hub    *hub.Hub
+	memory *memory
+	tails  *tails // say whom a cursor concerns
+	log    *slog.Logger
+
 	mu    sync.Mutex // guards what follows
 	rooms map[wire.RoomID]*moves
 }
@@ -118,8 +125,8 @@ func (p *progress) end(id wire.RoomID, m *moves) {
 	delete(p.rooms, id)
 }
 
-// tell keeps what was stored until members hear of it.
-func (p *progress) tell(id wire.RoomID, list []moved) {
+// keep has what was stored wait until members hear of it.
+func (p *progress) keep(id wire.RoomID, list []moved) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := p.rooms[id]
@@ -154,51 +161,51 @@ func (p *progress) take(id wire.RoomID) (list []wire.Cursor, from int64) {
 	return list, from
 }
 
-// progressed takes a cursor that stood at was. Whoever spoke need not say that it
+// move takes a cursor that stood at was. Whoever spoke need not say that it
 // heard itself: once all others have told, nobody is waited for.
-func (rs *Rooms) progressed(ctx context.Context, tx *db.Tx, r *remembered, c wire.Cursor, was int64) error {
+func (p *progress) move(ctx context.Context, tx *db.Tx, r *remembered, c wire.Cursor, was int64) error {
 	members, err := r.crowd(tx)
 	if err != nil {
 		return err
 	}
 	id, later := r.id, context.WithoutCancel(ctx)
-	if n := rs.progress.put(id, c, was, func() { rs.storeLate(later, id) }); int64(n) < members-1 {
+	if n := p.put(id, c, was, func() { p.storeLate(later, id) }); int64(n) < members-1 {
 		return nil
 	}
-	tx.OnCommit(func() { rs.tellProgress(id) })
-	return rs.storeProgress(tx, r)
+	tx.OnCommit(func() { p.tell(id) })
+	return p.store(tx, r)
 }
 
 // storeLate stores and tells what nothing else took along.
-func (rs *Rooms) storeLate(ctx context.Context, id wire.RoomID) {
-	err := rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-		tx.OnCommit(func() { rs.tellProgress(id) })
-		r, err := rs.look(tx, id)
+func (p *progress) storeLate(ctx context.Context, id wire.RoomID) {
+	err := p.db.Update(ctx, func(tx *db.Tx) error {
+		tx.OnCommit(func() { p.tell(id) })
+		r, err := p.memory.look(tx, id)
 		if errors.Is(err, db.ErrNone) {
-			rs.progress.unstored(id) // gone with it
+			p.unstored(id) // gone with it
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		return rs.storeProgress(tx, &r)
+		return p.store(tx, &r)
 	})
 	switch {
 	case err == nil:
 		return
 	case errors.Is(err, db.ErrBusy): // it was answered: a moment later still
-		rs.progress.again(id, func() { rs.storeLate(ctx, id) })
+		p.again(id, func() { p.storeLate(ctx, id) })
 		return
 	}
-	rs.progress.unstored(id)
+	p.unstored(id)
 	if !errors.Is(err, db.ErrClosed) {
-		rs.cfg.Log.Warn("cursors were not stored", "room", id, "err", err)
+		p.log.Warn("cursors were not stored", "room", id, "err", err)
 	}
 }
 
-// storeProgress stores what waits in a room, as the last that its job does.
-func (rs *Rooms) storeProgress(tx *db.Tx, r *remembered) error {
-	list := rs.progress.unstored(r.id)
+// store stores what waits in a room, as the last that its job does.
+func (p *progress) store(tx *db.Tx, r *remembered) error {
+	list := p.unstored(r.id)
 	if len(list) == 0 {
 		return nil
 	}
@@ -219,16 +226,16 @@ func (rs *Rooms) storeProgress(tx *db.Tx, r *remembered) error {
 		tx.Remember(cursor{r.reading, c.Account}, c.Cursor)
 	}
 	if members <= maxIntimate {
-		rs.progress.tell(r.id, list)
+		p.keep(r.id, list)
 	}
 	return nil
 }
 
-// tellProgress tells those members whom it concerns of the cursors that wait in
+// tell tells those members whom it concerns of the cursors that wait in
 // a room: who said something in between sees how far it came. Others need not
 // know; what they say later stands after it.
-func (rs *Rooms) tellProgress(id wire.RoomID) {
-	list, from := rs.progress.take(id)
+func (p *progress) tell(id wire.RoomID) {
+	list, from := p.take(id)
 	if len(list) == 0 {
 		return // a nudge took them along, or nobody is to hear
 	}
@@ -240,12 +247,12 @@ func (rs *Rooms) tellProgress(id wire.RoomID) {
 		alone = list[0].Account
 	}
 	event := wire.Cursors{Room: id, Cursors: list}
-	who, known := rs.tails.senders(id, from+1, to)
+	who, known := p.tails.senders(id, from+1, to)
 	if !known || len(who) > maxTold {
-		hub.Tell(rs.cfg.Hub, hub.Room(id).ButAccount(alone), wire.OnCursor, event)
+		hub.Tell(p.hub, hub.Room(id).ButAccount(alone), wire.OnCursor, event)
 		return
 	}
-	hub.TellSome(rs.cfg.Hub, id, slices.DeleteFunc(who, func(a wire.AccountID) bool { return a == alone }), wire.OnCursor, event)
+	hub.TellSome(p.hub, id, slices.DeleteFunc(who, func(a wire.AccountID) bool { return a == alone }), wire.OnCursor, event)
 }
 
 // maxTold is how many are told one by one; more are all told.

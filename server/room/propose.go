@@ -9,7 +9,6 @@ import (
 	"github.com/veche-im/veche/mls"
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
-	"github.com/veche-im/veche/server/hub"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -127,7 +126,7 @@ func stageLeaving(g *mls.PublicGroup, m *mls.PublicMessage, a authz.Actor) (remo
 // applyProposal appends a proposal. r is locked and stands as it was judged.
 func (rs *Rooms) applyProposal(tx *db.Tx, a authz.Actor, r *room, g *mls.PublicGroup, removed map[mls.LeafIndex]bool, p wire.SendProposal) (wire.Receipt, error) {
 	e := wire.Entry{Kind: wire.ProposalEntry, Account: a.Account, Device: a.Device, Client: p.Client, Epoch: r.epoch, Body: p.Proposal}
-	if err := rs.append(tx, r, &e); err != nil {
+	if err := rs.log.append(tx, r, &e); err != nil {
 		return wire.Receipt{}, err
 	}
 	if err := g.Save(&state{room: r.id, tx: tx, epoch: r.epoch}); err != nil {
@@ -143,35 +142,9 @@ func (rs *Rooms) applyProposal(tx *db.Tx, a authz.Actor, r *room, g *mls.PublicG
 		return wire.Receipt{}, fmt.Errorf("list the leaves of %s in %s: %w", a.Account, r.id, err)
 	}
 	if !slices.ContainsFunc(leaves, func(leaf int64) bool { return !removed[mls.LeafIndex(leaf)] }) {
-		if err := rs.leave(tx, a, r); err != nil {
+		if err := rs.roster.leave(tx, a, r); err != nil {
 			return wire.Receipt{}, err
 		}
 	}
 	return receipt(&e), nil
-}
-
-// leave ends the account's membership with the newest entry.
-func (rs *Rooms) leave(tx *db.Tx, a authz.Actor, r *room) error {
-	if err := endSpan(tx, r.id, a.Account, r.seq); err != nil {
-		return err
-	}
-	const deserted = `UPDATE room SET deserted_ms = $2 WHERE id = $1
-		AND NOT EXISTS (SELECT 1 FROM room_member WHERE room_id = $1 AND until_seq = 0)`
-	if _, err := tx.Exec(deserted, r.id, rs.cfg.Now().UnixMilli()); err != nil {
-		return fmt.Errorf("look whether %s is deserted: %w", r.id, err)
-	}
-	s, err := spanOf(tx, r.id, a.Account)
-	if err != nil {
-		return err
-	}
-	w, err := former(tx, a, *r, s, everybody)
-	if err != nil {
-		return err
-	}
-	tx.OnCommit(func() {
-		rs.cfg.Hub.Leave(r.id, a.Account)
-		rs.cfg.Left(r.id, a.Account, wire.DeviceID{})
-		hub.Tell(rs.cfg.Hub, hub.Account(a.Account), wire.OnRoom, w)
-	})
-	return nil
 }

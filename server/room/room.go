@@ -75,15 +75,17 @@ type Config struct {
 	Left func(room wire.RoomID, account wire.AccountID, device wire.DeviceID)
 }
 
-// Rooms is all rooms of a site. Refusals are *wire.Error.
+// Rooms is all rooms of a site, for those who ask: each method opens a
+// transaction, asks whether the actor may, and has the nouns do it. Refusals are
+// *wire.Error.
 type Rooms struct {
-	cfg   Config
-	trees treeCache
-	tails tails
-
-	progress progress
-
-	readings uint64 // of rows that the writer remembers; its goroutine's alone
+	cfg      Config
+	memory   *memory
+	progress *progress
+	log      *logs
+	roster   *roster
+	upkeep   *upkeep
+	trees    treeCache
 
 	listDetails int // maxListDetails, but for tests
 }
@@ -105,7 +107,13 @@ func New(cfg Config) (*Rooms, error) {
 	if cfg.Left == nil {
 		cfg.Left = func(wire.RoomID, wire.AccountID, wire.DeviceID) {}
 	}
-	return &Rooms{cfg: cfg, listDetails: maxListDetails}, nil
+	rs := &Rooms{cfg: cfg, memory: new(memory), listDetails: maxListDetails}
+	newest := new(tails)
+	rs.progress = &progress{db: cfg.DB, hub: cfg.Hub, memory: rs.memory, tails: newest, log: cfg.Log}
+	rs.log = &logs{hub: cfg.Hub, blobs: cfg.Blobs, now: cfg.Now, tails: newest, progress: rs.progress, log: cfg.Log}
+	rs.roster = &roster{hub: cfg.Hub, now: cfg.Now, left: cfg.Left}
+	rs.upkeep = &upkeep{db: cfg.DB, blobs: cfg.Blobs, tails: newest, log: cfg.Log}
+	return rs, nil
 }
 
 // room is the row of a room.

@@ -26,7 +26,7 @@ func (rs *Rooms) Send(ctx context.Context, a authz.Actor, p wire.SendMessage) (w
 				return err
 			}
 			if ready {
-				got, err = rs.add(tx, r, &e)
+				got, err = rs.log.add(tx, r, &e)
 				return err
 			}
 		}
@@ -55,7 +55,7 @@ func (rs *Rooms) Send(ctx context.Context, a authz.Actor, p wire.SendMessage) (w
 		if err := rs.cfg.Blobs.Hold(tx, a, p.Room, r.seq+1, p.Blobs); err != nil {
 			return err
 		}
-		if err := rs.append(tx, &r, &e); err != nil {
+		if err := rs.log.append(tx, &r, &e); err != nil {
 			return err
 		}
 		got = receipt(&e)
@@ -93,7 +93,7 @@ func parseMessage(p wire.SendMessage) (*mls.PrivateMessage, error) {
 // all that is asked of one which was not sent before and holds no blobs. What it
 // asks is mostly remembered.
 func (rs *Rooms) ready(tx *db.Tx, a authz.Actor, id wire.RoomID, epoch uint64) (r remembered, ready bool, err error) {
-	r, is, err := rs.ofMember(tx, id, a.Account)
+	r, is, err := rs.memory.ofMember(tx, id, a.Account)
 	if !is || err != nil {
 		return r, false, err
 	}
@@ -118,8 +118,8 @@ func ignoreDenied(err error) error {
 // add appends a message that is ready, with one statement: the row of the room
 // is written once for all messages of this transaction. If the device sent one
 // under this client id before, it returns that one's receipt.
-func (rs *Rooms) add(tx *db.Tx, r remembered, e *wire.Entry) (wire.Receipt, error) {
-	rs.number(&r.room, e)
+func (l *logs) add(tx *db.Tx, r remembered, e *wire.Entry) (wire.Receipt, error) {
+	l.number(&r.room, e)
 	n, err := tx.ExecLast(insert+` ON CONFLICT (room_id, device_id, client_id) DO NOTHING`, values(r.id, e)...)
 	if err != nil {
 		return wire.Receipt{}, fmt.Errorf("append %s/%d: %w", r.id, e.Seq, err)
@@ -138,9 +138,9 @@ func (rs *Rooms) add(tx *db.Tx, r remembered, e *wire.Entry) (wire.Receipt, erro
 		if err := move(tx, &now.room); err != nil {
 			return err
 		}
-		return rs.storeProgress(tx, &now)
+		return l.progress.store(tx, &now)
 	})
-	rs.nudge(tx, r.id, e)
+	l.nudge(tx, r.id, e)
 	return receipt(e), nil
 }
 

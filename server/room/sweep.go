@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/veche-im/veche/server/db"
@@ -40,21 +41,31 @@ func (rs *Rooms) Sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := rs.sweepWelcomes(ctx, now); err != nil {
+	if err := rs.upkeep.welcomes(ctx, now.Add(-welcomeTTL)); err != nil {
 		return err
 	}
-	return rs.sweepDeserted(ctx, now)
+	return rs.upkeep.deserted(ctx, now.Add(-desertedTTL))
 }
 
-func (rs *Rooms) sweepWelcomes(ctx context.Context, now time.Time) error {
-	before := now.Add(-welcomeTTL).UnixMilli()
+// upkeep takes away what nobody needs any more, a little in each transaction.
+// Where it is cut off it goes on with the next sweep.
+type upkeep struct {
+	db    *db.DB
+	blobs Blobs
+	tails *tails
+	log   *slog.Logger
+}
+
+// welcomes drops the Welcomes that were made before a time and never used.
+func (u *upkeep) welcomes(ctx context.Context, then time.Time) error {
+	before := then.UnixMilli()
 	for {
-		rooms, err := roomsBy(ctx, rs.cfg.DB, `SELECT DISTINCT room_id FROM room_welcome WHERE made_ms < $1 LIMIT $2`, before, int64(sweepBatch))
+		rooms, err := roomsBy(ctx, u.db, `SELECT DISTINCT room_id FROM room_welcome WHERE made_ms < $1 LIMIT $2`, before, int64(sweepBatch))
 		if err != nil || len(rooms) == 0 {
 			return err
 		}
 		for _, id := range rooms {
-			err := rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+			err := u.db.Update(ctx, func(tx *db.Tx) error {
 				if _, err := tx.Exec(`DELETE FROM room_welcome WHERE room_id = $1 AND made_ms < $2`, id, before); err != nil {
 					return fmt.Errorf("drop old Welcomes to %s: %w", id, err)
 				}
@@ -67,18 +78,19 @@ func (rs *Rooms) sweepWelcomes(ctx context.Context, now time.Time) error {
 	}
 }
 
-func (rs *Rooms) sweepDeserted(ctx context.Context, now time.Time) error {
-	before := now.Add(-desertedTTL).UnixMilli()
+// deserted deletes the rooms whose last member left before a time.
+func (u *upkeep) deserted(ctx context.Context, then time.Time) error {
+	before := then.UnixMilli()
 	for {
-		rooms, err := roomsBy(ctx, rs.cfg.DB, `SELECT id FROM room WHERE deserted_ms > 0 AND deserted_ms < $1 LIMIT $2`, before, int64(sweepBatch))
+		rooms, err := roomsBy(ctx, u.db, `SELECT id FROM room WHERE deserted_ms > 0 AND deserted_ms < $1 LIMIT $2`, before, int64(sweepBatch))
 		if err != nil || len(rooms) == 0 {
 			return err
 		}
 		for _, id := range rooms {
-			if err := rs.delete(ctx, id); err != nil {
+			if err := u.delete(ctx, id); err != nil {
 				return err
 			}
-			rs.cfg.Log.Info("deleted a room that everybody left", "room", id)
+			u.log.Info("deleted a room that everybody left", "room", id)
 		}
 	}
 }
@@ -111,8 +123,8 @@ func column[T any](tx *db.Tx, query string, args ...any) (all []T, err error) {
 // delete removes a room with all that it has: first who may see it, so that
 // nobody meets it half gone, then what it holds and its log in pieces, then its
 // row, by which a sweep that was cut off finds it again.
-func (rs *Rooms) delete(ctx context.Context, id wire.RoomID) error {
-	err := rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+func (u *upkeep) delete(ctx context.Context, id wire.RoomID) error {
+	err := u.db.Update(ctx, func(tx *db.Tx) error {
 		if err := own(tx, id); err != nil {
 			return err
 		}
@@ -128,18 +140,18 @@ func (rs *Rooms) delete(ctx context.Context, id wire.RoomID) error {
 				return fmt.Errorf("delete room %s: %w", id, err)
 			}
 		}
-		tx.OnCommit(func() { rs.tails.drop(id) })
+		tx.OnCommit(func() { u.tails.drop(id) })
 		return nil
 	})
 	for more := true; err == nil && more; {
-		err = rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
-			more, err = rs.cfg.Blobs.ReleaseRoom(tx, id)
+		err = u.db.Update(ctx, func(tx *db.Tx) error {
+			more, err = u.blobs.ReleaseRoom(tx, id)
 			return err
 		})
 	}
 	for err == nil {
 		var more bool
-		err = rs.cfg.DB.Update(ctx, func(tx *db.Tx) error {
+		err = u.db.Update(ctx, func(tx *db.Tx) error {
 			if err := own(tx, id); err != nil {
 				return err
 			}

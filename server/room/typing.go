@@ -17,9 +17,9 @@ var typingRate = limit.Rate{Every: time.Second, Burst: 1}
 
 // tellsAnew reports whether an account has not said just now that it is writing in
 // a room.
-func (rs *Rooms) tellsAnew(id wire.RoomID, account wire.AccountID) bool {
+func tellsAnew(l *limit.Limiter, id wire.RoomID, account wire.AccountID) bool {
 	key := append(append([]byte("typing "), id[:]...), account[:]...)
-	_, wait := rs.cfg.Limit.Count(limit.Tally{Key: string(key), Rate: typingRate})
+	_, wait := l.Count(limit.Tally{Key: string(key), Rate: typingRate})
 	return wait == 0
 }
 
@@ -35,7 +35,7 @@ func (rs *Rooms) Typing(ctx context.Context, a authz.Actor, p wire.Typing) error
 	if err != nil {
 		return err
 	}
-	if rs.tellsAnew(p.Room, a.Account) {
+	if tellsAnew(rs.cfg.Limit, p.Room, a.Account) {
 		hub.Tell(rs.cfg.Hub, hub.Room(p.Room).ButAccount(a.Account), wire.OnTyping, wire.Typing{Room: p.Room, Account: a.Account})
 	}
 	return nil

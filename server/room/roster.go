@@ -4,19 +4,30 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/hub"
 	"github.com/veche-im/veche/wire"
 )
 
-// moveMembers follows a commit that begins r's new epoch: leaves, members, and
+// roster is who is in each room: the accounts that are its members, their devices'
+// leaves, and the Welcomes that wait for devices. It moves in the transaction of
+// the commit that moves the tree, but who leaves has left at once. Whom an entry
+// takes in hears of every entry after it, and whom one takes out of none.
+type roster struct {
+	hub  *hub.Hub
+	now  func() time.Time
+	left func(room wire.RoomID, account wire.AccountID, device wire.DeviceID) // Config.Left
+}
+
+// follow follows a commit that begins r's new epoch: leaves, members, and
 // Welcomes. passedOver says that it dropped proposals to leave.
-func (rs *Rooms) moveMembers(tx *db.Tx, r *room, c *commit, passedOver bool) error {
+func (o *roster) follow(tx *db.Tx, r *room, c *commit, passedOver bool) error {
 	if err := moveLeaves(tx, r.id, c); err != nil {
 		return err
 	}
-	rs.tellLeaves(tx, r.id, c)
-	if err := moveWelcomes(tx, r, c, rs.cfg.Now()); err != nil {
+	o.tellLeaves(tx, r.id, c)
+	if err := moveWelcomes(tx, r, c, o.now()); err != nil {
 		return err
 	}
 	var came, left []wire.AccountID
@@ -29,19 +40,19 @@ func (rs *Rooms) moveMembers(tx *db.Tx, r *room, c *commit, passedOver bool) err
 	if err != nil {
 		return err
 	}
-	return rs.tellMembers(tx, r, c, came, left)
+	return o.tell(tx, r, c, came, left)
 }
 
 // tellLeaves says which devices a commit has taken out of the tree. One that came
 // in again in the place of its own leaf is none.
-func (rs *Rooms) tellLeaves(tx *db.Tx, id wire.RoomID, c *commit) {
+func (o *roster) tellLeaves(tx *db.Tx, id wire.RoomID, c *commit) {
 	stays := make(map[wire.DeviceID]bool)
 	for _, l := range c.change.LeavesAfter() {
 		stays[l.Device] = true
 	}
 	for _, l := range c.change.Removed {
 		if !stays[l.Device] {
-			tx.OnCommit(func() { rs.cfg.Left(id, l.Account, l.Device) })
+			tx.OnCommit(func() { o.left(id, l.Account, l.Device) })
 		}
 	}
 }
@@ -179,9 +190,9 @@ func membersOf(tx *db.Tx, id wire.RoomID) ([]wire.AccountID, error) {
 	return members, nil
 }
 
-// tellMembers has those that came listen and those that left not, and tells them
+// tell has those that came listen and those that left not, and tells them
 // and the devices for which a Welcome waits, once the commit is on disk.
-func (rs *Rooms) tellMembers(tx *db.Tx, r *room, c *commit, came, left []wire.AccountID) error {
+func (o *roster) tell(tx *db.Tx, r *room, c *commit, came, left []wire.AccountID) error {
 	if len(came)+len(left)+len(c.change.Added) == 0 {
 		return nil
 	}
@@ -204,12 +215,12 @@ func (rs *Rooms) tellMembers(tx *db.Tx, r *room, c *commit, came, left []wire.Ac
 		told[account] = true
 		after = append(after, func() {
 			if s.until == 0 {
-				rs.cfg.Hub.Join(id, account)
+				o.hub.Join(id, account)
 			} else {
-				rs.cfg.Hub.Leave(id, account)
-				rs.cfg.Left(id, account, wire.DeviceID{})
+				o.hub.Leave(id, account)
+				o.left(id, account, wire.DeviceID{})
 			}
-			hub.TellEach(rs.cfg.Hub, account, wire.OnRoom, func(device wire.DeviceID) wire.Room {
+			hub.TellEach(o.hub, account, wire.OnRoom, func(device wire.DeviceID) wire.Room {
 				return base.as(account, s, leaves[device], c.welcomes[device] != nil)
 			})
 		})
@@ -223,13 +234,39 @@ func (rs *Rooms) tellMembers(tx *db.Tx, r *room, c *commit, came, left []wire.Ac
 			return err
 		}
 		after = append(after, func() {
-			hub.Tell(rs.cfg.Hub, hub.Device(l.Account, l.Device), wire.OnRoom, base.as(l.Account, s, true, true))
+			hub.Tell(o.hub, hub.Device(l.Account, l.Device), wire.OnRoom, base.as(l.Account, s, true, true))
 		})
 	}
 	tx.OnCommit(func() {
 		for _, f := range after {
 			f()
 		}
+	})
+	return nil
+}
+
+// leave ends the account's membership with the newest entry.
+func (o *roster) leave(tx *db.Tx, a authz.Actor, r *room) error {
+	if err := endSpan(tx, r.id, a.Account, r.seq); err != nil {
+		return err
+	}
+	const deserted = `UPDATE room SET deserted_ms = $2 WHERE id = $1
+		AND NOT EXISTS (SELECT 1 FROM room_member WHERE room_id = $1 AND until_seq = 0)`
+	if _, err := tx.Exec(deserted, r.id, o.now().UnixMilli()); err != nil {
+		return fmt.Errorf("look whether %s is deserted: %w", r.id, err)
+	}
+	s, err := spanOf(tx, r.id, a.Account)
+	if err != nil {
+		return err
+	}
+	w, err := former(tx, a, *r, s, everybody)
+	if err != nil {
+		return err
+	}
+	tx.OnCommit(func() {
+		o.hub.Leave(r.id, a.Account)
+		o.left(r.id, a.Account, wire.DeviceID{})
+		hub.Tell(o.hub, hub.Account(a.Account), wire.OnRoom, w)
 	})
 	return nil
 }
