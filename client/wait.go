@@ -237,7 +237,7 @@ func (c *Client) undecided(ctx context.Context, id wire.RoomID) error {
 	for _, b := range m.Back {
 		names = append(names, b.Name)
 	}
-	return api.Fail(api.Held, "a restore of the server has brought back: %s", strings.Join(names, ", "))
+	return api.Fail(api.Held, "this device has not seen who let them in: %s", strings.Join(names, ", "))
 }
 
 func (c *Client) broughtBack(ctx context.Context, id wire.RoomID) (back []wire.AccountID, err error) {

@@ -181,7 +181,7 @@ const (
 
 	NoticeRestored NoticeCode = "site_restored"  // the site was restored from a backup: what was said since is on devices alone
 	NoticeLives    NoticeCode = "restored_often" // … again within an hour: nothing is sent until that has passed
-	NoticeBack     NoticeCode = "members_back"   // a restore has brought people back into a room
+	NoticeBack     NoticeCode = "members_back"   // people are in a room whom this device has not seen come in
 	NoticeMissing  NoticeCode = "members_lost"   // … or lost that they were added
 
 	NoticeRefused    NoticeCode = "devices_refused" // the server does not take the account's list of devices, which this one has signed or kept

@@ -20,7 +20,7 @@ const (
 	RoomBlocked RoomState = "blocked" // the server showed a forked history: nothing more is taken from it
 )
 
-// Returned is somebody whom a restore of the site has brought back into a room.
+// Returned is somebody who is in a room and whom this device has not seen come in.
 type Returned struct {
 	ID   wire.AccountID `json:"id"`
 	Name string         `json:"name"`
@@ -46,8 +46,9 @@ type Room struct {
 	Failed  int             `json:"failed"`
 	Draft   string          `json:"draft,omitempty"` // text that was left in the composer
 
-	// Back names people whom a restore of the site has brought back into the room.
-	// Nothing is sealed here until they were removed, or the person accepts them.
+	// Back names people whom a restore of the site has brought back into the room, or
+	// who were new in it when this device had to join anew. Nothing is sealed here
+	// until they were removed, or the person accepts them.
 	Back []Returned `json:"back,omitempty"`
 	// Restored: the room was made, or the person came in, after the moment to
 	// which the site was restored; that is why it is left.
@@ -142,7 +143,7 @@ var (
 	AddMembers   = Command[RoomPeople, None]{"addMembers", "Take people into a group."}
 	RemoveMember = Command[RoomPerson, None]{"removeMember", "Take a person out of a group."}
 	SetRole      = Command[SetOwner, None]{"setOwner", "Make a member an owner, or no longer one."}
-	AcceptRoom   = Command[RoomPeople, None]{"acceptRoom", "Seal to these people whom a restore of the site has brought back into a room: to those whose names the person was shown."}
+	AcceptRoom   = Command[RoomPeople, None]{"acceptRoom", "Seal to these people whom this device has not seen come into a room: to those whose names the person was shown."}
 	LeaveRoom    = Command[RoomRef, None]{"leaveRoom", "Leave a group."}
 	SayTyping    = Command[RoomRef, None]{"typing", "The person is writing here; say it at most every 3 seconds."}
 	MarkRead     = Command[ReadTo, None]{"markRead", "The person has seen a room up to an entry."}

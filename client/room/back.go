@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/client/store"
-	"github.com/veche-im/veche/internal/policy"
 	"github.com/veche-im/veche/mls"
 	"github.com/veche-im/veche/mls/group"
 	"github.com/veche-im/veche/wire"
@@ -176,32 +174,10 @@ func (c comparison) unpend(tx *store.Tx) (ahead bool, err error) {
 // was in it: whoever is in the one that is joined then and was not in this one
 // has been brought back.
 func (c comparison) dropGroup(tx *store.Tx, row *store.Room, gone []wire.AccountID) error {
-	var n noted
-	known, err := getSetting(tx, notedName(row.ID), &n)
-	if err != nil {
+	if err := note(tx, row.ID, gone, false); err != nil {
 		return err
 	}
-	if !known {
-		members, err := store.Members(tx, row.ID)
-		if err != nil {
-			return err
-		}
-		for _, m := range members {
-			n.Accounts = append(n.Accounts, m.Account)
-		}
-	}
-	n.Gone = policy.Sorted(append(n.Gone, gone...)...)
-	// Whoever was held back before still counts as brought back.
-	var h held
-	if _, err := getSetting(tx, heldName(row.ID), &h); err != nil {
-		return err
-	}
-	n.Accounts = slices.DeleteFunc(n.Accounts, func(a wire.AccountID) bool { return slices.Contains(h.Back, a) })
-	n.Gone = policy.Sorted(append(n.Gone, h.Gone...)...)
-	if err := putSetting(tx, notedName(row.ID), n); err != nil {
-		return err
-	}
-	for _, name := range []string{commitName(row.ID), heldName(row.ID), createName(row.ID)} {
+	for _, name := range []string{commitName(row.ID), createName(row.ID)} {
 		if err := store.DeleteSetting(tx, name); err != nil {
 			return err
 		}

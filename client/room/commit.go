@@ -408,13 +408,17 @@ func ownersLines(c policy.Change) []timeline.Change {
 
 // forget throws the group away and lets the room be joined anew: this device
 // cannot follow, or was out of the room in between. The place in the log is
-// kept, so that the history in between is still checked.
+// kept, so that the history in between is still checked. Who is in the group that
+// it comes into is the server's word: whoever is new is waited for, see hold.
 func (w joiner) forget(ctx context.Context, why error) error {
 	if why != nil {
 		w.cfg.Log.Warn("room is joined anew", "room", w.id, "seq", w.row.Seq, "err", why)
 	}
 	err := w.write(ctx, func(tx *store.Tx, row *store.Room) error {
 		row.State = store.RoomJoining
+		if err := note(tx, w.id, nil, true); err != nil {
+			return err
+		}
 		if err := store.DeleteSetting(tx, commitName(w.id)); err != nil {
 			return err
 		}

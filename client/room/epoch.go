@@ -102,7 +102,7 @@ func (r *Rooms) Open(ctx context.Context, id wire.RoomID) error {
 	return r.do(ctx, id, func(ctx context.Context, w *worker) error {
 		h, err := w.hold.now(ctx)
 		if err == nil && len(h.Back) > 0 {
-			return api.Fail(api.NotAllowed, "the room waits for a decision about people whom a restore has brought back")
+			return api.Fail(api.NotAllowed, "the room waits for a decision about people whom this device has not seen come in")
 		}
 		return err
 	})

@@ -13,17 +13,20 @@ import (
 	"github.com/veche-im/veche/wire"
 )
 
-// hold keeps the room from sealing to whom a restore has brought back.
+// hold keeps the room from sealing to whom a restore has brought back, and to whom
+// this device has not seen come in because it had to join anew.
 type hold struct{ *worker }
 
-// noted is who was in a group that was thrown away after a restore.
+// noted is who was in a group that was thrown away, after a restore or because
+// this device could not follow.
 type noted struct {
 	Accounts []wire.AccountID `cbor:"accounts"`
-	Gone     []wire.AccountID `cbor:"gone"` // were taken out by commits that the site has lost
+	Gone     []wire.AccountID `cbor:"gone"`             // were taken out by commits that the site has lost
+	Unseen   bool             `cbor:"unseen,omitempty"` // there was no restore: the server says what came after
 }
 
-// held is whom a restore has brought back into a room. As long as there is
-// anybody, nothing is sealed in it.
+// held is who is in a room and was not in the group before the one that was joined
+// anew. As long as there is anybody, nothing is sealed in it.
 type held struct {
 	Back []wire.AccountID `cbor:"back"`
 	Gone []wire.AccountID `cbor:"gone"` // those of them who had been taken out: an owner does so again
@@ -33,7 +36,7 @@ func notedName(room wire.RoomID) string { return "noted " + room.String() }
 
 func heldName(room wire.RoomID) string { return "held " + room.String() }
 
-// Back returns whom a restore has brought back into a room and nobody has
+// Back returns who came into a room by a restore, or unseen, and nobody has
 // accepted or removed, and whether the room is left because of a restore.
 func Back(tx *store.Tx, id wire.RoomID) (back []wire.AccountID, restored bool, err error) {
 	var h held
@@ -45,6 +48,39 @@ func Back(tx *store.Tx, id wire.RoomID) (back []wire.AccountID, restored bool, e
 		return h.Back, false, nil
 	}
 	return h.Back, err == nil, err
+}
+
+// note keeps who is in a group that is to be thrown away: whoever is in the one that
+// is joined then, and was not in this one, is not sealed to before the person says so.
+func note(tx *store.Tx, id wire.RoomID, gone []wire.AccountID, unseen bool) error {
+	var n noted
+	known, err := getSetting(tx, notedName(id), &n)
+	if err != nil {
+		return err
+	}
+	if !known {
+		members, err := store.Members(tx, id)
+		if err != nil {
+			return err
+		}
+		for _, m := range members {
+			n.Accounts = append(n.Accounts, m.Account)
+		}
+		n.Unseen = unseen
+	}
+	n.Unseen = n.Unseen && unseen
+	n.Gone = policy.Sorted(append(n.Gone, gone...)...)
+	// Whoever was held back before still counts as brought back.
+	var h held
+	if _, err := getSetting(tx, heldName(id), &h); err != nil {
+		return err
+	}
+	n.Accounts = slices.DeleteFunc(n.Accounts, func(a wire.AccountID) bool { return slices.Contains(h.Back, a) })
+	n.Gone = policy.Sorted(append(n.Gone, h.Gone...)...)
+	if err := putSetting(tx, notedName(id), n); err != nil {
+		return err
+	}
+	return store.DeleteSetting(tx, heldName(id))
 }
 
 // rejoined compares who is in a group that was joined with who was in the one
@@ -59,7 +95,7 @@ func (w hold) rejoined(tx *store.Tx, leaves []policy.Leaf) error {
 		return err
 	}
 	if !known {
-		return w.released(tx, leaves) // joined anew for another reason: they may be out by now
+		return w.released(tx, leaves) // taken in again after having left: they may be out by now
 	}
 	if err := store.DeleteSetting(tx, notedName(w.id)); err != nil {
 		return err
@@ -75,7 +111,7 @@ func (w hold) rejoined(tx *store.Tx, leaves []policy.Leaf) error {
 			}
 		}
 	}
-	if missing := missingFrom(now, leavesOf(n.Accounts)); len(missing) > 0 {
+	if missing := missingFrom(now, leavesOf(n.Accounts)); len(missing) > 0 && !n.Unseen {
 		if err := w.tell(tx, api.NoticeMissing, false, missing, "were added after the moment to which the site was restored"); err != nil {
 			return err
 		}
@@ -87,7 +123,11 @@ func (w hold) rejoined(tx *store.Tx, leaves []policy.Leaf) error {
 	if err := putSetting(tx, heldName(w.id), h); err != nil {
 		return err
 	}
-	return w.tell(tx, api.NoticeBack, true, h.Back, "are in the room again since the site was restored")
+	what := "are in the room again since the site was restored"
+	if n.Unseen {
+		what = "are in the room, which this device had to join anew: it has not seen who brought them in"
+	}
+	return w.tell(tx, api.NoticeBack, true, h.Back, what)
 }
 
 func leavesOf(accounts []wire.AccountID) []policy.Leaf {
@@ -117,8 +157,7 @@ func (w hold) tell(tx *store.Tx, code api.NoticeCode, severe bool, accounts []wi
 	})
 }
 
-// released lets the room seal again once those whom a restore brought back are
-// out.
+// released lets the room seal again once those for whom it waits are out.
 func (w hold) released(tx *store.Tx, leaves []policy.Leaf) error {
 	var h held
 	if known, err := getSetting(tx, heldName(w.id), &h); err != nil || !known {
@@ -146,8 +185,8 @@ func (w hold) now(ctx context.Context) (h held, err error) {
 	return h, err
 }
 
-// Accept lets a room seal to these accounts, which a restore has brought back into
-// it: the person was shown who they are. Whoever else is back is waited for.
+// Accept lets a room seal to these accounts, for whom it waits: the person was shown
+// who they are. Whoever else it waits for is waited for.
 func (r *Rooms) Accept(ctx context.Context, id wire.RoomID, shown []wire.AccountID) error {
 	err := r.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		if _, err := store.GetRoom(tx, id); err != nil {

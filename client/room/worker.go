@@ -48,7 +48,7 @@ type worker struct {
 	join     joiner    // comes into a room that is there
 	founding founder   // makes a room
 	keep     keeper    // leaves the group in order
-	hold     hold      // seals nothing to whom a restore has brought back
+	hold     hold      // seals nothing to whom nobody was seen to bring in
 	outlet   outlet    // sends
 
 	row     store.Room   // as last stored

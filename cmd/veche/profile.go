@@ -99,7 +99,7 @@ func (p *profile) catchUpOnline(ctx context.Context) error {
 // restoredWords are for the notices of a restored server.
 var restoredWords = map[api.NoticeCode]string{
 	api.NoticeRestored: "The server was restored from a backup. What was written after it is sent again by the devices that wrote it.",
-	api.NoticeBack:     "A restore of the server has brought people back into a conversation. Nothing is sent there until they are removed, or you accept them by name (veche room accept):",
+	api.NoticeBack:     "People are in a conversation whom this device has not seen come in: the server was restored, or this device had to join again. Nothing is sent there until they are removed, or you accept them by name (veche room accept):",
 	api.NoticeMissing:  "A restore of the server has lost that people were added to a conversation. An owner can add them again:",
 }
 
@@ -121,7 +121,7 @@ func (p *profile) tellRestored(ctx context.Context) {
 	}
 }
 
-// broughtBack says whom a restore has brought back into a conversation, and what
+// broughtBack says who is in a conversation without having been seen to come, and what
 // to do about it.
 func broughtBack(r api.Room) string {
 	var names, args []string
@@ -130,7 +130,7 @@ func broughtBack(r api.Room) string {
 		args = append(args, quoted(b.Name))
 	}
 	who := r.ID.String() + " " + strings.Join(args, " ")
-	return "A restore of the server has brought back: " + strings.Join(names, ", ") +
+	return "This device has not seen who let them in: " + strings.Join(names, ", ") +
 		".\nNothing is sent here until you say that they may read it: veche room accept " + who +
 		"\nor an owner takes them out: veche room remove " + who
 }

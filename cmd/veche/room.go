@@ -13,7 +13,7 @@ type roomCmd struct {
 	Show   roomShowCmd   `cmd:"" help:"Show a conversation's members and state."`
 	Add    roomAddCmd    `cmd:"" help:"Take a person into a group."`
 	Remove roomRemoveCmd `cmd:"" help:"Take a person out of a group."`
-	Accept roomAcceptCmd `cmd:"" help:"Write again to people whom a restore of the server has brought back into a conversation."`
+	Accept roomAcceptCmd `cmd:"" help:"Write to people of a conversation whom this device has not seen come in: after a restore of the server, say."`
 	Leave  roomLeaveCmd  `cmd:"" help:"Leave a group."`
 	Rename roomRenameCmd `cmd:"" help:"Give a group another name."`
 }

@@ -733,7 +733,7 @@ export interface ResetPassword {
   readonly device: string;
 }
 
-/** Returned is somebody whom a restore of the site has brought back into a room. */
+/** Returned is somebody who is in a room and whom this device has not seen come in. */
 export interface Returned {
   readonly id: AccountID;
   readonly name: string;
@@ -811,8 +811,9 @@ export interface Room {
   /** text that was left in the composer */
   readonly draft?: string;
   /**
-   * Back names people whom a restore of the site has brought back into the room.
-   * Nothing is sealed here until they were removed, or the person accepts them.
+   * Back names people whom a restore of the site has brought back into the room, or
+   * who were new in it when this device had to join anew. Nothing is sealed here
+   * until they were removed, or the person accepts them.
    */
   readonly back?: readonly Returned[];
   /**
@@ -1096,7 +1097,7 @@ export interface Commands {
   readonly removeMember: { readonly params: RoomPerson; readonly result: None };
   /** Make a member an owner, or no longer one. */
   readonly setOwner: { readonly params: SetOwner; readonly result: None };
-  /** Seal to these people whom a restore of the site has brought back into a room: to those whose names the person was shown. */
+  /** Seal to these people whom this device has not seen come into a room: to those whose names the person was shown. */
   readonly acceptRoom: { readonly params: RoomPeople; readonly result: None };
   /** Leave a group. */
   readonly leaveRoom: { readonly params: RoomRef; readonly result: None };

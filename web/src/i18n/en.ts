@@ -183,8 +183,9 @@ export const en = {
     "You came into this group after the moment of the server's backup. What is here can be read; an owner can add you again.",
   "chat.alone": "only on this device",
   "chat.aloneTitle": "The server was restored from a backup and has lost this. It comes back when its sender does.",
-  "back.title": "Write to people who are back?",
-  "back.text": "Since the server was restored, {who} can read along here again. Nothing is sent until you decide.",
+  "back.title": "Write to these people?",
+  "back.text":
+    "{who} can read along here, and this device has not seen who let them in. Nothing is sent until you decide.",
   "back.lead": "{who} will read what is written here from now on. If you do not want that, an owner can remove them.",
   "back.accept": "Let them read",
   "chat.blocked":
@@ -470,9 +471,9 @@ export const en = {
   "notice.devices_refused": "The server refuses your list of devices",
   "notice.devices_refusedText":
     "It does not take what this device has signed or kept. Others go on trusting the devices that they know. Ask your administrator, and check this device’s clock.",
-  "notice.members_back": "People are back in a chat",
+  "notice.members_back": "People are in a chat whom you have not seen come in",
   "notice.members_backText":
-    "After the server was restored, {who} and perhaps others are in {room} again. Nothing is sent there until they are removed, or you agree.",
+    "{who} and perhaps others are in {room}, since the server was restored or this device had to join again. Nothing is sent there until they are removed, or you agree.",
   "notice.members_lost": "People are no longer in a chat",
   "notice.members_lostText":
     "They had come into {room} after the moment of the server's backup, {who} among them. An owner can add them again.",
@@ -719,7 +720,7 @@ export const en = {
   "fail.prove": "Your password is needed first.",
   "fail.last_admin": "The site needs an administrator, and this is the last one. Make somebody else one first.",
   "fail.held":
-    "A restore of the server has brought people back here. Nothing is sent until they are out, or you accept them.",
+    "People are here whom this device has not seen come in. Nothing is sent until they are out, or you accept them.",
   "fail.damaged_site": "The server’s disk is damaged here. Other conversations work; tell your administrator.",
 
   // Everywhere

@@ -7,8 +7,8 @@ import { Button } from "../../ui/Button.tsx";
 import { Confirm } from "../../ui/Dialog.tsx";
 import css from "./Conversation.module.css";
 
-// BackBanner asks about people whom a restore of the site has brought back into
-// a room. Nothing is sent there before they are removed or accepted.
+// BackBanner asks about people who are in a room and whom this device has not seen
+// come in. Nothing is sent there before they are removed or accepted.
 export function BackBanner({ core, room }: { core: Pick<Core, "call">; room: Room }) {
   const t = useText();
   const [asked, setAsked] = useState<readonly Returned[]>(); // about whom the person was asked
