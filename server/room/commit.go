@@ -28,8 +28,9 @@ type commit struct {
 }
 
 // Commit starts the next epoch. It refuses with Conflict (another commit was
-// first), Pending (it leaves out a proposal that waits), TooLarge, BadRequest (it
-// breaks a rule of MLS or of the room) and NotFound (no such room).
+// first), Pending (it leaves out a proposal that waits), Busy (the account has
+// changed the room too often), TooLarge, BadRequest (it breaks a rule of MLS or of
+// the room) and NotFound (no such room).
 func (rs *Rooms) Commit(ctx context.Context, a authz.Actor, p wire.SendCommit) (got wire.Receipt, err error) {
 	if err := checkUpload(p.GroupUpload); err != nil {
 		return got, err
@@ -100,6 +101,9 @@ func (rs *Rooms) stand(ctx context.Context, a authz.Actor, do authz.Action, id w
 			return err
 		}
 		if err = fits(r); err != nil {
+			return err
+		}
+		if err = rs.paced(id, a.Account); err != nil {
 			return err
 		}
 		s, err = readState(tx, id, r.epoch)

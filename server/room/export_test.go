@@ -5,6 +5,7 @@ import (
 
 	"github.com/veche-im/veche/server/authz"
 	"github.com/veche-im/veche/server/db"
+	"github.com/veche-im/veche/server/limit"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -20,6 +21,9 @@ func (rs *Rooms) Waiting() int {
 	defer rs.progress.mu.Unlock()
 	return len(rs.progress.rooms)
 }
+
+// ChangeRate has an account change one room at most so often.
+func (rs *Rooms) ChangeRate(r limit.Rate) { rs.changeRate = r }
 
 // ListDetails has lists say at most n members and cursors in detail.
 func (rs *Rooms) ListDetails(n int) { rs.listDetails = n }

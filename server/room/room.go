@@ -87,7 +87,8 @@ type Rooms struct {
 	upkeep   *upkeep
 	trees    treeCache
 
-	listDetails int // maxListDetails, but for tests
+	listDetails int        // maxListDetails, but for tests
+	changeRate  limit.Rate // likewise
 }
 
 // New checks cfg.
@@ -107,7 +108,7 @@ func New(cfg Config) (*Rooms, error) {
 	if cfg.Left == nil {
 		cfg.Left = func(wire.RoomID, wire.AccountID, wire.DeviceID) {}
 	}
-	rs := &Rooms{cfg: cfg, memory: new(memory), listDetails: maxListDetails}
+	rs := &Rooms{cfg: cfg, memory: new(memory), listDetails: maxListDetails, changeRate: changeRate}
 	newest := new(tails)
 	rs.progress = &progress{db: cfg.DB, hub: cfg.Hub, memory: rs.memory, tails: newest, log: cfg.Log}
 	rs.log = &logs{hub: cfg.Hub, blobs: cfg.Blobs, now: cfg.Now, tails: newest, progress: rs.progress, log: cfg.Log}
