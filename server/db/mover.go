@@ -9,7 +9,15 @@ import (
 
 const (
 	writerCache = 32 << 10 // KiB
-	moverCache  = 256      // it reads the log past its cache
+
+	// moverCache is what the mover never uses, for it reads the log past its
+	// cache: it is there for the others. SQLite, as it is built here
+	// (SQLITE_ENABLE_MEMORY_MANAGEMENT), takes pages for one connection from
+	// another that has not used them for longest, and as soon as all have more
+	// together than all may have, it keeps no page any more that nobody holds: the
+	// writer would read the roots of its tables from the file for each message.
+	// Readers do get there, with one long log.
+	moverCache = 1 << 20 // KiB
 
 	// logPages is how far the write-ahead log grows before it is moved into the
 	// database, in pages of 4 KiB: what is written again and again meanwhile is
