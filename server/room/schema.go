@@ -73,7 +73,7 @@ CREATE TABLE room_entry (
 	erased BYTEA,                  -- SHA-256 of the body, where it was deleted
 	body BYTEA,                    -- null where it was deleted
 	PRIMARY KEY (room_id, seq),
-	UNIQUE (room_id, device_id, client_id)
+	UNIQUE (client_id, room_id, device_id) -- the id first: it begins with the time, so that new rows lie together
 );
 CREATE TABLE room_cursor (
 	room_id BYTEA NOT NULL,
