@@ -10,6 +10,7 @@ import (
 	"github.com/veche-im/veche/server/db"
 	"github.com/veche-im/veche/server/device"
 	"github.com/veche-im/veche/server/hub"
+	"github.com/veche-im/veche/server/session"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -48,9 +49,7 @@ func (a *API) turnAway(c *call, tx *db.Tx, of wire.AccountID, but wire.DeviceID)
 	}
 	tx.OnCommit(func() {
 		for _, d := range gone {
-			a.record(c, audit.Entry{Kind: audit.SessionEnded, Account: of, Device: d, Why: "turned_away"})
-			a.cfg.Hub.End(of, d, wire.Unauthenticated)
-			hub.Tell(a.cfg.Hub, hub.Account(of), wire.OnDevice, wire.DeviceChange{Device: wire.Device{Device: d, State: wire.DeviceRevoked}})
+			session.TurnedAway(a.cfg.Hub, a.cfg.Audit, of, d, c.from)
 		}
 	})
 	return nil

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/veche-im/veche/server/account"
 	"github.com/veche-im/veche/server/audit"
@@ -65,15 +66,18 @@ func (h devices) drop(ctx context.Context, a *Actor, p wire.DropDevice) (wire.No
 		if err := device.Drop(tx, a.Account, p.Device); err != nil {
 			return err
 		}
-		tx.OnCommit(func() {
-			h.Audit.Record(audit.Entry{Kind: audit.SessionEnded, Account: a.Account, Device: p.Device, From: a.From, Why: "turned_away"})
-			h.Hub.End(a.Account, p.Device, wire.Unauthenticated)
-			hub.Tell(h.Hub, hub.Account(a.Account), wire.OnDevice, wire.DeviceChange{
-				Device: wire.Device{Device: p.Device, State: wire.DeviceRevoked},
-			})
-		})
+		tx.OnCommit(func() { TurnedAway(h.Hub, h.Audit, a.Account, p.Device, a.From) })
 		return nil
 	})
+}
+
+// TurnedAway ends the connection of a device that waited to be let in and was
+// forgotten, and has the account's others hear of it. It is called after the
+// commit; from is where who turned it away asked from. The log may be nil.
+func TurnedAway(on *hub.Hub, log *audit.Log, account wire.AccountID, id wire.DeviceID, from netip.Addr) {
+	log.Record(audit.Entry{Kind: audit.SessionEnded, Account: account, Device: id, From: from, Why: "turned_away"})
+	on.End(account, id, wire.Unauthenticated)
+	hub.Tell(on, hub.Account(account), wire.OnDevice, wire.DeviceChange{Device: wire.Device{Device: id, State: wire.DeviceRevoked}})
 }
 
 func (h devices) publish(ctx context.Context, a *Actor, p wire.Publish) (wire.Published, error) {
