@@ -80,17 +80,25 @@ func (q *Cursors) Moved(room wire.RoomID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	p := q.place(room)
-	now := time.Now()
-	soon, rested := now.Add(wait), p.told.Add(rest)
+	p.due = Due(time.Now(), p.told, p.due)
+	q.poke()
+}
+
+// Due returns when the server is to hear of a room that was read further now. It
+// was told last at told, and is to be told at due already; zero for neither.
+func Due(now, told, due time.Time) time.Time {
+	soon, rested := now.Add(wait), told.Add(rest)
 	switch {
 	case rested.After(soon):
-		if p.due = now.Add(quiet); p.due.After(rested) {
-			p.due = rested
+		if later := now.Add(quiet); later.Before(rested) {
+			return later
 		}
-	case p.due.IsZero():
-		p.due = soon
+		return rested
+	case due.IsZero():
+		return soon
+	default:
+		return due
 	}
-	q.poke()
 }
 
 // Again says that the server does not know what it was told of a room.

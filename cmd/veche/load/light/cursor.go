@@ -4,18 +4,12 @@ import (
 	"sync"
 	"time"
 
+	pace "github.com/veche-im/veche/client/cursor"
 	"github.com/veche-im/veche/wire"
 )
 
-// When clients tell how far they have come: docs/spec/client.md#cursors.
-const (
-	cursorWait  = 150 * time.Millisecond
-	cursorRest  = 2 * time.Second
-	cursorQuiet = 500 * time.Millisecond
-)
-
 // cursors is how far a device has come in its rooms, as far as others wait to
-// hear of it.
+// hear of it. It tells when a client would.
 type cursors struct {
 	mu    sync.Mutex // guards what follows
 	rooms []reading
@@ -32,20 +26,11 @@ type reading struct {
 
 // moved says that another's entry of a room came, which is told a little later.
 func (q *cursors) moved(c *Conn, room int32, seq int64) {
-	now := time.Now()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	r := q.room(room)
 	r.seq = seq
-	soon, rested := now.Add(cursorWait), r.told.Add(cursorRest)
-	switch {
-	case rested.After(soon):
-		if r.due = now.Add(cursorQuiet); r.due.After(rested) {
-			r.due = rested
-		}
-	case r.due.IsZero():
-		r.due = soon
-	}
+	r.due = pace.Due(time.Now(), r.told, r.due)
 	if q.next.IsZero() || r.due.Before(q.next) {
 		q.ring(c, r.due)
 	}
