@@ -9,7 +9,6 @@ import (
 	"github.com/veche-im/veche/client/cursor"
 	"github.com/veche-im/veche/client/session"
 	"github.com/veche-im/veche/client/store"
-	"github.com/veche-im/veche/client/timeline"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -70,7 +69,7 @@ func (c *Client) moveCursors(tx *store.Tx, room wire.RoomID, list ...wire.Cursor
 	was, now, moved := int64(0), int64(0), false
 	var err error
 	if others {
-		if was, err = timeline.Delivered(tx, room, me); err != nil {
+		if was, err = store.Delivered(tx, room, me); err != nil {
 			return err
 		}
 	}
@@ -85,7 +84,7 @@ func (c *Client) moveCursors(tx *store.Tx, room wire.RoomID, list ...wire.Cursor
 		return nil
 	}
 	if others {
-		if now, err = timeline.Delivered(tx, room, me); err != nil {
+		if now, err = store.Delivered(tx, room, me); err != nil {
 			return err
 		}
 	}

@@ -264,6 +264,44 @@ func TestCursorsOnlyMoveForward(t *testing.T) {
 	})
 }
 
+// The slowest of the others counts, and who never told has nothing.
+func TestDelivered(t *testing.T) {
+	me, ann, bob := wire.AccountID{1}, wire.AccountID{2}, wire.AccountID{3}
+	for _, tt := range []struct {
+		name    string
+		members []wire.AccountID
+		at      map[wire.AccountID]int64
+		want    int64
+	}{
+		{"nobody else is there", []wire.AccountID{me}, map[wire.AccountID]int64{me: 9}, 0},
+		{"one other", []wire.AccountID{me, ann}, map[wire.AccountID]int64{me: 2, ann: 7}, 7},
+		{"the slowest counts", []wire.AccountID{me, ann, bob}, map[wire.AccountID]int64{me: 9, ann: 7, bob: 5}, 5},
+		{"who never told has nothing", []wire.AccountID{me, ann, bob}, map[wire.AccountID]int64{me: 9, ann: 7}, 0},
+		{"who has left does not count", []wire.AccountID{me, ann}, map[wire.AccountID]int64{ann: 7, bob: 5}, 7},
+		{"my own device is not in it yet", []wire.AccountID{ann, bob}, map[wire.AccountID]int64{ann: 7, bob: 8}, 7},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			db := open(t)
+			r, other := room(t, db), room(t, db)
+			update(t, db, func(tx *store.Tx) error {
+				var members []store.RoomMember
+				for _, a := range tt.members {
+					members = append(members, store.RoomMember{Account: a, Leaves: 1})
+				}
+				err := errors.Join(store.SetMembers(tx, r, members), store.SetMembers(tx, other, members))
+				for a, to := range tt.at {
+					_, err2 := store.MoveCursor(tx, r, wire.Cursor{Account: a, Delivered: to})
+					_, err3 := store.MoveCursor(tx, other, wire.Cursor{Account: a, Delivered: 100})
+					err = errors.Join(err, err2, err3)
+				}
+				got, err2 := store.Delivered(tx, r, me)
+				equal(t, "delivered", got, tt.want)
+				return errors.Join(err, err2)
+			})
+		})
+	}
+}
+
 func TestGroupState(t *testing.T) {
 	db := open(t)
 	r, other := room(t, db), room(t, db)

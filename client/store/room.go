@@ -177,6 +177,17 @@ func Cursors(tx *Tx, room wire.RoomID) ([]wire.Cursor, error) {
 	}, q, room)
 }
 
+// Delivered returns up to where the accounts of every member but me have stored
+// everything; 0 if there is none. Of a crowd nobody hears of others' cursors, so
+// that the first member without one ends the search.
+func Delivered(tx *Tx, room wire.RoomID, me wire.AccountID) (int64, error) {
+	const q = `SELECT CASE WHEN EXISTS (SELECT 1 FROM room_member AS m WHERE m.room = ?1 AND m.account <> ?2
+			AND NOT EXISTS (SELECT 1 FROM cursor AS c WHERE c.room = m.room AND c.account = m.account)) THEN 0
+		ELSE (SELECT min(c.delivered) FROM room_member AS m JOIN cursor AS c ON c.room = m.room AND c.account = m.account
+			WHERE m.room = ?1 AND m.account <> ?2) END`
+	return value[int64](tx, q, room, me)
+}
+
 // GetCursor returns how far account has come in room, zero if nothing is known.
 func GetCursor(tx *Tx, room wire.RoomID, account wire.AccountID) (wire.Cursor, error) {
 	c := wire.Cursor{Account: account}

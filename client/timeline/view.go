@@ -33,39 +33,11 @@ type View struct {
 func NewView(tx *store.Tx, room wire.RoomID, me wire.AccountID, transfers func(wire.RoomID, string, int) *api.Transfer, live func(wire.RoomID, wire.CallID) bool) (*View, error) {
 	v := &View{tx: tx, room: room, me: me, transfers: transfers, live: live, names: map[wire.AccountID]string{}}
 	var err error
-	v.delivered, err = Delivered(tx, room, me)
+	v.delivered, err = store.Delivered(tx, room, me)
 	if err != nil {
 		return nil, err
 	}
 	return v, nil
-}
-
-// Delivered returns up to where every other member's account has stored
-// everything.
-func Delivered(tx *store.Tx, room wire.RoomID, me wire.AccountID) (to int64, err error) {
-	members, err := store.Members(tx, room)
-	if err != nil {
-		return 0, err
-	}
-	cursors, err := store.Cursors(tx, room)
-	if err != nil {
-		return 0, err
-	}
-	at := map[wire.AccountID]int64{}
-	for _, c := range cursors {
-		at[c.Account] = c.Delivered
-	}
-	first := true
-	for _, m := range members {
-		if m.Account == me {
-			continue
-		}
-		if first || at[m.Account] < to {
-			to = at[m.Account]
-		}
-		first = false
-	}
-	return to, nil
 }
 
 // Name returns a person's name, empty if it is not known.
