@@ -61,8 +61,9 @@ func failure(err error) error {
 			return api.Fail(k.code, "%v", err)
 		}
 	}
-	if code, ok := codes[wire.CodeOf(err)]; ok {
-		return api.Fail(code, "%v", err)
+	var refused *wire.Error
+	if errors.As(err, &refused) && codes[refused.Code] != "" {
+		return &api.Failure{Code: codes[refused.Code], Text: err.Error(), Retry: refused.RetryAfter}
 	}
 	return api.FailureOf(err)
 }
@@ -96,6 +97,7 @@ var codes = map[wire.Code]api.FailureCode{
 	wire.TooLarge:        api.TooLarge,
 	wire.NoSpace:         api.NoSpace,
 	wire.Busy:            api.Busy,
+	wire.Attempts:        api.Attempts,
 	wire.Damaged:         api.ServerHurt,
 	wire.Guessable:       api.Guessable,
 	wire.ProveFirst:      api.ProveFirst,

@@ -121,8 +121,8 @@ func shutIs(c *testenv.Client, name string, want bool) bool {
 	return false
 }
 
-// Somebody else's password at an ended device opens another session, and who
-// signed out does not come back by it.
+// Who signed out does not come back by the session that was, and nobody else signs
+// in at an ended device before what it has is forgotten.
 func TestAnEndedSessionIsNoWayIn(t *testing.T) {
 	t.Parallel()
 	w := ended{testenv.New(t, testenv.WithUsers("ann", "bob"))}
@@ -139,7 +139,13 @@ func TestAnEndedSessionIsNoWayIn(t *testing.T) {
 	}
 	w.command(admin.SignOut, "ann")
 	phase(ann, api.PhaseEnded)
-	in.Name = "bob"
+	_, err := testenv.Ask(ann, api.DoSignIn, in)
+	failed(t, err, api.Occupied, "name")
+	phase(ann, api.PhaseEnded)
+	if me := testenv.Do(ann, api.GetStatus, api.None{}).Me; me == nil || me.Name != "ann" {
+		t.Errorf("it is %+v", me)
+	}
+	testenv.Do(ann, api.SignOut, api.SignOutHow{Forget: true})
 	if e := testenv.Do(ann, api.DoSignIn, in); e.Phase != api.PhaseEnrolling {
 		t.Errorf("as somebody else it is %s", e.Phase)
 	}
@@ -180,7 +186,7 @@ func TestAResetLinkOpensNothingThatIsSealed(t *testing.T) {
 	device := *testenv.Do(bob, api.GetStatus, api.None{}).Device
 	link = testenv.Do(ann, api.MakeReset, api.PersonRef{Person: ann.Person("bob")})
 	_, err = testenv.Ask(ann, api.DoReset, api.ResetPassword{Token: link.Token, Password: testenv.Password, Device: "x"})
-	failed(t, err, api.BadInput, "") // on somebody else's device
+	failed(t, err, api.Occupied, "name") // on somebody else's device
 	if e := testenv.Do(bob, api.DoReset, api.ResetPassword{Token: link.Token, Password: testenv.Password, Device: "x"}); e.Phase != api.PhaseReady {
 		t.Errorf("on their own device it is %s", e.Phase)
 	}

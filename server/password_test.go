@@ -149,7 +149,7 @@ func TestAWrongOldPasswordCountsInItsSession(t *testing.T) {
 			return site.Post(wire.PathProve, ann.Token, wire.Prove{Password: testenv.Password}, nil)
 		},
 	} {
-		if s, e := try(); s != 503 || e.Code != wire.Busy || e.RetryAfter <= 0 {
+		if s, e := try(); s != 429 || e.Code != wire.Attempts || e.RetryAfter <= 0 {
 			t.Errorf("%s after five failures: %d %v", what, s, e)
 		}
 	}
@@ -420,7 +420,7 @@ func TestKnownBrowsersEndWithThePassword(t *testing.T) {
 		ask(wire.PathSignin, wrong)
 	}
 	in.Password = another
-	if s := ask(wire.PathSignin, in, old).StatusCode; s != 503 {
+	if s := ask(wire.PathSignin, in, old).StatusCode; s != 429 {
 		t.Errorf("with the old note, after strangers have failed: %d", s)
 	}
 	if s := ask(wire.PathSignin, in, fresh).StatusCode; s != 200 {

@@ -159,14 +159,14 @@ func TestTooManyFailuresOfANameAreToldToWait(t *testing.T) {
 		status(t, site, wire.PathSignin, wire.SignIn{Name: "Ann", Password: "wrong password"}, 404, wire.NotFound, "a failure")
 	}
 	_, e := site.Post(wire.PathSignin, "", wire.SignIn{Name: "ANN", Password: testenv.Password}, nil)
-	if e == nil || e.Code != wire.Busy || e.RetryAfter <= 0 || e.RetryAfter > (15*time.Minute).Milliseconds()+1 {
+	if e == nil || e.Code != wire.Attempts || e.RetryAfter <= 0 || e.RetryAfter > (15*time.Minute).Milliseconds()+1 {
 		t.Fatalf("the sixth, even with the right password: %+v", e)
 	}
 	// An unknown name is treated alike.
 	for range 5 {
 		status(t, site, wire.PathSignin, wire.SignIn{Name: "Nobody", Password: "wrong password"}, 404, wire.NotFound, "a failure of nobody")
 	}
-	status(t, site, wire.PathSignin, wire.SignIn{Name: "Nobody", Password: "wrong password"}, 503, wire.Busy, "the sixth of nobody")
+	status(t, site, wire.PathSignin, wire.SignIn{Name: "Nobody", Password: "wrong password"}, 429, wire.Attempts, "the sixth of nobody")
 	c.advance(time.Duration(e.RetryAfter) * time.Millisecond)
 	status(t, site, wire.PathSignin, wire.SignIn{Name: "Ann", Password: testenv.Password}, 200, "", "after the time it was told")
 }
@@ -178,7 +178,7 @@ func TestTooManyFailuresOfAnAddressAreToldToWait(t *testing.T) {
 	for i := range 20 {
 		status(t, site, wire.PathSignin, wire.SignIn{Name: fmt.Sprintf("name %d", i), Password: "wrong password"}, 404, wire.NotFound, "a failure")
 	}
-	status(t, site, wire.PathSignin, wire.SignIn{Name: "Ann", Password: testenv.Password}, 503, wire.Busy, "the twenty-first from there")
+	status(t, site, wire.PathSignin, wire.SignIn{Name: "Ann", Password: testenv.Password}, 429, wire.Attempts, "the twenty-first from there")
 	c.advance(15 * time.Minute)
 	status(t, site, wire.PathSignin, wire.SignIn{Name: "Ann", Password: testenv.Password}, 200, "", "a quarter of an hour later")
 }

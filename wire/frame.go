@@ -43,6 +43,7 @@ const (
 	TooLarge        Code = "too_large"       // over a cap of Limits
 	NoSpace         Code = "no_space"        // quota or disk is full
 	Busy            Code = "busy"            // overloaded: retry after RetryAfter
+	Attempts        Code = "attempts"        // too many wrong passwords before this one, which was not looked at: retry after RetryAfter
 	Guessable       Code = "guessable"       // a new password that others would try first
 	ProveFirst      Code = "prove"           // the person's password first: POST PathProve, then ask again
 	LastAdmin       Code = "last_admin"      // the site would be left without an administrator
@@ -56,7 +57,7 @@ const (
 type Error struct {
 	Code       Code   `cbor:"code" json:"code"`
 	Text       string `cbor:"text,omitempty" json:"text,omitempty"`
-	RetryAfter int64  `cbor:"retry_ms,omitempty" json:"retry_ms,omitempty"` // milliseconds
+	RetryAfter int64  `cbor:"retry_ms,omitempty" json:"retry_ms,omitempty"` // milliseconds, with Busy and Attempts
 	Room       RoomID `cbor:"room,omitzero" json:"room,omitzero"`           // with Exists: the direct room that is there already
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,7 +106,7 @@ func TestALinkForSomebodyElseReplacesNobody(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got := reset(); got != api.BadInput || slices.Contains(d.asked, wire.PathReset) {
+		if got := reset(); got != api.Occupied || slices.Contains(d.asked, wire.PathReset) {
 			t.Errorf("ended %t: it is %s after asking for %v", ended, got, d.asked)
 		}
 		if self, _ := a.Self(); self.Name != "Bob" {
@@ -117,6 +118,56 @@ func TestALinkForSomebodyElseReplacesNobody(t *testing.T) {
 	}
 	if reset(); !slices.Equal(d.asked, []string{wire.PathReset}) {
 		t.Errorf("where it is to be forgotten, %v was asked for", d.asked)
+	}
+}
+
+// What is stored here is one account's, until it is to be forgotten: no name, no
+// link and no answer of the server puts another one in its place.
+func TestNobodyElseTakesThePlaceOfWhatIsStored(t *testing.T) {
+	another := says(t, 200, wire.SignedIn{Account: wire.AccountID{9}, Device: wire.DeviceID{9}, State: wire.DevicePending, Name: "Bob", Token: "their token"})
+	for _, tt := range []struct {
+		name  string
+		try   func(a *Account) error
+		asked []string
+	}{
+		{"another name", func(a *Account) error {
+			_, err := a.SignIn(t.Context(), api.SignIn{Name: "Ann", Password: "a password", Device: "laptop"})
+			return err
+		}, nil},
+		{"an invite", func(a *Account) error {
+			_, err := a.SignUp(t.Context(), api.SignUp{Token: "token", Name: "Bob", Password: "a password", Device: "laptop"})
+			return err
+		}, nil},
+		{"the name is somebody else's by now", func(a *Account) error {
+			_, err := a.SignIn(t.Context(), api.SignIn{Name: " BOB ", Password: "a password", Device: "laptop"})
+			return err
+		}, []string{wire.PathProve, wire.PathSignin, wire.PathSignout}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := &doors{say: map[string]func() (link.Response, error){
+				wire.PathProve:   says(t, 401, wire.Refuse(wire.Unauthenticated, "over")),
+				wire.PathSignin:  another,
+				wire.PathSignup:  another,
+				wire.PathSignout: says(t, 204, nil),
+			}}
+			a := stored(t, d)
+			if err := a.End(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			err := tt.try(a)
+			if f := api.FailureOf(err); f.Code != api.Occupied || f.Field != "name" || !strings.Contains(f.Text, "Bob") {
+				t.Errorf("it is %v", err)
+			}
+			if !slices.Equal(d.asked, tt.asked) {
+				t.Errorf("asked for %v, want %v", d.asked, tt.asked)
+			}
+			if err := a.Load(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if self, _ := a.Self(); self.Account != (wire.AccountID{1}) || self.State != wire.DeviceActive || a.former() != "token" {
+				t.Errorf("here is %+v now", self)
+			}
+		})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 
 	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/client/link"
@@ -83,7 +82,7 @@ func (a *Account) Reset(ctx context.Context, p api.ResetPassword) (api.Entered, 
 			return api.Entered{}, err
 		}
 		if link.Name != self.Name {
-			return api.Entered{}, api.Fail(api.BadInput, "what is stored here is somebody else's: have it forgotten first")
+			return api.Entered{}, occupied(self.Name)
 		}
 		req.Keep, token = self.Device, a.former()
 	}
@@ -111,7 +110,7 @@ func (a *Account) former() string {
 // or it was as old as one may be. ok is false where another one has to be opened.
 func (a *Account) revive(ctx context.Context, p api.SignIn) (e api.Entered, ok bool, err error) {
 	self, had := a.Self()
-	if _, live := a.Session(); !had || live || !strings.EqualFold(strings.TrimSpace(p.Name), self.Name) {
+	if _, live := a.Session(); !had || live || !sameName(p.Name, self.Name) {
 		return e, false, nil
 	}
 	if forget, err := a.toForget(ctx); err != nil || forget {

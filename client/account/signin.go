@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/veche-im/veche/client/api"
@@ -64,7 +65,7 @@ func (a *Account) SignUp(ctx context.Context, p api.SignUp) (api.Entered, error)
 		path = wire.PathSetup
 	}
 	req := wire.SignUp{Token: p.Token, Org: p.Org, Name: p.Name, Password: p.Password, Device: p.Device, Cookie: a.cfg.Link.Cookie()}
-	return a.enter(ctx, path, req, p.Device)
+	return a.enter(ctx, path, "", req, p.Device)
 }
 
 // SignIn opens a session for this device: it goes on with the one that ended,
@@ -79,12 +80,21 @@ func (a *Account) SignIn(ctx context.Context, p api.SignIn) (api.Entered, error)
 		return api.Entered{}, err
 	}
 	req := wire.SignIn{Name: p.Name, Password: p.Password, Device: p.Device, Cookie: a.cfg.Link.Cookie(), Again: again}
-	return a.enter(ctx, wire.PathSignin, req, p.Device)
+	return a.enter(ctx, wire.PathSignin, p.Name, req, p.Device)
 }
 
-func (a *Account) enter(ctx context.Context, path string, req any, device string) (api.Entered, error) {
+// enter signs in as somebody of a name, empty for a new account, where nobody else
+// is at home.
+func (a *Account) enter(ctx context.Context, path, name string, req any, device string) (api.Entered, error) {
 	if _, ok := a.Session(); ok {
 		return api.Entered{}, api.Fail(api.BadInput, "this device is signed in already")
+	}
+	forget, err := a.toForget(ctx)
+	if err != nil {
+		return api.Entered{}, err
+	}
+	if self, had := a.Self(); had && !forget && !sameName(name, self.Name) {
+		return api.Entered{}, occupied(self.Name)
 	}
 	return a.enterWith(ctx, path, "", req, device)
 }
@@ -117,7 +127,11 @@ func (a *Account) enterWith(ctx context.Context, path, token string, req any, de
 	} else {
 		err = a.settleIn(ctx, in, keys, device)
 	}
+	if errors.Is(err, api.Fail(api.Occupied, "")) && a.http(ctx, "POST", wire.PathSignout, in.Token, nil, nil) != nil {
+		a.cfg.Log.Warn("a session that nobody has stays open on the server", "device", in.Device)
+	}
 	if err != nil {
+		a.finish("", "", err)
 		return api.Entered{}, err
 	}
 	t := time.NewTimer(entryWait)
@@ -132,9 +146,23 @@ func (a *Account) enterWith(ctx context.Context, path, token string, req any, de
 	}
 }
 
+// occupied is the refusal to put another account in the place of what is stored
+// here, which is name's: its keys may be the last that there are.
+func occupied(name string) error {
+	return &api.Failure{Code: api.Occupied, Field: "name", Text: "what is stored here is that of " + name}
+}
+
+// sameName reports whether two names are one person's, as the server compares them
+// but for rare forms of letters.
+func sameName(a, b string) bool {
+	plain := func(s string) string { return strings.Join(strings.Fields(s), " ") }
+	return strings.EqualFold(plain(a), plain(b))
+}
+
 // settleIn stores the session. The timelines of the same account are kept; its
-// rooms are joined anew, as the device is a new one. Those of another account
-// are wiped.
+// rooms are joined anew, as the device is a new one. Those of another account stay
+// too, unless they are to be forgotten, and then it is Occupied: a server that was
+// set up anew has other people under the same names.
 func (a *Account) settleIn(ctx context.Context, in wire.SignedIn, keys *identity.DeviceKeys, device string) error {
 	secret, err := keys.Export()
 	if err != nil {
@@ -150,10 +178,12 @@ func (a *Account) settleIn(ctx context.Context, in wire.SignedIn, keys *identity
 		case errors.Is(err, store.ErrNone):
 		case err != nil:
 			return err
-		case was.Account != in.Account, forget:
+		case forget:
 			if err := store.Wipe(tx); err != nil {
 				return err
 			}
+		case was.Account != in.Account:
+			return occupied(was.Name)
 		default:
 			if err := succeed(tx, was.Device); err != nil {
 				return err

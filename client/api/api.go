@@ -46,11 +46,13 @@ const (
 	Taken        FailureCode = "taken"         // the name is somebody's already
 	Offline      FailureCode = "offline"       // needs the server, which cannot be reached now
 	SignedOut    FailureCode = "signed_out"    // the session has ended or never was
+	Occupied     FailureCode = "occupied"      // what is stored here is another account's: "signOut" with forget comes first
 	NotEnrolled  FailureCode = "not_enrolled"  // this device waits to be let in
 	WrongKey     FailureCode = "wrong_key"     // the recovery key does not open the account
 	TooLarge     FailureCode = "too_large"     //
 	NoSpace      FailureCode = "no_space"      // here or on the server
-	Busy         FailureCode = "busy"          // try again later
+	Busy         FailureCode = "busy"          // try again later; Retry says when, if anybody knows
+	Attempts     FailureCode = "attempts"      // too many wrong passwords: Retry says when one more is looked at
 	Cancelled    FailureCode = "cancelled"     //
 	Distrusted   FailureCode = "distrusted"    // the server or a member did what must not be; nothing was changed
 	Unopenable   FailureCode = "unopenable"    // sealed bytes that do not open
@@ -69,6 +71,7 @@ type Failure struct {
 	Code  FailureCode `json:"code"`
 	Field string      `json:"field,omitempty"`
 	Text  string      `json:"text,omitempty"`
+	Retry int64       `json:"retry,omitempty"` // milliseconds, until the server looks at it again
 }
 
 func (f *Failure) Error() string {

@@ -64,6 +64,10 @@ func sentence(err error) string {
 	switch {
 	case f.Code == api.SignedOut, f.Code == api.NotEnrolled:
 		return words // all is said
+	case f.Code == api.Occupied:
+		return f.Text + ": " + words
+	case f.Retry > 0: // all is said, better
+		return strings.TrimSuffix(words, " later") + " " + soon(f.Retry)
 	case strings.HasPrefix(f.Text, words):
 		return f.Text
 	case f.Field != "" && f.Text != "":
@@ -75,6 +79,15 @@ func sentence(err error) string {
 	}
 }
 
+// soon says in how many milliseconds something may be tried again.
+func soon(ms int64) string {
+	s := (ms + 999) / 1000
+	if s <= 90 {
+		return fmt.Sprintf("in %d s", s)
+	}
+	return fmt.Sprintf("in %d min", (s+59)/60)
+}
+
 var failureWords = map[api.FailureCode]string{
 	api.BadInput:     "that cannot be accepted",
 	api.NotFound:     "there is no such thing, or the name, password or link is wrong",
@@ -82,11 +95,13 @@ var failureWords = map[api.FailureCode]string{
 	api.Taken:        "that name is taken",
 	api.Offline:      "the server cannot be reached",
 	api.SignedOut:    "nobody is signed in here: run veche login first",
+	api.Occupied:     "sign in under that name, use another --profile, or remove what is stored here with veche logout --forget first",
 	api.NotEnrolled:  "this device has not been let in yet: approve it on another device or use the recovery key",
 	api.WrongKey:     "that recovery key does not open this account",
 	api.TooLarge:     "too large",
 	api.NoSpace:      "no space left",
 	api.Busy:         "the server is busy: try again later",
+	api.Attempts:     "too many wrong passwords: try again later",
 	api.Cancelled:    "interrupted",
 	api.Distrusted:   "refused, because the server or a member did what must not be; nothing was changed",
 	api.Unopenable:   "it could not be opened",

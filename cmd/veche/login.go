@@ -94,7 +94,7 @@ func (c loginCmd) open(ctx context.Context, t *term) (*profile, error) {
 		if err != nil || status.Phase == api.PhaseReady || (status.Phase != api.PhaseFresh && s.URL != origin) {
 			p.close()
 			if err == nil {
-				err = fmt.Errorf("%s is somebody's at %s already: use another --profile, or veche logout first", c.Profile, s.URL)
+				err = fmt.Errorf("%s is %s's at %s already: use another --profile, or remove what is stored here with veche logout --forget first", c.Profile, status.Me.Name, s.URL)
 			}
 			return nil, err
 		}

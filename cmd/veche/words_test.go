@@ -64,6 +64,10 @@ func TestStatusAndSentenceOfAFailure(t *testing.T) {
 		{api.Fail(api.Offline, "the server cannot be reached: no route"), exitOffline, "the server cannot be reached: no route"},
 		{api.Fail(api.NotEnrolled, ""), exitSignedIn, "this device has not been let in yet"},
 		{&api.Failure{Code: api.BadInput, Field: "password", Text: "too short"}, exitFailed, "(password: too short)"},
+		{&api.Failure{Code: api.Occupied, Field: "name", Text: "what is stored here is that of Bob"}, exitFailed, "what is stored here is that of Bob: sign in under that name, use another --profile, or remove what is stored here with veche logout --forget first"},
+		{&api.Failure{Code: api.Attempts, Text: "x", Retry: 179_001}, exitFailed, "too many wrong passwords: try again in 3 min"},
+		{&api.Failure{Code: api.Busy, Text: "x", Retry: 1500}, exitFailed, "the server is busy: try again in 2 s"},
+		{api.Fail(api.Busy, "the file is on its way"), exitFailed, "the server is busy: try again later (the file is on its way)"},
 	} {
 		if got := status(tt.err); got != tt.want {
 			t.Errorf("status of %v is %d, want %d", tt.err, got, tt.want)

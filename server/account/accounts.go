@@ -137,7 +137,7 @@ func (r *Refusal) Unwrap() error { return r.err }
 
 // SignIn returns the account of a name and password. A wrong name and a wrong
 // password are authz.ErrDenied and cost the same, and so is a shut account's; too
-// many of them are Busy. All these are a Refusal.
+// many of them are wire.Attempts. All these are a Refusal.
 func (s *Accounts) SignIn(ctx context.Context, t Try, and And) (Account, error) {
 	n, err := ParseName(t.Name)
 	if err != nil {

@@ -81,12 +81,12 @@ func (a *attempts) signIn(name string, from netip.Addr, device string) []limit.T
 }
 
 // begin counts an attempt as failed before it is made, so that many at once
-// cannot slip through, and returns how to take that back. It is Busy when there
-// were too many.
+// cannot slip through, and returns how to take that back. It is wire.Attempts
+// when there were too many.
 func (a *attempts) begin(in []limit.Tally) (undo func(), err error) {
 	undo, wait := a.of.Count(in...)
 	if wait > 0 {
-		return nil, &wire.Error{Code: wire.Busy, Text: "too many attempts", RetryAfter: wait.Milliseconds() + 1}
+		return nil, &wire.Error{Code: wire.Attempts, Text: "too many attempts", RetryAfter: wait.Milliseconds() + 1}
 	}
 	return undo, nil
 }

@@ -161,6 +161,7 @@ var statuses = map[wire.Code]int{
 	wire.ProveFirst:      http.StatusForbidden,
 	wire.TooLarge:        http.StatusRequestEntityTooLarge,
 	wire.NoSpace:         http.StatusInsufficientStorage,
+	wire.Attempts:        http.StatusTooManyRequests,
 	wire.Busy:            http.StatusServiceUnavailable,
 	wire.Cancelled:       http.StatusServiceUnavailable,
 }

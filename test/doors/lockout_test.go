@@ -75,7 +75,7 @@ func TestStrangersLockNobodyOut(t *testing.T) {
 			t.Fatalf("a failure: %d", s)
 		}
 	}
-	if s, _ := signIn(t, site, home, "Ann", testenv.Password); s != 503 {
+	if s, _ := signIn(t, site, home, "Ann", testenv.Password); s != 429 {
 		t.Errorf("a browser that nobody knows, from where five have failed: %d", s)
 	}
 	if s, _ := signIn(t, site, home, "Bob", testenv.Password); s != 200 {
@@ -94,7 +94,7 @@ func TestStrangersLockNobodyOut(t *testing.T) {
 			signIn(t, site, c, "Ann", wrong)
 		}
 	}
-	if s, _ := signIn(t, site, from(site, "127.0.99.1"), "Ann", wrong); s != 503 {
+	if s, _ := signIn(t, site, from(site, "127.0.99.1"), "Ann", wrong); s != 429 {
 		t.Errorf("a guess more from yet another network: %d", s)
 	}
 	if s, _ := signIn(t, site, home, "Ann", testenv.Password, browser); s != 200 {
@@ -138,7 +138,7 @@ func TestStrangersKeepNoSessionFromProving(t *testing.T) {
 		}
 	}
 	home := from(site, "127.0.0.1")
-	if s, _ := signIn(t, site, home, "Ann", testenv.Password); s != 503 {
+	if s, _ := signIn(t, site, home, "Ann", testenv.Password); s != 429 {
 		t.Fatalf("a sign-in after so many failures: %d", s)
 	}
 	if s := prove(t, site, home, ann.Token, testenv.Password); s != 200 {
@@ -173,7 +173,7 @@ func TestAStolenSessionGuessesSlowly(t *testing.T) {
 	if n := guesses(thieves); n != 5 {
 		t.Errorf("%d guesses at once, want 5", n)
 	}
-	if s := prove(t, site, site.HTTP, ann.Token, testenv.Password); s != 503 {
+	if s := prove(t, site, site.HTTP, ann.Token, testenv.Password); s != 429 {
 		t.Errorf("the right one after that: %d", s)
 	}
 	if s, _ := signIn(t, site, from(site, "127.0.0.2"), "Ann", testenv.Password); s != 200 {
@@ -200,7 +200,7 @@ func TestAKnownBrowserIsNoWayAround(t *testing.T) {
 	for i := range 6 {
 		want := 404
 		if i == 5 {
-			want = 503
+			want = 429
 		}
 		if s, _ := signIn(t, site, c, "Ann", wrong, anns); s != want {
 			t.Errorf("attempt %d with the cookie: %d", i+1, s)
@@ -220,7 +220,7 @@ func TestAKnownBrowserIsNoWayAround(t *testing.T) {
 			t.Errorf("failure %d: %d", i+1, s)
 		}
 	}
-	if s, _ := signIn(t, site, c, "Bob", testenv.Password, anns); s != 503 {
+	if s, _ := signIn(t, site, c, "Bob", testenv.Password, anns); s != 429 {
 		t.Errorf("the sixth, with the cookie of another: %d", s)
 	}
 	// It opens no door.
@@ -302,11 +302,11 @@ func TestAProxyIsBelievedAndNobodyElse(t *testing.T) {
 	for range 5 {
 		try("a failure of somebody", by("127.0.0.5", "203.0.113.1"), wrong, 404)
 	}
-	try("their next", by("127.0.0.5", "203.0.113.1"), testenv.Password, 503)
-	try("with another address in front", by("127.0.0.5", "198.51.100.77, 203.0.113.1"), testenv.Password, 503)
+	try("their next", by("127.0.0.5", "203.0.113.1"), testenv.Password, 429)
+	try("with another address in front", by("127.0.0.5", "198.51.100.77, 203.0.113.1"), testenv.Password, 429)
 	try("somebody else behind the proxy", by("127.0.0.5", "198.51.100.1"), testenv.Password, 200)
 	for i := range 5 {
 		try("a failure of who is no proxy", by("127.0.9.6", fmt.Sprintf("192.0.2.%d", i)), wrong, 404)
 	}
-	try("their next under yet another name", by("127.0.9.6", "192.0.2.99"), testenv.Password, 503)
+	try("their next under yet another name", by("127.0.9.6", "192.0.2.99"), testenv.Password, 429)
 }

@@ -238,6 +238,8 @@ claim "as the device that it was" has "$(texts bob @ann)" "welcome back, bob"
 claim "whoever is signed out by the administrator" admin sign-out bob
 v bob2 send @ann "still here" >/dev/null
 claim "has to show the password" test $? = 4
+claim "keeps what is stored from who signs in as somebody else" not v bob2 login "$url" --name ann --password-file "$dir/ann.pw" --ca "$ca"
+claim "who is told whose it is, and how to remove it" has "$(tail -n 1 "$dir/err")" "that of bob: sign in under that name, use another --profile, or remove what is stored here with veche logout --forget"
 claim "and goes on then" has "$(signin bob2 "$dir/bob3.pw")" "Signed in as bob"
 claim "all of it is in the log, and no password" same "$(grep -c -e event=password_changed -e event=reset_link_made -e event=password_reset -e event=account_shut "$dir/server.log")-$(grep -c -F -f "$dir/bob2.pw" -f "$dir/bob3.pw" "$dir/server.log")" "4-0"
 

@@ -5,8 +5,8 @@ import { deviceParts, EntryForm, type Purpose, type Ways } from "../src/features
 import { Desk } from "./item.ts";
 
 const entered = { ok: true, value: { phase: "ready" } } as const;
-const refused = (code: string, field?: string) =>
-  ({ ok: false, failure: { code, ...(field ? { field } : {}) } }) as never;
+const refused = (code: string, field?: string, retry?: number) =>
+  ({ ok: false, failure: { code, ...(field ? { field } : {}), ...(retry ? { retry } : {}) } }) as never;
 
 function form(
   purpose: Purpose,
@@ -189,16 +189,19 @@ describe("who was signed out here", () => {
     await f.submit();
     expect(asked).toEqual([{ name: "Ann", password: "x", device: "Firefox on Linux" }]);
   });
-  test("is told of a wrong password at its field, and of too many attempts", async () => {
+  test("is told of a wrong password at its field, of too many attempts, and of who is at home", async () => {
     let code = "not_found";
-    const { f, state } = form("again", { signIn: async () => refused(code) }, new Desk(), "Ann");
+    const { f, state } = form("again", { signIn: async () => refused(code, undefined, 90_000) }, new Desk(), "Ann");
     await f.check();
     f.edit("password", "x");
     await f.submit();
     expect(state().wrong).toEqual({ password: "password.wrong" });
-    code = "busy";
+    code = "attempts";
     await f.submit();
-    expect(state().wrong).toEqual({ form: "entry.busy" });
+    expect(state()).toMatchObject({ wrong: { form: "fail.attempts" }, retry: 90_000 });
+    code = "occupied";
+    await f.submit();
+    expect(state().wrong).toEqual({ form: "ended.occupied" });
   });
 });
 

@@ -4,7 +4,7 @@ import { parseSync } from "vite";
 import { describe, expect, test } from "vitest";
 import { changeText, noticeText } from "../src/i18n/changes.ts";
 import { en } from "../src/i18n/en.ts";
-import { clock, dayName, listTime, size } from "../src/i18n/format.ts";
+import { clock, dayName, listTime, refused, size } from "../src/i18n/format.ts";
 import { ru } from "../src/i18n/ru.ts";
 import { type Key, languageFor, textIn } from "../src/i18n/text.ts";
 
@@ -137,6 +137,16 @@ describe("speaking", () => {
   test("a notice of a newer core still says that something is the matter", () => {
     const notice = { id: "x", code: "from_the_future" as never, severe: true, time: 0, text: "" };
     expect(noticeText(english, notice, "", "").title).toBe("Something needs your attention");
+  });
+  test("too many attempts are told from a busy server, with the time to wait", () => {
+    expect(refused(english, "fail.attempts", 179_001)).toBe("Too many wrong passwords. Try again in 3 minutes.");
+    expect(refused(english, "fail.busy", 1500)).toBe("The server is busy. Try again in 2 seconds.");
+    expect(refused(russian, "fail.attempts", 60_000 * 21)).toBe(
+      "Слишком много неверных паролей. Повторите через 21 минуту.",
+    );
+    expect(refused(russian, "fail.busy", 1)).toBe("Сервер занят. Повторите через 1 секунду.");
+    expect(refused(english, "fail.attempts", 0)).toBe(en["fail.attempts"]); // a proxy said so, perhaps
+    expect(refused(english, "fail.offline", 1500)).toBe(en["fail.offline"]);
   });
   test("times and sizes", () => {
     const now = new Date(2026, 10, 22, 15, 4).getTime();

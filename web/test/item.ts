@@ -25,7 +25,7 @@ export const items = (from: number, to: number): Item[] =>
 type Answers = { [N in CommandName]?: (params: never, blobs?: readonly Blob[]) => unknown };
 
 // Desk is a core of which a test answers the commands it cares about and says
-// the events. A failure is answered by throwing its code.
+// the events. A failure is answered by throwing it, or its code.
 export class Desk implements Core {
   readonly calls: [CommandName, unknown][] = [];
   readonly #answers: Answers;
@@ -40,9 +40,9 @@ export class Desk implements Core {
     this.calls.push([name, params]);
     try {
       return { ok: true, value: (await this.#answers[name]?.(params as never, blobs)) ?? {} };
-    } catch (code) {
-      if (typeof code !== "string") throw code;
-      return { ok: false, failure: { code: code as never } };
+    } catch (failure) {
+      if (failure instanceof Error) throw failure;
+      return { ok: false, failure: (typeof failure === "string" ? { code: failure } : failure) as never };
     }
   }
 

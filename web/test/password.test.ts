@@ -37,18 +37,19 @@ describe("changing the password", () => {
     const { desk, f, state } = form();
     await Promise.all([f.submit(), f.submit()]);
     expect(desk.asked("changePassword")).toEqual([{ old: "the old one", new: " the new one " }]);
-    expect(state()).toEqual({ step: "done", values: { old: "", new: "" }, wrong: {} });
+    expect(state()).toEqual({ step: "done", values: { old: "", new: "" }, wrong: {}, retry: 0 });
   });
   for (const [code, wrong] of [
     ["not_found", { old: "wrong" }],
     ["guessable", { new: "guessable" }],
-    ["busy", { form: "attempts" }],
+    ["busy", { form: "busy" }],
+    ["attempts", { form: "attempts" }],
     ["offline", { form: "offline" }],
   ] as const) {
     test(`refused with ${code} it keeps what was typed, and says what is wrong where`, async () => {
       const { f, state } = form(code);
       await f.submit();
-      expect(state()).toEqual({ step: "form", values: { old: "the old one", new: " the new one " }, wrong });
+      expect(state()).toEqual({ step: "form", values: { old: "the old one", new: " the new one " }, wrong, retry: 0 });
     });
   }
 });
@@ -58,7 +59,8 @@ describe("a deed", () => {
   const core = () =>
     new Desk({
       prove: ({ password }: { password: string }) => {
-        if (password === "slow down") throw "busy";
+        if (password === "slow down") throw { code: "attempts", retry: 180_000 };
+        if (password === "all at once") throw { code: "busy", retry: 1500 };
         if (password !== "right") throw "not_found";
         proof.wanted = false;
         return {};
@@ -91,16 +93,17 @@ describe("a deed", () => {
     const desk = core();
     const deed = begin(desk);
     await deed.run();
-    for (const [password, wrong] of [
-      ["", "password"],
-      ["guess", "password"],
-      ["slow down", "attempts"],
+    for (const [password, said] of [
+      ["", { wrong: "password" }],
+      ["guess", { wrong: "password" }],
+      ["slow down", { wrong: "attempts", retry: 180_000 }],
+      ["all at once", { wrong: "busy", retry: 1500 }],
     ] as const) {
       expect(await deed.prove(password)).toBeUndefined();
-      expect(deed.state.snapshot()).toEqual({ step: "password", busy: false, wrong });
+      expect(deed.state.snapshot()).toEqual({ step: "password", busy: false, ...said });
     }
     expect(desk.asked("shutAccount")).toHaveLength(1);
-    expect(desk.asked("prove")).toHaveLength(2); // an empty one is not even shown
+    expect(desk.asked("prove")).toHaveLength(3); // an empty one is not even shown
     deed.edited();
     expect(deed.state.snapshot()).toEqual({ step: "password", busy: false });
   });

@@ -377,6 +377,8 @@ export interface Failure {
   readonly code: FailureCode;
   readonly field?: string;
   readonly text?: string;
+  /** milliseconds, until the server looks at it again */
+  readonly retry?: number;
 }
 
 /**
@@ -390,11 +392,13 @@ export type FailureCode =
   | "taken"
   | "offline"
   | "signed_out"
+  | "occupied"
   | "not_enrolled"
   | "wrong_key"
   | "too_large"
   | "no_space"
   | "busy"
+  | "attempts"
   | "cancelled"
   | "distrusted"
   | "unopenable"

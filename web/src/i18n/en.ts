@@ -51,7 +51,6 @@ export const en = {
   "entry.nameBad": "Use 1 to 64 characters.",
   "entry.orgBad": "Use 1 to 64 characters.",
   "entry.passwordShort": "Use at least 8 characters.",
-  "entry.busy": "Too many attempts. Wait a few minutes and try again.",
 
   "key.title": "Keep your recovery key",
   "key.lead":
@@ -86,6 +85,8 @@ export const en = {
     "Your session ended, an administrator signed you out or shut your account, or this device was removed from it. What is stored here stays until you remove it.",
   "ended.again": "Sign in again",
   "ended.refused": "If the right password is refused, your account may be shut. Ask an administrator.",
+  "ended.occupied":
+    "What is stored here belongs to another account called {name}. To sign in, remove it first with the button below.",
   "ended.wipe": "Remove what is stored here",
   "ended.wipeTitle": "Remove what is stored here?",
   "ended.wipeLead":
@@ -710,6 +711,10 @@ export const en = {
   "fail.too_large": "That is too large.",
   "fail.no_space": "There is no space left.",
   "fail.busy": "The server is busy. Try again in a moment.",
+  "fail.busyUntil": "The server is busy. Try again {when}.",
+  "fail.attempts": "Too many wrong passwords. Wait a few minutes and try again.",
+  "fail.attemptsUntil": "Too many wrong passwords. Try again {when}.",
+  "fail.occupied": "What is stored here belongs to another account. Remove it before you sign in.",
   "fail.cancelled": "Cancelled.",
   "fail.distrusted": "Refused: the server or another member did what must not be. Nothing was changed.",
   "fail.unopenable": "This could not be opened.",

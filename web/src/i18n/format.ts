@@ -1,4 +1,4 @@
-import type { Text } from "./text.ts";
+import type { Key, Text } from "./text.ts";
 
 const day = 86_400_000;
 
@@ -62,6 +62,22 @@ export function ago(t: Text, time: number, now = Date.now()): string {
   if (seconds < 86_400) return relative.format(-Math.floor(seconds / 3600), "hour");
   if (seconds < 30 * 86_400) return relative.format(-days(time, now), "day");
   return format(t.language, { dateStyle: "medium" }).format(time);
+}
+
+// soon is when something may be tried again: in 3 minutes.
+function soon(t: Text, ms: number): string {
+  const relative = new Intl.RelativeTimeFormat(t.language);
+  const seconds = Math.max(1, Math.ceil(ms / 1000));
+  return seconds <= 90 ? relative.format(seconds, "second") : relative.format(Math.ceil(seconds / 60), "minute");
+}
+
+const until: Partial<Record<Key, Key>> = { "fail.busy": "fail.busyUntil", "fail.attempts": "fail.attemptsUntil" };
+
+// refused says why something was not done, and when to try again if the server said
+// so: retry milliseconds from then, 0 if it did not.
+export function refused(t: Text, why: Key, retry: number): string {
+  const later = retry > 0 ? until[why] : undefined;
+  return later ? t(later, { when: soon(t, retry) }) : t(why);
 }
 
 // size is a number of bytes for people: 1.4 MB.

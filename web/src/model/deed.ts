@@ -6,7 +6,8 @@ export interface DeedState {
   // ready: to be begun; password: the server wants to see it first.
   readonly step: "ready" | "password";
   readonly busy: boolean;
-  readonly wrong?: FailureCode | "password" | "attempts";
+  readonly wrong?: FailureCode | "password";
+  readonly retry?: number; // ms after which it may be tried again, if the server said so
 }
 
 // Deed is something that the server may ask the person's password for, once
@@ -32,9 +33,9 @@ export class Deed<T> {
       this.state.set({ step: "ready", busy: false });
       return got.value;
     }
-    const { code } = got.failure;
+    const { code, retry } = got.failure;
     if (code === "prove") this.state.set({ step: "password", busy: false });
-    else this.state.set({ step, busy: false, wrong: code });
+    else this.state.set({ step, busy: false, wrong: code, ...(retry ? { retry } : {}) });
     return undefined;
   }
 
@@ -47,8 +48,14 @@ export class Deed<T> {
     }
     this.state.set({ step: "password", busy: true });
     const shown = await this.#core.call("prove", { password });
-    this.state.set({ step: "password", busy: false, ...(shown.ok ? {} : { wrong: complaint(shown.failure.code) }) });
-    return shown.ok ? this.run() : undefined;
+    if (shown.ok) {
+      this.state.set({ step: "password", busy: false });
+      return this.run();
+    }
+    const { code, retry } = shown.failure;
+    const wrong = code === "not_found" ? "password" : code;
+    this.state.set({ step: "password", busy: false, wrong, ...(retry ? { retry } : {}) });
+    return undefined;
   }
 
   // edited takes back what was wrong, as soon as one types.
@@ -56,9 +63,4 @@ export class Deed<T> {
     const { step, busy } = this.state.snapshot();
     this.state.set({ step, busy });
   }
-}
-
-function complaint(code: FailureCode): NonNullable<DeedState["wrong"]> {
-  if (code === "not_found") return "password";
-  return code === "busy" ? "attempts" : code;
 }

@@ -12,15 +12,16 @@ export function tooShort(password: string): boolean {
 }
 
 export type PasswordField = "old" | "new";
-export type PasswordFault = "wrong" | "short" | "guessable" | "attempts" | FailureCode;
+export type PasswordFault = "wrong" | "short" | FailureCode;
 
 export interface PasswordState {
   readonly step: "form" | "working" | "done";
   readonly values: Readonly<Record<PasswordField, string>>;
   readonly wrong: Partial<Readonly<Record<PasswordField | "form", PasswordFault>>>;
+  readonly retry: number; // ms after which the form may be sent again, 0 if nobody said so
 }
 
-const empty: PasswordState = { step: "form", values: { old: "", new: "" }, wrong: {} };
+const empty: PasswordState = { step: "form", values: { old: "", new: "" }, wrong: {}, retry: 0 };
 
 // PasswordForm is the view model of changing one's password. It forgets what was
 // typed as soon as the server has taken it.
@@ -47,7 +48,8 @@ export class PasswordForm {
     if (wrong.old || wrong.new) return this.state.update({ wrong });
     this.state.update({ step: "working", wrong: {} });
     const got = await this.#core.call("changePassword", values);
-    this.state.set(got.ok ? { ...empty, step: "done" } : { step: "form", values, wrong: refusal(got) });
+    if (got.ok) return this.state.set({ ...empty, step: "done" });
+    this.state.set({ step: "form", values, wrong: refusal(got), retry: got.failure.retry ?? 0 });
   }
 }
 
@@ -56,6 +58,5 @@ function refusal({ failure }: Extract<Result<object>, { ok: false }>): PasswordS
   if (code === "not_found") return { old: "wrong" };
   if (code === "guessable") return { new: "guessable" };
   if (code === "bad_input" && field === "new") return { new: "short" };
-  if (code === "busy") return { form: "attempts" };
   return { form: code };
 }

@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
+import { refused } from "../../i18n/format.ts";
 import { useText } from "../../i18n/text.ts";
 import { useSnapshot } from "../../model/useSnapshot.ts";
 import { Button } from "../../ui/Button.tsx";
@@ -86,7 +87,7 @@ function Form({
   children: ReactNode;
 }) {
   const t = useText();
-  const { purpose, values, wrong, step, org, who } = state;
+  const { purpose, values, wrong, retry, step, org, who } = state;
   const [naming, setNaming] = useState(false);
   const inputs = useRef<HTMLFormElement>(null);
   const fresh = takesPassword(purpose);
@@ -116,7 +117,8 @@ function Form({
   }[purpose];
   const said = (key: keyof EntryState["wrong"]) => {
     const what = wrong[key];
-    return what ? t(what) : undefined;
+    if (what === "ended.occupied") return t(what, { name: who });
+    return what ? refused(t, what, retry) : undefined;
   };
 
   return (

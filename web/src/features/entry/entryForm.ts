@@ -18,6 +18,7 @@ export interface EntryState {
   readonly org: string; // of the server, as it says of itself
   readonly values: Readonly<Record<FieldName, string>>;
   readonly wrong: Partial<Readonly<Record<FieldName | "form", Key>>>;
+  readonly retry: number; // ms after which the form may be sent again, 0 if nobody said so
 }
 
 // Ways is the part of the session that the form needs.
@@ -53,6 +54,7 @@ export class EntryForm {
       org: "",
       values: { org: "", name: who, password: "", device },
       wrong: {},
+      retry: 0,
     });
   }
 
@@ -96,10 +98,10 @@ export class EntryForm {
       if (purpose === "reset" && got.value.phase === "ready") this.state.update({ step: "done" });
       return;
     }
-    const { code, field } = got.failure;
+    const { code, field, retry = 0 } = got.failure;
     // A link is used up, or ended by a newer one, while one thinks of a password.
     if (purpose === "reset" && code === "not_found") return this.state.update({ step: "dead" });
-    this.state.update({ step: "form", wrong: complaint(purpose, code, field) });
+    this.state.update({ step: "form", wrong: complaint(purpose, code, field), retry });
   }
 
   #enter(purpose: Purpose, values: EntryState["values"]): Promise<Result<Entered>> {
@@ -154,7 +156,7 @@ function faults(purpose: Purpose, v: EntryState["values"]): EntryState["wrong"] 
 
 function complaint(purpose: Purpose, code: FailureCode, field?: string): EntryState["wrong"] {
   if (code === "taken") return { name: "entry.taken" };
-  if (code === "busy") return { form: "entry.busy" };
+  if (code === "occupied" && purpose === "again") return { form: "ended.occupied" };
   if (code === "not_found" && purpose === "again") return { password: "password.wrong" };
   if (code === "not_found") return { form: purpose === "signIn" ? "entry.wrong" : "entry.linkDead" };
   if (code === "guessable") return { password: "fail.guessable" };

@@ -1,6 +1,7 @@
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
-import { type Key, useText } from "../../i18n/text.ts";
-import type { Deed, DeedState } from "../../model/deed.ts";
+import { refused } from "../../i18n/format.ts";
+import { useText } from "../../i18n/text.ts";
+import type { Deed } from "../../model/deed.ts";
 import { useSnapshot } from "../../model/useSnapshot.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Dialog } from "../../ui/Dialog.tsx";
@@ -27,7 +28,7 @@ export function DeedDialog<T>({
   onClose: () => void;
 }) {
   const t = useText();
-  const { step, busy, wrong } = useSnapshot(deed.state);
+  const { step, busy, wrong, retry = 0 } = useSnapshot(deed.state);
   const [password, setPassword] = useState("");
   const id = useId();
   const field = useRef<HTMLInputElement>(null);
@@ -82,14 +83,10 @@ export function DeedDialog<T>({
         )}
         {wrong && !inField && (
           <p className={css.wrong} role="alert">
-            {t(words(wrong))}
+            {refused(t, `fail.${wrong}`, retry)}
           </p>
         )}
       </form>
     </Dialog>
   );
-}
-
-function words(wrong: Exclude<DeedState["wrong"], undefined | "password">): Key {
-  return wrong === "attempts" ? "entry.busy" : `fail.${wrong}`;
 }

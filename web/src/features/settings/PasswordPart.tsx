@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import type { Core } from "../../core/core.ts";
+import { refused } from "../../i18n/format.ts";
 import { type Key, useText } from "../../i18n/text.ts";
 import type { Devices } from "../../model/devices.ts";
 import { type PasswordFault, PasswordForm } from "../../model/password.ts";
@@ -14,7 +15,7 @@ import css from "./Settings.module.css";
 export function PasswordPart({ core, devices, name }: { core: Pick<Core, "call">; devices: Devices; name: string }) {
   const t = useText();
   const form = useMemo(() => new PasswordForm(core), [core]);
-  const { step, values, wrong } = useSnapshot(form.state);
+  const { step, values, wrong, retry } = useSnapshot(form.state);
   const inputs = useRef<HTMLFormElement>(null);
 
   // What is wrong is where one goes on typing.
@@ -23,7 +24,7 @@ export function PasswordPart({ core, devices, name }: { core: Pick<Core, "call">
   }, [wrong]);
 
   if (step === "done") return <Done devices={devices} />;
-  const said = (what: PasswordFault | undefined) => (what ? t(words(what)) : undefined);
+  const said = (what: PasswordFault | undefined) => (what ? refused(t, words(what), retry) : undefined);
   return (
     <div className={css.stack}>
       <p className={css.lead}>{t("password.lead")}</p>
@@ -76,8 +77,6 @@ function words(what: PasswordFault): Key {
       return "password.wrong";
     case "short":
       return "entry.passwordShort";
-    case "attempts":
-      return "entry.busy";
     default:
       return `fail.${what}`;
   }
