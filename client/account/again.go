@@ -36,18 +36,23 @@ func (a *Account) resume(ctx context.Context, in wire.SignedIn, device string) e
 		if in.State != wire.DeviceActive {
 			self.State = wire.DevicePending
 		}
-		if err := store.PutSelf(tx, self); err != nil {
-			return err
-		}
-		if err := store.PutSecret(tx, store.SecretToken, []byte(in.Token)); err != nil {
-			return err
-		}
-		return store.DeleteSetting(tx, settingEnded)
+		return begin(tx, self, in.Token)
 	})
 	if err != nil {
 		return err
 	}
 	return a.Load(ctx)
+}
+
+// begin stores who this device is and its new session, so that none has ended.
+func begin(tx *store.Tx, self store.Self, token string) error {
+	if err := store.PutSelf(tx, self); err != nil {
+		return err
+	}
+	if err := store.PutSecret(tx, store.SecretToken, []byte(token)); err != nil {
+		return err
+	}
+	return store.DeleteSetting(tx, settingEnded)
 }
 
 // comeBack brings the account's own statements back to a restored site that does

@@ -193,16 +193,10 @@ func (a *Account) settleIn(ctx context.Context, in wire.SignedIn, keys *identity
 			Account: in.Account, Device: in.Device, State: wire.DevicePending, Name: in.Name,
 			DeviceName: device, Server: a.cfg.Link.Origin(),
 		}
-		if err := store.PutSelf(tx, self); err != nil {
-			return err
-		}
 		if err := store.PutSecret(tx, store.SecretKeys, secret); err != nil {
 			return err
 		}
-		if err := store.PutSecret(tx, store.SecretToken, []byte(in.Token)); err != nil {
-			return err
-		}
-		return store.DeleteSetting(tx, settingEnded)
+		return begin(tx, self, in.Token)
 	})
 	if err != nil {
 		return err
