@@ -136,6 +136,7 @@ func dsn(path string, pragmas ...string) string {
 		"synchronous(FULL)",
 		"mmap_size(0)", // a failed read of mapped memory would end the process without a word
 		"trusted_schema(0)",
+		"temp_store(MEMORY)", // there may be no other directory to write to, and nothing belongs there
 	)}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }

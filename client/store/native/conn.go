@@ -55,6 +55,7 @@ func connect(ctx context.Context, file string, lock *os.File) (*conn, error) {
 		"PRAGMA secure_delete = ON", // what is deleted, above all keys, is overwritten
 		"PRAGMA trusted_schema = OFF",
 		"PRAGMA mmap_size = 0",
+		"PRAGMA temp_store = MEMORY", // text must not lie in /var/tmp, not even for the length of a statement
 	} {
 		if _, err := db.Exec(pragma); err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", pragma, err), c.Close(), pool.Close())
