@@ -232,6 +232,11 @@ func (s *session) take(r request, name string) {
 		})
 		return
 	}
+	if err := weigh(s.cfg.Limit, s.actor.Account, len(r.params)); err != nil {
+		s.note(audit.Limited, "written")
+		s.reply(r, nil, err, func() { s.free(r) })
+		return
+	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
