@@ -263,7 +263,7 @@ func uploadSlowly(t *testing.T, site *testenv.Site, d *testenv.Person, really bo
 	body.more <- make([]byte, 1000)
 	return func() {
 		// Drop by drop, until the server has had enough of it.
-		for end := time.After(30 * time.Second); ; {
+		for end := time.After(time.Minute); ; {
 			select {
 			case body.more <- make([]byte, 1000):
 				time.Sleep(20 * time.Millisecond)
