@@ -72,6 +72,7 @@ func (v *voice) Next() ([]byte, error) {
 // taking is a participant that takes part.
 type taking struct {
 	t    *testing.T
+	c    *testenv.Client
 	stop context.CancelFunc
 	done chan struct{}
 
@@ -79,16 +80,17 @@ type taking struct {
 	report clientmedia.Report
 	err    error
 	told   []string
-	more   chan struct{} // closed and replaced when told grows
+	frames map[wire.AccountID]int // of sound, by whose they are
+	more   chan struct{}          // closed and replaced when told or frames grow
 }
 
 // take has a client take part in a room's call until leave.
 func take(t *testing.T, c *testenv.Client, room wire.RoomID, change func(*clientmedia.Config)) *taking {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	p := &taking{t: t, stop: stop, done: make(chan struct{}), more: make(chan struct{})}
+	p := &taking{t: t, c: c, stop: stop, done: make(chan struct{}), frames: map[wire.AccountID]int{}, more: make(chan struct{})}
 	cfg := clientmedia.Config{
-		Core: core{c}, Room: room, Play: &voice{who: c.Name[0]}, Redundancy: 1, Path: clientmedia.UDP, Told: p.tell,
+		Core: core{c}, Room: room, Play: &voice{who: c.Name[0]}, Redundancy: 1, Path: clientmedia.UDP, Told: p.tell, Heard: p.hear,
 	}
 	if change != nil {
 		change(&cfg)
@@ -112,6 +114,20 @@ func (p *taking) tell(what string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.told = append(p.told, what)
+	p.grown()
+}
+
+func (p *taking) hear(s clientmedia.Sender) {
+	if s.Source != api.Microphone {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frames[s.Account]++
+	p.grown()
+}
+
+func (p *taking) grown() {
 	close(p.more)
 	p.more = make(chan struct{})
 }
@@ -119,15 +135,33 @@ func (p *taking) tell(what string) {
 // until waits until something was told for the nth time.
 func (p *taking) until(what string, n int) {
 	p.t.Helper()
-	deadline := time.After(patience)
-	for {
-		p.mu.Lock()
-		seen, more := 0, p.more
+	p.wait(what, n, func() (seen int) {
 		for _, w := range p.told {
 			if w == what {
 				seen++
 			}
 		}
+		return seen
+	})
+}
+
+// hears waits for n more frames of somebody.
+func (p *taking) hears(name string, n int) {
+	p.t.Helper()
+	who := p.c.Person(name)
+	p.mu.Lock()
+	n += p.frames[who]
+	p.mu.Unlock()
+	p.wait("a frame of "+name, n, func() int { return p.frames[who] })
+}
+
+// wait waits until what is counted has come n times.
+func (p *taking) wait(what string, n int, count func() int) {
+	p.t.Helper()
+	deadline := time.After(patience)
+	for {
+		p.mu.Lock()
+		seen, more := count(), p.more
 		p.mu.Unlock()
 		if seen >= n {
 			return
