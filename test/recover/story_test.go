@@ -19,9 +19,6 @@ import (
 // asked about, a device that came since is itself again, and in the end everybody
 // has what was said, and nobody what they should not.
 func TestPeopleGoOnAfterARestore(t *testing.T) {
-	if os.Getenv("VECHE_LONG") == "" {
-		t.Skip("some thirty commands: VECHE_LONG=1 runs it")
-	}
 	s := rig.New(t, "Testers", "Ann")
 	ann, bob, mal := s.SignIn("Ann"), s.Invite("Bob"), s.Invite("Mal")
 	room := strings.TrimSpace(ann.Must("room", "create", "council", "Bob", "Mal"))
