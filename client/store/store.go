@@ -18,7 +18,7 @@ var (
 	// ErrDamaged: the database cannot be read, or a box in it does not open.
 	ErrDamaged = errors.New("store: damaged")
 	// ErrFull: no space is left; the transaction left no trace.
-	ErrFull = errors.New("store: no space left on the device")
+	ErrFull = errors.New("store: no space left on the disk")
 	// ErrBusy: another process has the profile open.
 	ErrBusy = errors.New("store: in use by another process")
 	// ErrClosed: the store was closed, or failed in a way that makes the disk's

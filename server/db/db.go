@@ -12,6 +12,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+
+	"github.com/veche-im/veche/internal/kernel"
 )
 
 // Errors that callers may test for.
@@ -319,7 +321,7 @@ func believeTheDisk(path string) error {
 		return nil // it was closed
 	}
 	for _, name := range []string{path + "-wal", path} {
-		if err := forget(name); err != nil {
+		if err := kernel.Forget(name); err != nil {
 			return fmt.Errorf("read anew what the disk holds: %w", err)
 		}
 	}

@@ -36,7 +36,7 @@ func TestSlowDisk(t *testing.T) {
 	// as much again.
 	size, most, room := crowd.Config{Writers: 20, Readers: 1, Rooms: 200, Window: 64, Size: 20_000, Patient: true}, 300<<20, 512
 	if long > 0 {
-		size.Writers, size.Size, most, room = 200, 40_000, 600<<20, 1536
+		size.Writers, size.Size, most, room = 200, 40_000, 900<<20, 1536
 	}
 	p := onDisk(t, room, size)
 	p.Site.Start()

@@ -1,4 +1,4 @@
-package db
+package kernel
 
 import (
 	"errors"
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forget has the kernel forget what it remembers of a file, so that whoever reads
+// Forget has the kernel forget what it remembers of a file, so that whoever reads
 // it next is given what the disk holds. A file that is not there is none.
-func forget(path string) (err error) {
+func Forget(path string) (err error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
