@@ -41,7 +41,7 @@ func TestSlowDiskRefusesInTimeAndPilesNothingUp(t *testing.T) {
 			_ = s.db.Update(ctx, func(*db.Tx) error { time.Sleep(2 * time.Second); return nil })
 		}
 	})
-	before := heap()
+	before := heapInUse()
 	var done, busy, mute atomic.Int64
 	var all sync.WaitGroup
 	for _, token := range tokens {
@@ -81,7 +81,7 @@ func TestSlowDiskRefusesInTimeAndPilesNothingUp(t *testing.T) {
 	for end := time.Now().Add(time.Minute); busy.Load() == 0 && time.Now().Before(end); {
 		time.Sleep(50 * time.Millisecond)
 	}
-	if grown := heap() - before; grown > 32<<20 {
+	if grown := heapInUse() - before; grown > 32<<20 {
 		t.Errorf("%d MiB more are in use", grown>>20)
 	}
 	if busy.Load() == 0 {
@@ -95,7 +95,7 @@ func TestSlowDiskRefusesInTimeAndPilesNothingUp(t *testing.T) {
 	}
 }
 
-func heap() int64 {
+func heapInUse() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/heap"
 	"container/list"
 	"net"
 	"net/netip"
@@ -22,6 +23,7 @@ type strangers struct {
 	n        int
 	networks map[netip.Prefix]*network
 	wide     map[netip.Prefix]*network // as above, where all around count as one
+	full     fullest                   // of those, who have idle ones
 	ticks    uint64                    // how often one began to be idle
 	turned   uint64                    // away, or made room
 }
@@ -30,10 +32,51 @@ type strangers struct {
 type network struct {
 	n    int
 	idle *list.List // of *stranger, the one idle for longest first
+
+	place int    // among the fullest, -1 if it is not there
+	since uint64 // the first of idle is idle, as it stands there
 }
 
-// first returns since when the one that is idle for longest is so.
-func (n *network) first() uint64 { return n.idle.Front().Value.(*stranger).since }
+// fullest is a heap: the wide network that has most comes first, and of those that
+// have the same number the one of which somebody is idle for longest. A walk over
+// all that may be there, at the cap, took a millisecond for each that comes.
+type fullest []*network
+
+func (f fullest) Len() int { return len(f) }
+func (f fullest) Less(i, j int) bool {
+	return f[i].n > f[j].n || f[i].n == f[j].n && f[i].since < f[j].since
+}
+func (f fullest) Swap(i, j int) {
+	f[i], f[j] = f[j], f[i]
+	f[i].place, f[j].place = i, j
+}
+func (f *fullest) Push(n any) {
+	n.(*network).place = len(*f)
+	*f = append(*f, n.(*network))
+}
+func (f *fullest) Pop() any {
+	last := len(*f) - 1
+	n := (*f)[last]
+	(*f)[last], n.place = nil, -1
+	*f = (*f)[:last]
+	return n
+}
+
+// moved puts a network where it belongs, after it changed.
+func (f *fullest) moved(n *network) {
+	some := n.idle.Len() > 0
+	if some {
+		n.since = n.idle.Front().Value.(*stranger).since
+	}
+	switch {
+	case some && n.place >= 0:
+		heap.Fix(f, n.place)
+	case some:
+		heap.Push(f, n)
+	case n.place >= 0:
+		heap.Remove(f, n.place)
+	}
+}
 
 type stranger struct {
 	conn       net.Conn
@@ -79,7 +122,7 @@ func newStranger(c net.Conn) *stranger {
 
 func count(of map[netip.Prefix]*network, p netip.Prefix) {
 	if of[p] == nil {
-		of[p] = &network{idle: list.New()}
+		of[p] = &network{idle: list.New(), place: -1}
 	}
 	of[p].n++
 }
@@ -93,18 +136,10 @@ func discount(of map[netip.Prefix]*network, p netip.Prefix) {
 // fullest returns the idle ones of the wide network that has most of all that have
 // some; nil if none does. The lock is held, as in the functions after it.
 func (s *strangers) fullest() *list.List {
-	var most *network
-	for _, n := range s.wide {
-		switch {
-		case n.idle.Len() == 0:
-		case most == nil, n.n > most.n, n.n == most.n && n.first() < most.first():
-			most = n
-		}
-	}
-	if most == nil {
+	if len(s.full) == 0 {
 		return nil
 	}
-	return most.idle
+	return s.full[0].idle
 }
 
 // makeRoom closes the first of a list.
@@ -124,6 +159,7 @@ func (s *strangers) rest(who *stranger) {
 	if who.idle == nil {
 		s.tick(who)
 		who.idle, who.near = s.wide[who.wide].idle.PushBack(who), s.networks[who.at].idle.PushBack(who)
+		s.full.moved(s.wide[who.wide])
 	}
 }
 
@@ -137,6 +173,7 @@ func (s *strangers) wake(who *stranger) {
 		s.wide[who.wide].idle.Remove(who.idle)
 		s.networks[who.at].idle.Remove(who.near)
 		who.idle, who.near = nil, nil
+		s.full.moved(s.wide[who.wide])
 	}
 }
 
@@ -148,7 +185,9 @@ func (s *strangers) remove(who *stranger) {
 	s.wake(who)
 	s.n--
 	discount(s.networks, who.at)
+	wide := s.wide[who.wide]
 	discount(s.wide, who.wide)
+	s.full.moved(wide)
 }
 
 // working says whether a connection is at work, and so may not make room.
@@ -173,6 +212,7 @@ func (s *strangers) stir(who *stranger) {
 		s.tick(who)
 		s.wide[who.wide].idle.MoveToBack(who.idle)
 		s.networks[who.at].idle.MoveToBack(who.near)
+		s.full.moved(s.wide[who.wide])
 	}
 }
 

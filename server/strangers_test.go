@@ -1,6 +1,8 @@
 package server
 
 import (
+	"container/list"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"testing"
@@ -101,6 +103,53 @@ func TestStrangersOfOnePlaceMakeRoomForOneAnother(t *testing.T) {
 		}
 		if n, _ := s.counts(); n != 100 {
 			t.Errorf("%s: there are %d", name, n)
+		}
+	}
+}
+
+// walk is fullest as it is meant: it looks at all.
+func walk(s *strangers) *list.List {
+	var most *network
+	first := func(n *network) uint64 { return n.idle.Front().Value.(*stranger).since }
+	for _, n := range s.wide {
+		if n.idle.Len() > 0 && (most == nil || n.n > most.n || n.n == most.n && first(n) < first(most)) {
+			most = n
+		}
+	}
+	if most == nil {
+		return nil
+	}
+	return most.idle
+}
+
+// Whatever connections do in whatever order, the one that makes room is of the
+// network that has most.
+func TestTheFullestNetworkIsKnown(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	s := newStrangers(60, 20)
+	var in []*stranger
+	for step := range 20_000 {
+		switch do := rnd.IntN(8); {
+		case do < 3 || len(in) == 0:
+			from := &from{at: netip.AddrFrom4([4]byte{192, 0, byte(rnd.IntN(1 + step%30)), byte(rnd.IntN(3))})}
+			if who, ok := s.enter(from); ok {
+				in = append(in, who)
+			}
+		case do < 5:
+			s.working(in[rnd.IntN(len(in))], rnd.IntN(2) == 0)
+		case do < 7:
+			s.stir(in[rnd.IntN(len(in))])
+		default:
+			i := rnd.IntN(len(in))
+			s.leave(in[i])
+			in[i] = in[len(in)-1]
+			in = in[:len(in)-1]
+		}
+		if s.fullest() != walk(s) {
+			t.Fatalf("after %d steps the fullest of %d networks is another", step+1, len(s.wide))
+		}
+		if len(s.full) > len(s.wide) {
+			t.Fatalf("%d of %d networks are among the fullest", len(s.full), len(s.wide))
 		}
 	}
 }
