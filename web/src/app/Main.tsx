@@ -22,7 +22,7 @@ import css from "./Main.module.css";
 import { CallCheck, CallHost, DetailsPane, fetchParts, NewChat, Settings } from "./parts.ts";
 import { parseRoute, roomPath } from "./route.ts";
 
-type Over = { kind: "settings"; part?: "devices" | "password" | "recovery" } | { kind: "new" };
+type Over = { kind: "settings"; part?: "devices" | "password" | "recovery" | "invite" } | { kind: "new" };
 
 // Main is the three panes: the list, a conversation, its details. On a phone
 // they are three screens.
@@ -59,6 +59,7 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
     const got = await model.openDirect(person);
     if (got.ok) open(got.value);
   };
+  const invite = status.admin ? () => setOver({ kind: "settings", part: "invite" }) : undefined;
   const toggleDetails = () => {
     if (!room) return;
     if (details && history.length > 1) history.back();
@@ -88,6 +89,7 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
               open={room?.id}
               onPerson={(p) => void openPerson(p.id)}
               onNew={() => setOver({ kind: "new" })}
+              onInvite={invite}
               onMenu={() => setOver({ kind: "settings" })}
             />
           </div>
@@ -155,7 +157,13 @@ export function Main({ model, status, choices }: { model: Model; status: Status;
               />
             )}
             {over?.kind === "new" && (
-              <NewChat people={model.people.list} makes={model} onOpen={open} onClose={() => setOver(undefined)} />
+              <NewChat
+                people={model.people.list}
+                makes={model}
+                onOpen={open}
+                onInvite={invite}
+                onClose={() => setOver(undefined)}
+              />
             )}
           </Suspense>
         </Boundary>

@@ -17,6 +17,8 @@ export const en = {
   "setup.org": "Organisation",
   "setup.orgHint": "Shown to everybody who signs in.",
   "setup.do": "Set up Veche",
+  "setup.deadLead":
+    "It was used already, it has expired, or part of it is missing. If nobody has set this server up yet, restart it: it prints a new link.",
   "join.title": "Join {org}",
   "join.lead": "You have been invited. Choose the name that others will see, and a password.",
   "join.do": "Create account",
@@ -43,13 +45,14 @@ export const en = {
   "entry.linkDeadLead": "It was used already, it has expired, or part of it is missing. Ask for a new one.",
   "entry.toSignIn": "Go to sign-in",
   "entry.notReady": "This server is not set up yet",
-  "entry.notReadyLead": "Open the set-up link that the server printed when it started.",
+  "entry.notReadyLead":
+    "Open the set-up link that the server printed when it started. If it has expired, restart the server: it prints a new one.",
   "entry.unreachable": "The server cannot be reached",
   "entry.unreachableLead": "Check your connection; this page goes on by itself.",
   "entry.wrong": "Wrong name or password.",
-  "entry.taken": "Somebody here has this name already.",
-  "entry.nameBad": "Use 1 to 64 characters.",
-  "entry.orgBad": "Use 1 to 64 characters.",
+  "entry.taken": "Somebody here has this name already. Add something to yours, such as a surname.",
+  "entry.nameBad": "Type a name, of 64 characters at most.",
+  "entry.orgBad": "Type a name, of 64 characters at most.",
   "entry.passwordShort": "Use at least 8 characters.",
 
   "key.title": "Keep your recovery key",
@@ -272,6 +275,7 @@ export const en = {
   "new.find": "Find a person",
   "new.nobody": "Nobody found",
   "new.alone": "Nobody else is here yet.",
+  "new.aloneAsk": "Nobody else is here yet. An administrator invites people.",
   "new.aloneLead": "Invite the people you want to talk with.",
   "new.you": "Notes to yourself",
   "new.chosen": { one: "{n} person chosen", other: "{n} people chosen" },
@@ -304,7 +308,9 @@ export const en = {
   "details.security": "Encryption",
   "details.securityLead":
     "Only the devices of the people listed here can read this chat. The list comes from the encryption itself, not from the server.",
-  "details.code": "Group code",
+  "details.securityDirect":
+    "Only your devices and those of {name} can read this chat. Which they are comes from the encryption itself, not from the server.",
+  "details.code": "Code of this chat",
   "details.codeLead":
     "The same for everybody who is in the same state of this chat. Compare it if you want to be sure.",
   "details.suite": "Method",
@@ -404,7 +410,8 @@ export const en = {
 
   "recovery.lead": "The recovery key lets a new device in when none of your others is at hand.",
   "recovery.renew": "Make a new recovery key",
-  "recovery.renewLead": "The old key stops working at once.",
+  "recovery.renewLead":
+    "If you have lost yours, or somebody else may have seen it, make a new one. The old key then stops working at once.",
   "recovery.new": "Your new recovery key",
   "recovery.done": "Done",
 
@@ -528,7 +535,7 @@ export const en = {
   "call.decline": "Decline",
   "call.endsOther": "Answering ends the call that you are in.",
   "call.calling": "Calling {name}…",
-  "call.ringing": "It rings at {name}'s…",
+  "call.ringing": "Ringing {name}…",
   "call.connecting": "Connecting…",
   "call.again": "The connection was lost. Connecting again…",
   "call.alone": "Nobody else is here yet",
@@ -543,7 +550,7 @@ export const en = {
   "call.microphone": "Microphone",
   "call.camera": "Camera",
   "call.speaker": "Loudspeaker",
-  "call.default": "As the system",
+  "call.default": "System default",
   "call.deviceN": "Device {n}",
   "call.level": "How loud your microphone is",
   "call.denied": "The browser does not allow Veche to use it. Allow it in the address bar, then try again.",

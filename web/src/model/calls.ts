@@ -56,7 +56,7 @@ export class Calls {
   }
 
   /** dial calls the other person of a direct room; in a group it opens the lobby. */
-  async dial(room: Pick<Room, "id" | "kind" | "title">, video: boolean): Promise<void> {
+  async dial(room: Pick<Room, "id" | "kind" | "title" | "peer">, video: boolean): Promise<void> {
     const { live } = this;
     const going = live.snapshot();
     if (going && going.entry.room.id === room.id && going.state.snapshot().stage.at !== "over") {

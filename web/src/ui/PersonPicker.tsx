@@ -1,5 +1,5 @@
 import { Check, X } from "lucide-react";
-import { type ReactNode, useState } from "react";
+import { Children, type ReactNode, useState } from "react";
 import { Virtualizer } from "virtua";
 import { useText } from "../i18n/text.ts";
 import { Avatar } from "./Avatar.tsx";
@@ -66,7 +66,7 @@ export function PersonPicker<P extends Pickable>({
         {children}
         {people.length === 0 && <div className={css.empty}>{empty}</div>}
         {list && (
-          <Virtualizer scrollRef={{ current: list }} startMargin={children ? 64 : 0}>
+          <Virtualizer scrollRef={{ current: list }} startMargin={58 * Children.toArray(children).length}>
             {people.map((p) => {
               const on = chosen?.has(p.id) ?? false;
               return (

@@ -96,12 +96,7 @@ export function CallScreen({
             <Stage live={live} />
           ) : (
             <div className={css.waiting}>
-              <Avatar
-                id={direct ? (state.call?.people[0]?.account ?? room.id) : room.id}
-                name={room.title}
-                shape={direct ? "person" : "group"}
-                size={132}
-              />
+              <Avatar id={room.peer ?? room.id} name={room.title} shape={direct ? "person" : "group"} size={132} />
               <strong>{room.title}</strong>
               <p role="status">{stageText(t, state, room.title, direct, now)}</p>
             </div>

@@ -48,7 +48,7 @@ export function Mini({ live, onFull, floats }: { live: LiveCall; onFull: () => v
           <Picture track={track} whole={source === "screen"} />
         ) : (
           <Avatar
-            id={who?.account ?? room.id}
+            id={who?.account ?? room.peer ?? room.id}
             name={who?.name ?? room.title}
             shape={!who && room.kind === "group" ? "group" : "person"}
             size={72}

@@ -1,5 +1,14 @@
-import { File as FileIcon, Paperclip, Pencil, Plus, Reply, SendHorizontal, Smile, X } from "lucide-react";
-import { type ClipboardEvent, type KeyboardEvent, Suspense, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { File as FileIcon, Image, Paperclip, Pencil, Reply, SendHorizontal, Smile, X } from "lucide-react";
+import {
+  type ClipboardEvent,
+  type KeyboardEvent,
+  Suspense,
+  useCallback,
+  useEffect,
+  useLayoutEffect,
+  useRef,
+  useState,
+} from "react";
 import { Button as AriaButton } from "react-aria-components/Button";
 import { DialogTrigger } from "react-aria-components/Dialog";
 import { Popover } from "react-aria-components/Popover";
@@ -47,17 +56,26 @@ export function ComposerView({
   }, [reply, editing]);
 
   // The field grows with its text, up to the height that the style allows.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: measures the text
-  useLayoutEffect(() => {
+  const grow = useCallback(() => {
     const el = field.current;
     if (!el) return;
     el.style.height = "0";
     el.style.height = `${el.scrollHeight}px`;
+  }, []);
+  useEffect(() => {
+    addEventListener("resize", grow);
+    return () => removeEventListener("resize", grow);
+  }, [grow]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: measures the text
+  useLayoutEffect(() => {
+    const el = field.current;
+    if (!el) return;
+    grow();
     if (caret.current !== undefined) {
       el.setSelectionRange(caret.current, caret.current);
       caret.current = undefined;
     }
-  }, [text]);
+  }, [text, grow]);
 
   const send = () => {
     void composer.send().then((got) => got?.ok && onStored(got.value.room));
@@ -142,7 +160,7 @@ export function ComposerView({
                 {
                   id: "photo",
                   label: t("write.attachPhoto"),
-                  icon: <Plus size={18} />,
+                  icon: <Image size={18} />,
                   act: () => photos.current?.click(),
                 },
                 {

@@ -259,9 +259,11 @@ function Head({
           </IconButton>
         </>
       )}
-      <IconButton label={t("chat.details")} aria-pressed={detailsOpen} onClick={onDetails}>
-        <PanelRight size={21} />
-      </IconButton>
+      <span className={css.aside}>
+        <IconButton label={t("chat.details")} aria-pressed={detailsOpen} onClick={onDetails}>
+          <PanelRight size={21} />
+        </IconButton>
+      </span>
     </header>
   );
 }

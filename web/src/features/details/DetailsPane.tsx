@@ -145,7 +145,7 @@ export default function DetailsPane({
           </section>
         )}
 
-        <Security state={state} />
+        <Security state={state} peer={room.kind === "direct" && !room.self ? room.title : undefined} />
 
         {group && open && (
           <section className={css.part}>
@@ -240,7 +240,13 @@ function MemberRow({
   );
 }
 
-function Security({ state }: { state: { epoch: number; suite: string; code: string } | undefined }) {
+function Security({
+  state,
+  peer,
+}: {
+  state: { epoch: number; suite: string; code: string } | undefined;
+  peer: string | undefined; // in a direct room
+}) {
   const t = useText();
   const fact = (key: Key, value: string | number) => (
     <div>
@@ -254,7 +260,7 @@ function Security({ state }: { state: { epoch: number; suite: string; code: stri
         <ShieldCheck size={17} aria-hidden="true" />
         {t("details.security")}
       </h3>
-      <p className={css.words}>{t("details.securityLead")}</p>
+      <p className={css.words}>{peer ? t("details.securityDirect", { name: peer }) : t("details.securityLead")}</p>
       {state?.suite.includes("MLKEM") && <p className={css.words}>{t("details.pq")}</p>}
       {state && (
         <details className={css.fold}>

@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { refused } from "../../i18n/format.ts";
-import { useText } from "../../i18n/text.ts";
+import { type Key, useText } from "../../i18n/text.ts";
 import { useSnapshot } from "../../model/useSnapshot.ts";
 import { Button } from "../../ui/Button.tsx";
 import { Field } from "../../ui/Field.tsx";
@@ -8,7 +8,16 @@ import { PasswordField } from "../../ui/PasswordField.tsx";
 import { Ring } from "../../ui/Ring.tsx";
 import { Card } from "./Card.tsx";
 import css from "./Entry.module.css";
-import { type EntryForm, type EntryState, takesPassword } from "./entryForm.ts";
+import { type EntryForm, type EntryState, type Purpose, takesPassword } from "./entryForm.ts";
+
+// What to do about a link that is good for nothing.
+const deadLeads = {
+  setup: "setup.deadLead",
+  join: "entry.linkDeadLead",
+  reset: "reset.deadLead",
+  signIn: "entry.linkDeadLead",
+  again: "entry.linkDeadLead",
+} as const satisfies Record<Purpose, Key>;
 
 // Entry is set-up, sign-up by invite, sign-in, or a new password by a link. me is
 // the name of who is at home in this browser, if anybody is; children stand below
@@ -49,7 +58,7 @@ export function Entry({
   }
   if (step === "dead") {
     return (
-      <Card title={t("entry.linkDead")} lead={t(purpose === "reset" ? "reset.deadLead" : "entry.linkDeadLead")}>
+      <Card title={t("entry.linkDead")} lead={t(deadLeads[purpose])}>
         {leave}
       </Card>
     );

@@ -47,7 +47,7 @@ export function NoticeStack({
             <div>
               <h2>{title}</h2>
               <p>{text}</p>
-              {n.text && !told.has(n.code) && (
+              {n.text && !told.has(n.code) && n.code !== "storage" && (
                 <details>
                   <summary>{t("notice.details")}</summary>
                   <p lang="en">{n.text}</p>

@@ -1,4 +1,4 @@
-import { ArrowLeft, Users } from "lucide-react";
+import { ArrowLeft, UserPlus, Users } from "lucide-react";
 import { useState } from "react";
 import type { AccountID, Person, Room } from "../../core/api.gen.ts";
 import type { Result } from "../../core/core.ts";
@@ -28,11 +28,13 @@ export default function NewChat({
   people,
   makes,
   onOpen,
+  onInvite,
   onClose,
 }: {
   people: Snapshots<PeopleList>;
   makes: Makes;
   onOpen: (room: Room) => void;
+  onInvite: (() => void) | undefined; // for who may
   onClose: () => void;
 }) {
   const t = useText();
@@ -82,15 +84,6 @@ export default function NewChat({
       );
   };
 
-  const nobody =
-    others.length === 0 ? (
-      <>
-        <strong>{t("new.alone")}</strong>
-        <span>{t("new.aloneLead")}</span>
-      </>
-    ) : (
-      t("new.nobody")
-    );
   const failed = wrong && (
     <p className={css.wrong} role="alert">
       {wrong}
@@ -106,7 +99,7 @@ export default function NewChat({
           query={query}
           onQuery={setQuery}
           onPick={(p) => void enter(makes.openDirect(p.id))}
-          empty={nobody}
+          empty={t("new.nobody")}
         >
           {!query && others.length > 0 && (
             <button type="button" className={css.group} onClick={() => setStep("members")}>
@@ -116,6 +109,15 @@ export default function NewChat({
               {t("new.group")}
             </button>
           )}
+          {!query && onInvite && (
+            <button type="button" className={css.group} onClick={onInvite}>
+              <span>
+                <UserPlus size={21} aria-hidden="true" />
+              </span>
+              {t("settings.invite")}
+            </button>
+          )}
+          {!query && others.length === 0 && <p className={css.alone}>{t(onInvite ? "new.alone" : "new.aloneAsk")}</p>}
         </PersonPicker>
       </Dialog>
     );
@@ -139,7 +141,14 @@ export default function NewChat({
           </Button>
         }
       >
-        <PersonPicker people={found} query={query} onQuery={setQuery} chosen={chosen} onPick={toggle} empty={nobody} />
+        <PersonPicker
+          people={found}
+          query={query}
+          onQuery={setQuery}
+          chosen={chosen}
+          onPick={toggle}
+          empty={t("new.nobody")}
+        />
       </Dialog>
     );
   }

@@ -29,6 +29,7 @@ export function RoomList({
   open,
   onPerson,
   onNew,
+  onInvite,
   onMenu,
 }: {
   list: Snapshots<List>;
@@ -39,6 +40,7 @@ export function RoomList({
   open: RoomID | undefined;
   onPerson: (person: Person) => void;
   onNew: () => void;
+  onInvite: (() => void) | undefined; // for who may
   onMenu: () => void;
 }) {
   const t = useText();
@@ -65,6 +67,7 @@ export function RoomList({
     return () => removeEventListener("keydown", hear);
   }, []);
 
+  const alone = everybody.loaded && everybody.people.every((p) => p.me);
   const me = everybody.people.find((p) => p.me)?.name ?? "";
   const rows = [
     ...shown.map((room) => (
@@ -148,7 +151,7 @@ export function RoomList({
         )}
       </p>
       {loaded && rows.length === 0 ? (
-        <Nothing query={wanted} onNew={onNew} />
+        <Nothing query={wanted} onNew={onNew} onInvite={alone ? onInvite : undefined} />
       ) : (
         <Rows key={wanted ? "found" : "all"} rows={rows} />
       )}
@@ -183,7 +186,8 @@ function Rows({ rows }: { rows: readonly React.ReactElement[] }) {
   );
 }
 
-function Nothing({ query, onNew }: { query: string; onNew: () => void }) {
+// Nothing says how to begin: who is alone at the site and may invite does that first.
+function Nothing({ query, onNew, onInvite }: { query: string; onNew: () => void; onInvite: (() => void) | undefined }) {
   const t = useText();
   if (query.trim()) return <p className={css.nothing}>{t("rooms.nothing", { query: query.trim() })}</p>;
   return (
@@ -191,10 +195,10 @@ function Nothing({ query, onNew }: { query: string; onNew: () => void }) {
       <span className={css.bell}>
         <Bell size={40} />
       </span>
-      <h2>{t("rooms.empty")}</h2>
-      <p>{t("rooms.emptyLead")}</p>
-      <Button look="main" onClick={onNew}>
-        {t("rooms.new")}
+      <h2>{t(onInvite ? "new.alone" : "rooms.empty")}</h2>
+      <p>{t(onInvite ? "new.aloneLead" : "rooms.emptyLead")}</p>
+      <Button look="main" onClick={onInvite ?? onNew}>
+        {t(onInvite ? "settings.invite" : "rooms.new")}
       </Button>
     </div>
   );

@@ -53,7 +53,7 @@ export interface LiveState {
 
 /** How a call is entered: one that is there, or a new one. */
 export interface Entry {
-  readonly room: Pick<Room, "id" | "kind" | "title">;
+  readonly room: Pick<Room, "id" | "kind" | "title" | "peer">;
   readonly call?: CallID;
   readonly video: boolean;
   readonly ring: boolean; // ring the others when it is new
