@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -334,6 +335,38 @@ func TestWhatIsSaidInACallIsSealed(t *testing.T) {
 	if len(sizes) < 4 || len(slices.Compact(slices.Clone(sizes))) != 1 {
 		t.Errorf("what was said has the sizes %v", sizes)
 	}
+}
+
+// What a device says of itself is sealed in the order in which it became so, also
+// when two things make it say so at a time: one that was read before and sealed
+// after the person muted would show an open microphone.
+func TestStatesAreSaidOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	w, room := council(t, "ann", "bob")
+	ann, bob := w.Client("ann"), w.Client("bob")
+	id := begin(ann, room, false).Call.ID
+	join(bob, id)
+	sees(ann, id, "both are in", func(v api.Call) bool { return len(v.People) == 2 })
+	var saying atomic.Int32
+	ann.Link.Requests(func(f *wire.Frame) {
+		if f.Method == wire.CallState.Name && saying.Add(1) > 1 {
+			t.Error("two states are said at a time")
+		}
+	})
+	ann.Link.Answers(func(method string, _ *wire.Frame) {
+		if method == wire.CallState.Name {
+			time.Sleep(100 * time.Millisecond) // for the others to come
+			saying.Add(-1)
+		}
+	})
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() { testenv.Do(ann, api.SetCallState, api.OwnCallState{Call: id, Muted: true}) })
+	}
+	all.Wait()
+	sees(bob, id, "ann is muted", func(v api.Call) bool {
+		return slices.ContainsFunc(v.People, func(p api.CallParticipant) bool { return p.Name == "ann" && p.Muted })
+	})
 }
 
 func TestComingAgainIsNotToldAsBeingOut(t *testing.T) {

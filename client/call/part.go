@@ -37,6 +37,7 @@ type part struct {
 	shown   map[uint32]*allowed // reactions
 	own     *api.OwnCallState   // what this device says of itself, nil before it did
 	hand    wire.Millis         // when the person raised it
+	saying  chan struct{}       // holds one while this device says how it is
 }
 
 type said struct {
@@ -51,7 +52,7 @@ type allowed struct {
 }
 
 func (c *Calls) newPart(id wire.CallID, join uint16) *part {
-	p := &part{states: map[uint32]said{}, sealed: map[uint32][]byte{}, shown: map[uint32]*allowed{}}
+	p := &part{states: map[uint32]said{}, sealed: map[uint32][]byte{}, shown: map[uint32]*allowed{}, saying: make(chan struct{}, 1)}
 	p.keys = newKeyring(id, join, func(sealing bool) { c.keysChanged(id, p, sealing) })
 	return p
 }
@@ -129,11 +130,19 @@ func (c *Calls) say(ctx context.Context, id wire.CallID, m wire.Method[wire.Call
 	return err
 }
 
-// sayState says how this device is.
+// sayState says how this device is. Others take what was sealed last for what is
+// true, so one says it at a time: or what was read before somebody was muted could
+// be sealed after it.
 func (c *Calls) sayState(ctx context.Context, id wire.CallID) error {
 	p, _, err := c.partOf(id)
 	if err != nil {
 		return err
+	}
+	select {
+	case p.saying <- struct{}{}:
+		defer func() { <-p.saying }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	c.mu.Lock()
 	if p.own == nil {
