@@ -160,8 +160,14 @@ func TestAListOfDevicesThatIsRefusedIsTold(t *testing.T) {
 	r, room := restorableCouncil(t, "ann", "bob")
 	ann, bob := r.Client("ann"), r.Client("bob")
 	r.save()
+	var vaults atomic.Int64
+	ann.Link.Answers(func(method string, _ *wire.Frame) {
+		if method == wire.DeviceVault.Name {
+			vaults.Add(1)
+		}
+	})
 	testenv.Do(ann, api.NewRecovery, api.None{})
-	ann.Ready()
+	ann.Until("she keeps what she has published", func() bool { return vaults.Load() > 1 }) // once to make it
 	no := func(c *testenv.Client, what string) *atomic.Int64 {
 		var n atomic.Int64
 		c.Link.Requests(func(f *wire.Frame) {

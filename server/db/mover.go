@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	writerCache = 32 << 10 // KiB
+	writerCache = 16 << 10 // KiB
 
 	// moverCache is what the mover never uses, for it reads the log past its
 	// cache: it is there for the others. SQLite, as it is built here
