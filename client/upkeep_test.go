@@ -169,6 +169,36 @@ func TestADeviceThatLostItsGroupRejoins(t *testing.T) {
 	noNotices(t, ann, bob)
 }
 
+// A person who was out of a direct room while they had no device is nobody new there
+// to a device that has to join it anew.
+func TestTheOtherOneOfADirectRoomIsNobodyNewThere(t *testing.T) {
+	t.Parallel()
+	w := testenv.New(t, testenv.WithUsers("ann", "bob"))
+	ann, bob := w.Client("ann"), w.Client("bob")
+	room := ann.SendTo("bob", "hi").Room
+	bob.Sees(room, "ann", "hi")
+	bob.Sent(bob.Send(room, "here"))
+	testenv.Do(bob, api.SignOut, api.SignOutHow{Forget: true}) // its device is the only one
+	ann.Until("bob has no device there", func() bool { return leaves(ann, room) == 1 })
+	ann.Stop()
+	ann.Start()
+	ann.Link.Cut()
+	if err := ann.Store.Update(context.Background(), func(tx *store.Tx) error { return store.DropMLS(tx, room) }); err != nil {
+		t.Fatal(err)
+	}
+	ann.Stop()
+
+	again := w.FurtherDevice("bob")
+	testenv.Do(again, api.Recover, api.RecoveryKey{Key: bob.RecoveryKey})
+	again.Open("ann")
+	ann.Start()
+	ann.Link.Mend()
+	ann.Open("bob")
+	ann.Sent(ann.Send(room, "welcome back"))
+	again.Sees(room, "ann", "welcome back")
+	noNotices(t, ann, again)
+}
+
 func TestTypingAndPresence(t *testing.T) {
 	t.Parallel()
 	w := testenv.New(t, testenv.WithUsers("ann", "bob"))

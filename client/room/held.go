@@ -104,7 +104,9 @@ func (w hold) rejoined(tx *store.Tx, leaves []policy.Leaf) error {
 	now := accountsOf(leaves)
 	var h held
 	for a := range now {
-		if a != me && !slices.Contains(n.Accounts, a) {
+		// A direct room is between the same two for good, whether the other one had a
+		// device in it or not: judge.same has seen to that.
+		if a != me && a != w.row.Peer && !slices.Contains(n.Accounts, a) {
 			h.Back = append(h.Back, a)
 			if slices.Contains(n.Gone, a) {
 				h.Gone = append(h.Gone, a)
