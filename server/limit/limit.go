@@ -134,6 +134,17 @@ func (l *Limiter) Count(tallies ...Tally) (undo func(), wait time.Duration) {
 	return k.undo, k.wait
 }
 
+// Bound counts one in a tally, unless that is full: then it counts nothing, and is
+// Busy with the time after which it may be tried again.
+func (l *Limiter) Bound(t Tally, text string) error {
+	_, wait := l.Count(t)
+	if wait == 0 {
+		return nil
+	}
+	l.refused.Add(1)
+	return &wire.Error{Code: wire.Busy, Text: text, RetryAfter: (wait + time.Millisecond - 1).Milliseconds()}
+}
+
 // Counted returns how many of those in a tally the passing of time has not taken
 // away yet.
 func (l *Limiter) Counted(t Tally) int {
@@ -288,5 +299,5 @@ func (l *Limiter) giveBack(key uint64, every time.Duration) {
 	}
 }
 
-// Refused returns how often Allow did not.
+// Refused returns how often Allow and Bound did not.
 func (l *Limiter) Refused() uint64 { return l.refused.Load() }

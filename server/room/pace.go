@@ -17,11 +17,5 @@ var changeRate = limit.Rate{Every: time.Second, Burst: 200}
 // paced counts a change of a room by an account. It is Busy if there were too many.
 func (rs *Rooms) paced(id wire.RoomID, account wire.AccountID) error {
 	key := append(append([]byte("change "), id[:]...), account[:]...)
-	_, wait := rs.cfg.Limit.Count(limit.Tally{Key: string(key), Rate: rs.changeRate})
-	if wait == 0 {
-		return nil
-	}
-	e := wire.Refuse(wire.Busy, "too many changes of this room")
-	e.RetryAfter = (wait + time.Millisecond - 1).Milliseconds()
-	return e
+	return rs.cfg.Limit.Bound(limit.Tally{Key: string(key), Rate: rs.changeRate}, "too many changes of this room")
 }

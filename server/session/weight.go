@@ -21,12 +21,8 @@ const (
 // account has had too many of them.
 func weigh(l *limit.Limiter, account wire.AccountID, size int) error {
 	n := size + leastWritten
-	_, wait := l.Count(limit.Tally{
+	return l.Bound(limit.Tally{
 		Key:  "written " + string(account[:]),
 		Rate: limit.Rate{Every: time.Duration(n) * (time.Second / writtenPerSecond), Burst: maxWritten / n},
-	})
-	if wait == 0 {
-		return nil
-	}
-	return &wire.Error{Code: wire.Busy, Text: "too many bytes", RetryAfter: (wait + time.Millisecond - 1).Milliseconds()}
+	}, "too many bytes")
 }

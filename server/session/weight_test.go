@@ -32,6 +32,9 @@ func TestWhoWritesTooMuchIsToldToWait(t *testing.T) {
 		if refused == nil || refused.Code != wire.Busy || refused.RetryAfter <= 0 || taken < maxWritten/2 {
 			t.Fatalf("%d bytes were taken, then %v", taken, refused)
 		}
+		if n := d.cfg.Limit.Refused(); n != 1 {
+			t.Errorf("%d refusals are counted", n)
+		}
 		time.Sleep(time.Duration(refused.RetryAfter) * time.Millisecond)
 		if e := ask(); e != nil {
 			t.Errorf("after the wait: %v", e)
