@@ -2,10 +2,13 @@ package client
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/veche-im/veche/client/api"
 	"github.com/veche-im/veche/wire"
 )
 
@@ -99,4 +102,15 @@ func TestAnOldGreetingIsNotTriedAgain(t *testing.T) {
 			t.Errorf("of this connection %d wait", len(list))
 		}
 	})
+}
+
+// Which rooms could not be read is not for the time after which one of them may be
+// asked for again to hide: front ends say that in place of the text.
+func TestRoomsThatCannotBeReadAreNamed(t *testing.T) {
+	busy := &wire.Error{Code: wire.Busy, RetryAfter: 1500}
+	err := behind([]error{fmt.Errorf("council: %w", busy), fmt.Errorf("garden: %w", busy)})
+	f := api.FailureOf(err)
+	if f.Code != api.Busy || f.Retry != 0 || !strings.Contains(f.Text, "council") || !strings.Contains(f.Text, "garden") {
+		t.Errorf("it is %+v", f)
+	}
 }

@@ -153,7 +153,7 @@ func behind(bad []error) error {
 		texts = append(texts, err.Error())
 	}
 	f := *api.FailureOf(failure(bad[0]))
-	f.Text = strings.Join(texts, "; ")
+	f.Text, f.Retry = strings.Join(texts, "; "), 0 // which would be one room's
 	return &f
 }
 
