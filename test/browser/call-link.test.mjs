@@ -56,8 +56,11 @@ step("somebody starts a call and makes a link to it", async () => {
   await calls.press(ann, "call.people");
   await ann.page.getByRole("button", { name: ann.t("call.invite"), exact: true }).click();
   const dialog = ann.page.getByRole("dialog", { name: ann.t("call.invite") });
-  link = await dialog.getByRole("status", { name: ann.t("call.link") }).innerText();
-  assert.match(link, /^http:\/\/localhost:\d+\/call\/[a-z2-7]+#\S+$/i);
+  const shown = await dialog.getByRole("status", { name: ann.t("call.link") }).innerText();
+  assert.match(shown, /^https:\/\/[^/]+\/call\/[a-z2-7]+#\S+$/i);
+  const { origin } = new URL(shown);
+  assert.equal(origin, new URL(invite.link).origin, "others hear of the site's address, not of localhost");
+  link = site.local + shown.slice(origin.length); // Bob sits at the same machine
   await dialog.getByRole("button", { name: ann.t("do.close"), exact: true }).click();
 });
 
