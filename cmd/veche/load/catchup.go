@@ -18,16 +18,18 @@ type CaughtUp struct {
 // Fill has so many messages sent to each room of a fleet, and waits until all
 // have arrived.
 func Fill(ctx context.Context, f *Fleet, each int) error {
-	w := f.newFlow(256)
+	const inFlight = 256
+	w := f.newFlow(inFlight)
 	for i := range each * len(f.Layout.Rooms) {
-		select {
-		case <-w.tokens:
-		case err := <-w.failed:
+		if err := w.take(ctx); err != nil {
 			return err
-		case <-ctx.Done():
-			return ctx.Err()
 		}
 		if err := w.send(i % len(f.Layout.Rooms)); err != nil {
+			return err
+		}
+	}
+	for range inFlight { // who sent more than one may in a second is told to come back
+		if err := w.take(ctx); err != nil {
 			return err
 		}
 	}

@@ -181,6 +181,18 @@ func (w *flow) answered(n uint64, wait time.Duration) {
 	})
 }
 
+// take waits for a place.
+func (w *flow) take(ctx context.Context) error {
+	select {
+	case <-w.tokens:
+		return nil
+	case err := <-w.failed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 func (w *flow) give() {
 	select {
 	case w.tokens <- struct{}{}:
