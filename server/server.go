@@ -277,6 +277,7 @@ func (s *Server) Run(ctx context.Context) error {
 	run(nouns, "calls", s.calls.Run)
 	run(nouns, "certificates", func(ctx context.Context) error { s.certs.Run(ctx); return nil })
 	run(nouns, "sweep", s.sweep)
+	run(nouns, "memory", s.calm)
 	run(ctx, "admin socket", s.admin.Run)
 	doors, sorter := s.serve(ctx, run)
 	s.cfg.Started(info)
