@@ -43,7 +43,7 @@ func ParseName(s string) (Name, error) {
 	if err != nil || strings.ContainsFunc(shown, unicode.IsControl) {
 		return Name{}, wire.Refuse(wire.BadRequest, "a name is 1 to %d characters, without control characters", wire.MaxName)
 	}
-	key, err := precis.Nickname.CompareKey(s)
+	key, err := precis.Nickname.CompareKey(shown) // what looks the same is the same, however it was typed
 	if err != nil || utf8.RuneCountInString(shown) > wire.MaxName || utf8.RuneCountInString(key) > 4*wire.MaxName {
 		return Name{}, wire.Refuse(wire.BadRequest, "a name is 1 to %d characters", wire.MaxName)
 	}

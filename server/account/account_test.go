@@ -328,7 +328,7 @@ func TestTokensDoNotPrint(t *testing.T) {
 }
 
 func FuzzParseName(f *testing.F) {
-	for _, s := range []string{"Ann", " a  b ", "\x00", "\u202e", strings.Repeat("я", 65), "ﬁ", "\u00a0"} {
+	for _, s := range []string{"Ann", " a  b ", "\x00", "\u202e", strings.Repeat("я", 65), "ﬁ", "\u00a0", "Ϲ", "Σ"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
