@@ -30,11 +30,12 @@ func (c benchAllCmd) Run(ctx context.Context, t *term) error {
 	among.People = 200
 	ticks := talk
 	ticks.Ticks = true
+	sealed := benchConversationsCmd{loadFlags: c.loadFlags, Rooms: 5, Members: 4, InFlight: 16, For: 10 * time.Second, Sealed: true}
 	works := []interface {
 		measure(context.Context, *report) error
 	}{
 		benchStartCmd{loadFlags: c.loadFlags, Times: 5, Messages: 2_000_000},
-		talk, plain, among, ticks,
+		talk, plain, among, ticks, sealed,
 		benchCatchUpCmd{loadFlags: c.loadFlags, Rooms: 100, Last: 50, Times: 30},
 		benchCatchUpCmd{loadFlags: c.loadFlags, Rooms: 100, Last: 50, Times: 1, Sealed: true},
 		benchAllHandsCmd{loadFlags: c.loadFlags, Online: []int{1000, 5000, 10_000}, Messages: 40},
